@@ -1,0 +1,17 @@
+"""The Celery application. A message is a nudge: it names a lane and a tenant and carries no state."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
+
+app = Celery("chimeway_py")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def use_django_logging(**_: object) -> None:
+    """Keep Celery from replacing the structured logging that the settings configured."""
