@@ -1,0 +1,1 @@
+"""Definitions, runs, waits and the trace: what a journey is, and where each one stands."""

@@ -1,0 +1,1 @@
+"""Definitions: read, validated and compared without a database."""

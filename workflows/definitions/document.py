@@ -1,0 +1,121 @@
+"""A definition as the engine reads it: frozen, typed, parsed once per checksum."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from workflows.definitions.durations import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run goes: the next step in order, a named step, or an end."""
+
+    kind: Literal["next", "goto", "complete", "stop"]
+    step: str = ""
+    reason: str = ""
+
+    @classmethod
+    def parse(cls, raw: Any) -> "Target":
+        """From `next`, `complete`, {goto: key} or {stop: reason}; None is `next`."""
+        match raw:
+            case None | "next":
+                return cls("next")
+            case "complete":
+                return cls("complete")
+            case {"goto": str(step)}:
+                return cls("goto", step=step)
+            case {"stop": str(reason)}:
+                return cls("stop", reason=reason)
+        raise ValueError(f"not a target: {raw!r}")
+
+    def as_declared(self) -> Any:
+        """The target in the words of the document."""
+        if self.kind == "goto":
+            return {"goto": self.step}
+        return {"stop": self.reason} if self.kind == "stop" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRule:
+    """One signal that a wait listens for. `match` pairs a correlation name of the signal with a path of the run."""
+
+    name: str
+    match: tuple[tuple[str, str], ...] | None
+    when: Mapping[str, Any] | None
+    then: Target
+
+
+@dataclass(frozen=True, slots=True)
+class StartRule:
+    """The signal that starts runs: where its subject and correlation values lie in the signal."""
+
+    signal: str
+    subject: str
+    correlate: Mapping[str, str]
+    when: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its common keys, and the whole step as declared in `config` for the kind to read."""
+
+    key: str
+    kind: str
+    position: int
+    config: Mapping[str, Any]
+    on_outcome: Mapping[str, Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole definition."""
+
+    key: str
+    steps: tuple[Step, ...]
+    start_on: StartRule | None
+    deadline: timedelta | None
+    raw: Mapping[str, Any]
+    by_key: Mapping[str, Step] = field(default_factory=dict)
+
+    def step_after(self, step: Step) -> Step | None:
+        """The next step in order, or None after the last."""
+        return self.steps[step.position] if step.position < len(self.steps) else None
+
+
+def parse_document(raw: Mapping[str, Any]) -> Document:
+    """Read a document that `validate` found no fault in. Positions count from 1."""
+    steps = tuple(
+        Step(
+            key=step["key"],
+            kind=step["kind"],
+            position=position,
+            config=step,
+            on_outcome={word: Target.parse(target) for word, target in step.get("on_outcome", {}).items()},
+        )
+        for position, step in enumerate(raw["steps"], start=1)
+    )
+    start = raw.get("start_on")
+    return Document(
+        key=raw["key"],
+        steps=steps,
+        start_on=start
+        and StartRule(start["signal"], start["subject"], start.get("correlate", {}), start.get("when")),
+        deadline=parse_duration(raw["deadline"]) if "deadline" in raw else None,
+        raw=raw,
+        by_key={step.key: step for step in steps},
+    )
+
+
+def parse_signal_rules(config: Mapping[str, Any]) -> tuple[SignalRule, ...]:
+    """The signals of a wait (or any step that waits), in declared order."""
+    return tuple(
+        SignalRule(
+            name=rule["name"],
+            match=tuple(sorted(rule["match"].items())) if rule.get("match") else None,
+            when=rule.get("when"),
+            then=Target.parse(rule.get("then")),
+        )
+        for rule in config.get("signals", ())
+    )

@@ -1,0 +1,115 @@
+"""What a step kind is: the contract between a definition, the engine and the app that knows how to do the step.
+
+A kind is one small object, registered by its app under the word that definitions use for it (`kind: wait`). Kinds that
+work outside a transaction (send, call out) extend `WorkKind`; all others are decided by the engine alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from workflows.definitions.document import Step, Target
+
+Fault = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a kind may know while it checks one step: the whole document, its step keys, and the tenant if there is one."""
+
+    document: Mapping[str, Any]
+    step_keys: frozenset[str]
+    tenant_id: int | None = None
+    correlation_names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a piece of work ended. `error` and `context` hold structure (codes, names, digests), never payload values.
+
+    `retry_after` is in seconds: the least time to leave before the next try, as the other side asked for it.
+    """
+
+    word: str
+    error: str = ""
+    retryable: bool = False
+    retry_after: float | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One visit of a step that a run has just reached. `key` is its effect key, the same for every try of the visit."""
+
+    step_run_id: int
+    tenant_id: int
+    run_id: int
+    run_public_id: str
+    definition_key: str
+    subject: str
+    correlation: Mapping[str, str]
+    data: Mapping[str, Any]
+    step: Step
+    visit: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to try one piece of work once: held under a lease, finished only while `fence` is still ours."""
+
+    tenant_id: int
+    step_run_id: int
+    run_id: int | None
+    run_public_id: str
+    attempt_number: int
+    fence: int
+    key: str
+    step: Mapping[str, Any]
+
+
+class StepKind:
+    """A kind of step: what it looks like in a definition and where it may send a run."""
+
+    name: ClassVar[str]
+    schema: ClassVar[Mapping[str, Any]] = {}
+    """JSON Schema `properties`, `required` and the like for the kind's own keys (the common keys are added to them)."""
+    outcomes: ClassVar[frozenset[str]] = frozenset()
+    """The words that `on_outcome` may name."""
+    breaks_cycles: ClassVar[bool] = False
+    """True when a run rests at this kind of step, so that a loop through it cannot spin."""
+
+    def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
+        """Yield every fault that the schema cannot see. `path` is the JSON Pointer of the step; its shape is valid."""
+        yield from ()
+
+    def targets(self, step: Mapping[str, Any]) -> Iterator[tuple[str, Target]]:
+        """Yield each jump besides `on_outcome`, with the JSON Pointer of its place inside the step."""
+        yield from ()
+
+    def falls_through(self, step: Mapping[str, Any]) -> bool:
+        """Whether the step may hand the run to the next step in order without a target that says so."""
+        return True
+
+
+class WorkKind(StepKind):
+    """A kind whose work happens outside any transaction, claimed by lease and fence."""
+
+    def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
+        """Write what the work needs, inside the transaction that advances the runs, a few statements for them all.
+
+        The answer maps `step_run_id` to the outcome of those that are settled at once; the others wait to be claimed.
+        """
+        raise NotImplementedError
+
+    def perform(self, claim: Claim) -> Outcome:
+        """Do the work once, outside any transaction. Raises nothing for an expected failure: that is an outcome."""
+        raise NotImplementedError
+
+    def settle(self, claim: Claim, outcome: Outcome, final: bool, now: datetime) -> None:
+        """Record the outcome on the kind's own rows, inside the transaction that finishes the attempt.
+
+        `final` is False when the work will be tried again.
+        """
+        raise NotImplementedError
