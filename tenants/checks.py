@@ -1,0 +1,39 @@
+"""Start-up checks: the service refuses to run as a database role that could walk past row-level security."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+
+_ROLE = """
+SELECT current_user, r.rolsuper OR r.rolbypassrls,
+       EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace),
+       (SELECT string_agg(c.relname, ', ') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
+           AND NOT a.attisdropped AND NOT (c.relrowsecurity AND c.relforcerowsecurity))
+FROM pg_roles r WHERE r.rolname = current_user
+"""
+
+
+@register(Tags.database)
+def check_app_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """The app role must own nothing, must not bypass row-level security, and every tenant table must force it."""
+    if not databases or "default" not in databases:
+        return []
+    return role_faults()
+
+
+def role_faults() -> list[CheckMessage]:
+    """What is wrong with the role that `default` connects as; empty when it is safe to serve."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_ROLE)
+        role, bypasses, owns, unprotected = cursor.fetchone()
+    faults: list[CheckMessage] = []
+    if bypasses:
+        faults.append(Error(f"Role {role} bypasses row-level security.", hint="ALTER ROLE … NOSUPERUSER NOBYPASSRLS", id="tenants.E001"))
+    if owns:
+        faults.append(Error(f"Role {role} owns tables.", hint="Run migrations as the owner role: DATABASE_OWNER_URL", id="tenants.E002"))
+    if unprotected:
+        faults.append(Error(f"Tables without forced row-level security: {unprotected}.", hint="See tenants.rls.isolate", id="tenants.E003"))
+    return faults

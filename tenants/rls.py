@@ -1,0 +1,72 @@
+"""Migration operations that make a table a tenant's table: composite keys and forced row-level security.
+
+Django keeps thinking of `id` as the primary key; the database key is `(tenant_id, id)`, so that every key and foreign key
+starts with the tenant and a row cannot name another tenant's row (foreign keys and unique constraints see across row-level
+security, so the tenant has to be in them).
+"""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.db.migrations.operations import RunSQL
+
+SCOPE = "nullif(current_setting('chimeway.tenant_ids', true), '')::bigint[]"
+
+
+def isolate(table: str, *, references: Mapping[str, str] | None = None, append_only: bool = False) -> list[RunSQL]:
+    """Operations for one table with columns `tenant_id` and `id`.
+
+    `references` maps a column to the table whose `(tenant_id, id)` it names; NULL columns are not checked. An append-only
+    table may be read and inserted into by the app role, and nothing else. Run after every model the table references.
+    """
+    keys = [f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY (tenant_id, id)"]
+    keys += [
+        f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_tenant_fk FOREIGN KEY (tenant_id, {column}) "
+        f"REFERENCES {target} (tenant_id, id) DEFERRABLE INITIALLY IMMEDIATE"
+        for column, target in (references or {}).items()
+    ]
+    undo_keys = [
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_{column}_tenant_fk" for column in (references or {})
+    ]
+    undo_keys.append(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY (id)")
+    return [RunSQL(keys, undo_keys), protect(table, "tenant_id", append_only=append_only)]
+
+
+def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
+    """Forced row-level security on `table`: `column` must be among the tenants of the scope. The owner sees all rows."""
+    app, operator = settings.DATABASE_APP_ROLE, settings.DATABASE_OPERATOR_ROLE
+    rights = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
+    return RunSQL(
+        [
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY tenant_scope ON {table} USING ({column} = ANY ((SELECT {SCOPE})::bigint[]))",
+            f"CREATE POLICY owner_sees_all ON {table} TO CURRENT_USER USING (true)",
+            f"REVOKE ALL ON {table} FROM {app}, {operator}",
+            f"GRANT {rights} ON {table} TO {app}",
+            f"GRANT SELECT ON {table} TO {operator}",
+        ],
+        [
+            f"DROP POLICY owner_sees_all ON {table}",
+            f"DROP POLICY tenant_scope ON {table}",
+            f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
+            f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+        ],
+    )
+
+
+def lookup(signature: str, returns: str, body: str) -> RunSQL:
+    """A function of the owner that the app role may call before a tenant is known. Keep each to one narrow question."""
+    name = signature.split("(")[0]
+    arguments = signature.split("(", 1)[1].rstrip(")")
+    types = ", ".join(part.split()[-1] for part in arguments.split(",")) if arguments.strip() else ""
+    app = settings.DATABASE_APP_ROLE
+    return RunSQL(
+        [
+            f"CREATE FUNCTION {signature} RETURNS {returns} LANGUAGE sql STABLE SECURITY DEFINER "
+            f"SET search_path = pg_catalog, public AS $lookup${body}$lookup$",
+            f"REVOKE ALL ON FUNCTION {name}({types}) FROM PUBLIC",
+            f"GRANT EXECUTE ON FUNCTION {name}({types}) TO {app}",
+        ],
+        f"DROP FUNCTION {name}({types})",
+    )

@@ -1,0 +1,72 @@
+"""The tenant scope: one transaction that may touch the rows of the tenants it names, and no others.
+
+Row-level security compares each row with the setting `chimeway.tenant_ids`, which lives as long as the transaction.
+Without it a connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and
+timers are judged by (`now()` is frozen at the start of a transaction, so a statement that waited for a lock must not use it).
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+_ENTER = "SELECT set_config('chimeway.tenant_ids', %s, true), clock_timestamp()"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a scope knows: whose rows it may touch, and the database clock when it was entered."""
+
+    tenant_ids: tuple[int, ...]
+    now: datetime
+
+
+_current: ContextVar[Scope | None] = ContextVar("tenant_scope", default=None)
+
+
+@contextmanager
+def tenant_scope(tenant_id: int) -> Iterator[Scope]:
+    """A transaction in which exactly one tenant's rows exist. Nested scopes join the outer transaction."""
+    with scope_of([tenant_id]) as scope:
+        yield scope
+
+
+@contextmanager
+def scope_of(tenant_ids: Iterable[int]) -> Iterator[Scope]:
+    """A transaction that sees the rows of several tenants (an operator's memberships) or, with none, of nobody."""
+    wanted = tuple(sorted(set(tenant_ids)))
+    outer = _current.get() if connection.in_atomic_block else None
+    if outer is not None and outer.tenant_ids == wanted:
+        with transaction.atomic():
+            yield outer
+        return
+    with transaction.atomic():
+        scope = Scope(wanted, _enter(wanted))
+        token = _current.set(scope)
+        try:
+            yield scope
+        finally:
+            _current.reset(token)
+        if outer is not None:  # an error rolls the setting back with the savepoint; success must put it back by hand
+            _enter(outer.tenant_ids)
+
+
+def current_scope() -> Scope | None:
+    """The scope this code runs in, or None outside one."""
+    return _current.get() if connection.in_atomic_block else None
+
+
+def database_now() -> datetime:
+    """The database clock, read now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+
+
+def _enter(tenant_ids: tuple[int, ...]) -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTER, ["{" + ",".join(map(str, tenant_ids)) + "}"])
+        return cursor.fetchone()[1]  # type: ignore[no-any-return]
