@@ -1,0 +1,19 @@
+"""What can be done to tenants, keys and memberships. One verb per function, one transaction each."""
+
+from tenants.services.api_keys import IssuedKey, create_api_key, revoke_api_key, rotate_api_key
+from tenants.services.callers import Caller, find_caller
+from tenants.services.tenants import add_membership, create_tenant, find_tenant, remove_membership, tenants_of_user
+
+__all__ = [
+    "Caller",
+    "IssuedKey",
+    "add_membership",
+    "create_api_key",
+    "create_tenant",
+    "find_caller",
+    "find_tenant",
+    "remove_membership",
+    "revoke_api_key",
+    "rotate_api_key",
+    "tenants_of_user",
+]
