@@ -1,0 +1,10 @@
+"""The WSGI application that a web server loads: `gunicorn chimeway_py.wsgi`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
+os.environ.setdefault("CHIMEWAY_PROCESS", "web")
+
+application = get_wsgi_application()
