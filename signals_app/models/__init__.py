@@ -1,0 +1,8 @@
+"""Rows of signals."""
+
+from signals_app.models.payload import Payload
+from signals_app.models.signal import Signal
+from signals_app.models.signal_key import SignalKey
+from signals_app.models.source import Scheme, SignalSource
+
+__all__ = ["Payload", "Scheme", "Signal", "SignalKey", "SignalSource"]
