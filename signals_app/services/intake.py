@@ -1,0 +1,168 @@
+"""Intake: accept signals in a few statements, however many there are. It stores and nudges; the engine routes.
+
+Order of writing: payloads, signals, keys; each statement meets its rows in one global order, so that two requests with
+the same signals in opposite order wait for each other instead of deadlocking.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db import connection
+
+from chimeway_py.errors import Conflict
+from chimeway_py.nudges import nudge_after_commit
+from signals_app.services.keys import keys_of, write_keys
+from signals_app.services.new_signal import CheckedSignal, NewSignal, check_signals
+from signals_app.services.payloads import canonical, digest, write_payloads
+from tenants.ids import new_public_id
+from tenants.scope import tenant_scope
+
+# Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
+_WRITE = """
+INSERT INTO signals_app_signal (id, tenant_id, public_id, source, external_id, name, subject, correlation, payload_sha,
+    body_digest, occurred_at, received_at, route_failures, verdict_reason, duplicate_count)
+SELECT id, %(tenant)s, public_id, source, external_id, name, subject, correlation, payload_sha,
+    body_digest, coalesce(occurred_at, %(now)s), %(now)s, 0, '', 0
+FROM (SELECT nextval(pg_get_serial_sequence('signals_app_signal', 'id')) AS id, given.*
+      FROM unnest(%(public_ids)s::uuid[], %(sources)s::text[], %(external_ids)s::text[], %(names)s::text[],
+                  %(subjects)s::text[], %(correlations)s::text[]::jsonb[], %(payloads)s::bytea[], %(digests)s::bytea[],
+                  %(occurred)s::timestamptz[])
+        WITH ORDINALITY AS given (public_id, source, external_id, name, subject, correlation, payload_sha,
+                                  body_digest, occurred_at, position)
+      ORDER BY position) AS numbered
+ORDER BY source, external_id
+ON CONFLICT (tenant_id, source, external_id) DO NOTHING
+RETURNING id, public_id
+"""
+_MET = """
+SELECT s.id, s.public_id, s.source, s.external_id, s.body_digest, s.received_at
+FROM signals_app_signal s JOIN unnest(%s::text[], %s::text[]) AS given (source, external_id) USING (source, external_id)
+WHERE s.tenant_id = %s ORDER BY s.id FOR NO KEY UPDATE OF s
+"""
+_COUNT = """
+UPDATE signals_app_signal s SET duplicate_count = s.duplicate_count + given.times, last_duplicate_at = %s
+FROM unnest(%s::bigint[], %s::int[]) AS given (id, times) WHERE s.tenant_id = %s AND s.id = given.id
+"""
+
+Name = tuple[str, str]  # source and external id: what makes a signal the same signal
+
+
+class SignalConflict(Conflict):
+    """Another signal with this id and another body was accepted before. Nothing of this request was written."""
+
+    code = "signal_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to one signal. A duplicate gets the receipt of the first, with its own status."""
+
+    public_id: uuid.UUID
+    external_id: str
+    status: Literal["accepted", "duplicate"]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    signal_id: int
+    public_id: uuid.UUID
+    body_digest: bytes
+    received_at: datetime
+
+
+def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal]) -> list[Receipt]:
+    """Store signals, all or none, and return a receipt for each in order. Joins the caller's transaction.
+
+    Raises `Invalid` (paths start with the index of the signal) and `SignalConflict` (detail: index and external id).
+    """
+    checked = check_signals(signals)
+    if not checked:
+        return []
+    first: dict[Name, CheckedSignal] = {}
+    for signal in checked:
+        first.setdefault((signal.source, signal.external_id), signal)
+    with tenant_scope(tenant_id) as scope:
+        stored = _write(tenant_id, first, scope.now)
+        fresh = set(stored)
+        met = _meet(tenant_id, [name for name in first if name not in fresh])
+        receipts = _receipts(checked, stored | met, fresh)
+        _count_duplicates(tenant_id, checked, stored | met, fresh, scope.now)
+        if fresh:
+            nudge_after_commit("engine", tenant_id)
+        return receipts
+
+
+def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -> dict[Name, _Stored]:
+    """Insert what is new, with its payloads and keys."""
+    signals = list(first.values())
+    write_payloads(tenant_id=tenant_id, texts=[signal.payload for signal in signals if signal.payload])
+    public_ids = {new_public_id(): name for name in first}
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, {"tenant": tenant_id, "now": now, "public_ids": list(public_ids)} | _columns(signals))
+        written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in cursor.fetchall()}
+    rows = [
+        (signal_id, first[name].name, key)
+        for name, (signal_id, _) in written.items()
+        for key in keys_of(first[name].subject, first[name].correlation)
+    ]
+    write_keys(tenant_id=tenant_id, received_at=now, rows=rows)
+    return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
+
+
+def _columns(signals: Sequence[CheckedSignal]) -> dict[str, list[object]]:
+    return {
+        "sources": [signal.source for signal in signals],
+        "external_ids": [signal.external_id for signal in signals],
+        "names": [signal.name for signal in signals],
+        "subjects": [signal.subject for signal in signals],
+        "correlations": [canonical(signal.correlation) for signal in signals],
+        "payloads": [digest(signal.payload) if signal.payload else None for signal in signals],
+        "digests": [signal.body_digest for signal in signals],
+        "occurred": [signal.occurred_at for signal in signals],
+    }
+
+
+def _meet(tenant_id: int, names: Sequence[Name]) -> dict[Name, _Stored]:
+    """The signals accepted before under these names, locked in order of id. They are kept for ever, so all are there."""
+    if not names:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_MET, [[source for source, _ in names], [given for _, given in names], tenant_id])
+        return {
+            (source, external_id): _Stored(signal_id, public_id, bytes(body_digest), received_at)
+            for signal_id, public_id, source, external_id, body_digest, received_at in cursor.fetchall()
+        }
+
+
+def _receipts(checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name]) -> list[Receipt]:
+    receipts, conflicts, seen = [], [], set()
+    for index, signal in enumerate(checked):
+        name = signal.source, signal.external_id
+        row = stored[name]
+        if row.body_digest != signal.body_digest:
+            conflicts.append({"index": index, "external_id": signal.external_id})
+        accepted = name in fresh and name not in seen
+        seen.add(name)
+        receipts.append(
+            Receipt(row.public_id, signal.external_id, "accepted" if accepted else "duplicate", row.received_at)
+        )
+    if conflicts:
+        raise SignalConflict("A signal with this id and another body was accepted before.", conflicts)
+    return receipts
+
+
+def _count_duplicates(
+    tenant_id: int, checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name], now: datetime
+) -> None:
+    times: dict[Name, int] = {}
+    for signal in checked:
+        name = signal.source, signal.external_id
+        times[name] = times.get(name, -1 if name in fresh else 0) + 1
+    repeated = {stored[name].signal_id: count for name, count in times.items() if count}
+    if repeated:
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [now, list(repeated), list(repeated.values()), tenant_id])
