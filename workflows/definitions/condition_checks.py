@@ -1,21 +1,23 @@
 """The faults of a condition, found when a definition is saved, so that judging one never meets them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chimeway_py.errors import fault
 from workflows.definitions.conditions import DEEPEST, MOST_CLAUSES, OPERATORS
 from workflows.definitions.did_you_mean import did_you_mean
-from workflows.definitions.paths import path_fault
 
 _SHAPE = "A condition is {all: […]}, {any: […]}, {not: …} or {path: …, <operator>: value}."
+PathCheck = Callable[[Any], str | None]
+"""Answers what is wrong with a path, or None."""
+
 _ORDERING = {"lt", "lte", "gt", "gte"}
 
 
-def check_condition(tree: Any, path: str, roots: Collection[str]) -> Iterator[dict[str, str]]:
-    """Every fault of a condition that lies at JSON Pointer `path` and may look at `roots`."""
+def check_condition(tree: Any, path: str, path_fault: PathCheck) -> Iterator[dict[str, str]]:
+    """Every fault of a condition that lies at JSON Pointer `path` and whose paths `path_fault` accepts."""
     budget = [MOST_CLAUSES]
-    yield from _check(tree, path, roots, DEEPEST, budget)
+    yield from _check(tree, path, path_fault, DEEPEST, budget)
     if budget[0] < 0:
         yield fault(path, "condition_size", f"A condition has at most {MOST_CLAUSES} clauses.")
 
@@ -26,9 +28,9 @@ def condition_schema() -> dict[str, Any]:
     clause = {"$ref": "#/$defs/condition"}
     group = {"type": "array", "items": clause, "minItems": 1, "maxItems": MOST_CLAUSES}
     wanted: dict[str, dict[str, Any]] = dict.fromkeys(OPERATORS, scalar)
-    wanted |= dict.fromkeys(_ORDERING, {"type": ["string", "number"]})
-    wanted |= dict.fromkeys(("in", "not_in"), {"type": "array", "items": scalar, "minItems": 1, "maxItems": 100})
-    wanted |= {"exists": {"type": "boolean"}, "starts_with": {"type": "string"}}
+    wanted |= {op: {"type": ["string", "number"]} for op in _ORDERING}
+    members = {"type": "array", "items": scalar, "minItems": 1, "maxItems": 100}
+    wanted |= {"in": members, "not_in": members, "exists": {"type": "boolean"}, "starts_with": {"type": "string"}}
     return {
         "description": _SHAPE,
         "type": "object",
@@ -43,7 +45,7 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _check(tree: Any, path: str, roots: Collection[str], depth: int, budget: list[int]) -> Iterator[dict[str, str]]:
+def _check(tree: Any, path: str, path_fault: PathCheck, depth: int, budget: list[int]) -> Iterator[dict[str, str]]:
     budget[0] -= 1
     if budget[0] < 0:
         return
@@ -52,37 +54,35 @@ def _check(tree: Any, path: str, roots: Collection[str], depth: int, budget: lis
     elif not isinstance(tree, Mapping):
         yield fault(path, "condition", _SHAPE)
     elif "path" in tree:
-        yield from _check_clause(tree, path, roots)
+        yield from _check_clause(tree, path, path_fault)
     elif len(tree) == 1 and next(iter(tree)) in {"all", "any"}:
-        yield from _check_group(tree, path, roots, depth, budget)
+        yield from _check_group(tree, path, path_fault, depth, budget)
     elif set(tree) == {"not"}:
-        yield from _check(tree["not"], f"{path}/not", roots, depth - 1, budget)
+        yield from _check(tree["not"], f"{path}/not", path_fault, depth - 1, budget)
     else:
         yield fault(path, "condition", _SHAPE)
 
 
 def _check_group(
-    tree: Mapping[str, Any], path: str, roots: Collection[str], depth: int, budget: list[int]
+    tree: Mapping[str, Any], path: str, path_fault: PathCheck, depth: int, budget: list[int]
 ) -> Iterator[dict[str, str]]:
     ((word, clauses),) = tree.items()
     if not isinstance(clauses, list) or not clauses:
         yield fault(f"{path}/{word}", "condition", f"`{word}` is a list of at least one condition.")
         return
     for position, clause in enumerate(clauses[: MOST_CLAUSES + 1]):
-        yield from _check(clause, f"{path}/{word}/{position}", roots, depth - 1, budget)
+        yield from _check(clause, f"{path}/{word}/{position}", path_fault, depth - 1, budget)
 
 
-def _check_clause(tree: Mapping[str, Any], path: str, roots: Collection[str]) -> Iterator[dict[str, str]]:
-    wrong = path_fault(tree["path"], roots)
+def _check_clause(tree: Mapping[str, Any], path: str, path_fault: PathCheck) -> Iterator[dict[str, str]]:
+    wrong = path_fault(tree["path"])
     if wrong:
         yield fault(f"{path}/path", "path", wrong)
     operators = [key for key in tree if key != "path"]
     unknown = [key for key in operators if key not in OPERATORS]
     for key in unknown:
-        hint = did_you_mean(str(key), OPERATORS)
-        yield fault(
-            path, "operator", f"There is no operator {str(key)[:64]!r}.{hint} Operators: {', '.join(OPERATORS)}."
-        )
+        hint = did_you_mean(str(key), OPERATORS) or f" Operators: {', '.join(OPERATORS)}."
+        yield fault(path, "operator", f"There is no operator {str(key)[:64]!r}.{hint}")
     if not unknown and len(operators) != 1:
         yield fault(path, "operator", "A clause has exactly one operator; put several into {all: […]}.")
     elif not unknown:

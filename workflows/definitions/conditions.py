@@ -21,10 +21,10 @@ OPERATORS = ("eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether a condition held, and the clause that decided it. Carries the type and digest of the input, never the value.
+    """Whether a condition held, and the clause that decided. Has the type and digest of the input, never the value.
 
-    `pointer` is the JSON Pointer of the clause inside the condition. `reason` is `missing`, `incomparable` or `malformed`
-    when the input, not the comparison, decided. `because` lists the clauses when no single one decided.
+    `pointer` is the JSON Pointer of the clause inside the condition. `reason` is `missing`, `incomparable` or
+    `malformed` when no comparison was possible. `because` lists the clauses when no single one decided.
     """
 
     held: bool

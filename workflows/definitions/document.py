@@ -39,10 +39,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class SignalRule:
-    """One signal that a wait listens for. `match` pairs a correlation name of the signal with a path of the run."""
+    """One signal that a wait listens for.
+
+    `match` pairs a correlation name of the signal with a source: a path of the run, or {const: text}.
+    """
 
     name: str
-    match: tuple[tuple[str, str], ...] | None
+    match: tuple[tuple[str, str | Mapping[str, str]], ...] | None
     when: Mapping[str, Any] | None
     then: Target
 
@@ -68,9 +71,9 @@ class Step:
     on_outcome: Mapping[str, Target]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A whole definition."""
+    """A whole definition. Compared and hashed by identity: there is one object per version in a process."""
 
     key: str
     steps: tuple[Step, ...]
@@ -86,7 +89,21 @@ class Document:
 
 def parse_document(raw: Mapping[str, Any]) -> Document:
     """Read a document that `validate` found no fault in. Positions count from 1."""
-    steps = tuple(
+    steps = parse_steps(raw)
+    start = raw.get("start_on")
+    return Document(
+        key=raw["key"],
+        steps=steps,
+        start_on=start and StartRule(start["signal"], start["subject"], start.get("correlate", {}), start.get("when")),
+        deadline=parse_duration(raw["deadline"]) if "deadline" in raw else None,
+        raw=raw,
+        by_key={step.key: step for step in steps},
+    )
+
+
+def parse_steps(raw: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of a document whose shape is valid, in order, positions from 1."""
+    return tuple(
         Step(
             key=step["key"],
             kind=step["kind"],
@@ -96,16 +113,11 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         )
         for position, step in enumerate(raw["steps"], start=1)
     )
-    start = raw.get("start_on")
-    return Document(
-        key=raw["key"],
-        steps=steps,
-        start_on=start
-        and StartRule(start["signal"], start["subject"], start.get("correlate", {}), start.get("when")),
-        deadline=parse_duration(raw["deadline"]) if "deadline" in raw else None,
-        raw=raw,
-        by_key={step.key: step for step in steps},
-    )
+
+
+def correlation_names(raw: Mapping[str, Any]) -> frozenset[str]:
+    """The correlation values that a run of this document has: from its start signal, and those it lists."""
+    return frozenset(raw.get("start_on", {}).get("correlate", {})) | frozenset(raw.get("correlation", ()))
 
 
 def parse_signal_rules(config: Mapping[str, Any]) -> tuple[SignalRule, ...]:

@@ -12,7 +12,7 @@ _DURATION = re.compile(
 
 
 def parse_duration(text: str) -> timedelta:
-    """The length that `text` names (`P2D`, `PT1H30M`, `P1W`, `PT0.5S`). Raises ValueError with a sentence for people."""
+    """The length that `text` names (`P2D`, `PT1H30M`, `P1W`). Raises ValueError with a sentence for people."""
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()) or text.endswith("T"):
         raise ValueError(_advice(text))

@@ -15,7 +15,7 @@ SIGNAL_ROOTS = frozenset({"data", "run", "signal"})
 """What the condition of a waited-for signal may look at."""
 
 _FIELDS = {
-    "run": frozenset({"id", "subject", "correlation", "definition"}),
+    "run": frozenset({"id", "subject", "correlation", "step"}),
     "signal": frozenset({"name", "subject", "correlation", "data"}),
 }
 _SEGMENT = r"[A-Za-z0-9_-]{1,64}"
@@ -48,19 +48,32 @@ def is_path(text: Any) -> bool:
     return isinstance(text, str) and _PATH.fullmatch(text) is not None and text.split(".")[0] in SIGNAL_ROOTS
 
 
-def path_fault(text: Any, roots: Collection[str]) -> str | None:
-    """What is wrong with a path that may start at `roots`, as a sentence, or None when nothing is."""
+def path_fault(text: Any, roots: Collection[str], correlation_names: Collection[str] | None = None) -> str | None:
+    """What is wrong with a path that may start at `roots`, as a sentence, or None when nothing is.
+
+    With `correlation_names`, a path to any other correlation value of the run is wrong too.
+    """
     if not isinstance(text, str) or len(text) > LONGEST_PATH or not _PATH.fullmatch(text):
         return "A path is dotted and starts at its source, for example data.customer_id."
     root, *rest = text.split(".")
     if root not in roots:
-        return f"A path here starts with {' or '.join(f'{name}.' for name in sorted(roots))}"
+        return f"A path here starts with {' or '.join(sorted(roots))}, followed by a dot."
     if len(rest) >= DEEPEST_PATH:
         return f"A path has at most {DEEPEST_PATH} parts."
     fields = _FIELDS.get(root)
     if fields and rest[0] not in fields:
         return f"There is no {root}.{rest[0]}; a {root} has {', '.join(sorted(fields))}."
+    if root == "run" and rest[0] == "correlation" and correlation_names is not None:
+        return _correlation_fault(rest[1:], correlation_names)
     return None
+
+
+def _correlation_fault(rest: Sequence[str], names: Collection[str]) -> str | None:
+    if len(rest) == 1 and rest[0] in names:
+        return None
+    known = f" Declared: {', '.join(sorted(names))}." if names else ""
+    named = ".".join(rest) or "all of it"
+    return f"{named!r} is not declared; name it in start_on.correlate or in the list `correlation`.{known}"
 
 
 def _child(parent: Any, segment: str) -> Any:

@@ -10,18 +10,23 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from workflows.definitions.document import Step, Target
+from workflows.engine.facts import Entered, Owe, RunFacts
 
 Fault = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What a kind may know while it checks one step: the whole document, its step keys, and the tenant if there is one."""
+    """What a kind may know while it checks one step.
+
+    `tenant_id` is None without a database (then nothing stored is looked up); `correlation_names` is None when the
+    declarations themselves are at fault (then no name is held against them).
+    """
 
     document: Mapping[str, Any]
     step_keys: frozenset[str]
     tenant_id: int | None = None
-    correlation_names: frozenset[str] = frozenset()
+    correlation_names: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,21 @@ class StepKind:
         """Whether the step may hand the run to the next step in order without a target that says so."""
         return True
 
+    def rests(self, step: Mapping[str, Any]) -> bool:
+        """Whether a run that comes back to this step is held up there; without that, a loop through it spins."""
+        return self.breaks_cycles
+
+    def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Entered:
+        """What a run that comes to this step does: go on, park, or owe work. Pure: facts in, answer out."""
+        raise NotImplementedError
+
 
 class WorkKind(StepKind):
     """A kind whose work happens outside any transaction, claimed by lease and fence."""
+
+    def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Entered:
+        """Always owed."""
+        return Owe()
 
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
         """Write what the work needs, inside the transaction that advances the runs, a few statements for them all.
