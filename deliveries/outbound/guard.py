@@ -1,7 +1,8 @@
 """The connect-time guard: resolve once, check every answer, connect to the checked address.
 
 A check before the fetch is bypassed by a name that answers differently the second time (DNS rebinding), so the check
-sits where the socket is opened. The host name stays in the `Host` header and in TLS, only the socket goes to the address.
+sits where the socket is opened. The host name stays in the `Host` header and in TLS; only the socket goes to
+the address.
 """
 
 import re

@@ -1,0 +1,104 @@
+"""Render a template, or say in one short line why not. What is said names variables, never values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from liquid import BoundTemplate
+from liquid.exceptions import LiquidError, UndefinedError
+
+from chimeway_py.errors import ChimewayError
+from deliveries.rendering.environment import refuse_ranges, sandbox
+from deliveries.rendering.filters import LimitReached
+from deliveries.rendering.time_limit import TimeLimitReached, time_limit
+
+RENDER_SECONDS = 0.05
+PARSE_SECONDS = 0.25
+LONGEST_SOURCE = 32 * 1024
+_NAME = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
+
+
+class TemplateFault(ChimewayError):
+    """The template cannot be rendered. `message` names the variable or the limit."""
+
+    code = "template_fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message as it will be read. `subject` is a mail's subject or an inbox item's title."""
+
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+
+
+def render_parts(parts: Mapping[str, str], facts: Mapping[str, Any]) -> Rendered:
+    """Render the parts that are there (`subject`, `text`, `html`). Raises `TemplateFault`."""
+    return Rendered(
+        subject=render(parts.get("subject", ""), facts).strip(),
+        text=render(parts.get("text", ""), facts),
+        html=render(parts.get("html", ""), facts, html=True),
+    )
+
+
+def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
+    """The text of one template over `facts`; with `html` every value is escaped. Raises `TemplateFault`."""
+    template = _parsed(source, html)
+    try:
+        with time_limit(RENDER_SECONDS):
+            return template.render(facts)
+    except UndefinedError as error:
+        raise TemplateFault(f"undefined variable: {_name_at(error, source)}") from error
+    except TimeLimitReached:
+        raise TemplateFault("time limit reached") from None
+    except LiquidError as error:
+        raise TemplateFault(_without_values(error)) from error
+    except (ArithmeticError, TypeError, ValueError, RecursionError, AttributeError, LookupError) as error:
+        raise TemplateFault(f"cannot be rendered: {type(error).__name__}") from error
+
+
+def check_source(source: str, *, html: bool = False) -> None:
+    """Raise `TemplateFault` when the source is not a template we would render: syntax, unknown tags or filters, size."""
+    for name in _parsed(source, html).analyze(include_partials=False).filters:
+        if name not in sandbox(html).filters:
+            raise TemplateFault(f"unknown filter: {name}")
+
+
+@lru_cache(maxsize=512)
+def _parsed(source: str, html: bool) -> BoundTemplate:
+    if len(source) > LONGEST_SOURCE:
+        raise TemplateFault(f"longer than {LONGEST_SOURCE} characters")
+    try:
+        with time_limit(PARSE_SECONDS):
+            template = sandbox(html).from_string(source)
+            refuse_ranges(template)
+    except TimeLimitReached:
+        raise TemplateFault("takes too long to read") from None
+    except LiquidError as error:
+        raise TemplateFault(f"{error.message}{_place(error)}"[:200]) from error
+    except (RecursionError, ValueError, ArithmeticError) as error:
+        raise TemplateFault(f"cannot be read: {type(error).__name__}") from error
+    return template
+
+
+def _name_at(error: UndefinedError, source: str) -> str:
+    """The variable as it is written in the source: the library's own words may hold a value used as a key."""
+    start = error.token.start_index if error.token else -1
+    found = _NAME.match(source, start) if start >= 0 else None
+    return found.group()[:100] if found else "unnamed"
+
+
+def _without_values(error: LiquidError) -> str:
+    """What went wrong while rendering: the library's messages may quote the value that a filter choked on."""
+    if isinstance(error, LimitReached):
+        return f"{error.message}{_place(error)}"
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__.removesuffix("Error")).lower()
+    return f"{words}{_place(error)}"
+
+
+def _place(error: LiquidError) -> str:
+    context = error.context()
+    return f" (line {context[0]})" if context else ""

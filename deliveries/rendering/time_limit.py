@@ -1,0 +1,37 @@
+"""A limit on the processor time of a piece of Python, without threads or signals."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+EVERY = 64  # calls between two looks at the clock
+
+
+class TimeLimitReached(BaseException):
+    """The piece of work used up its processor time. Not an `Exception`, which the work itself might catch."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeLimitReached` inside the block once this thread has used `seconds` of processor time in it.
+
+    The clock is read at function calls, so a single long call into C is not interrupted: what can be long there needs a
+    limit of its own (`rendering.filters`). Processor time, because on a busy machine a quick template may wait its turn.
+    """
+    ends_at = time.thread_time() + seconds
+    calls = 0
+
+    def look(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % EVERY == 0 and time.thread_time() > ends_at:
+            raise TimeLimitReached
+
+    outer = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(outer)

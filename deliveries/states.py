@@ -1,0 +1,35 @@
+"""Where a delivery stands."""
+
+from django.db.models import TextChoices
+
+
+class DeliveryStatus(TextChoices):
+    """From planned to an end. The ends carry the outcome words that a definition's `on_outcome` uses."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    SUPPRESSED = "suppressed"
+    TEMPORARY_FAILURE = "temporary_failure"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    PERMANENT_FAILURE = "permanent_failure"
+    BOUNCED = "bounced"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+OWED = frozenset({DeliveryStatus.PLANNED, DeliveryStatus.SENDING, DeliveryStatus.TEMPORARY_FAILURE})
+"""Still ours to send. Not `unknown`: it is owed only while its step says to try again, and the step run knows."""
+
+OUTCOMES = frozenset(
+    {
+        DeliveryStatus.DELIVERED,
+        DeliveryStatus.SUPPRESSED,
+        DeliveryStatus.TEMPORARY_FAILURE,
+        DeliveryStatus.RETRIES_EXHAUSTED,
+        DeliveryStatus.PERMANENT_FAILURE,
+        DeliveryStatus.BOUNCED,
+        DeliveryStatus.UNKNOWN,
+    }
+)
+"""The words that a definition may react to."""
