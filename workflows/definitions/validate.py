@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chimeway_py.errors import Invalid, fault
+from chimeway_py.errors import fault
 from workflows.definitions.condition_checks import check_condition
 from workflows.definitions.data_schema import check_data_schema
 from workflows.definitions.did_you_mean import did_you_mean
 from workflows.definitions.document import Step, correlation_names, parse_steps
 from workflows.definitions.durations import parse_duration
+from workflows.definitions.errors import InvalidDefinition
 from workflows.definitions.graph import edges, reachable, restless_cycles, targets
 from workflows.definitions.paths import START_ROOTS, path_fault
 from workflows.definitions.schema import MOST_STEPS
@@ -17,12 +18,6 @@ from workflows.steps.base import CheckContext, Fault
 from workflows.steps.registry import step_kind
 
 MOST_FAULTS = 200
-
-
-class InvalidDefinition(Invalid):
-    """The definition has faults. `detail` lists them as {path, code, message}."""
-
-    code = "invalid_definition"
 
 
 def validate(raw: Any, tenant_id: int | None = None) -> list[Fault]:
