@@ -15,7 +15,7 @@ SIGNAL_ROOTS = frozenset({"data", "run", "signal"})
 """What the condition of a waited-for signal may look at."""
 
 _FIELDS = {
-    "run": frozenset({"id", "subject", "correlation", "step"}),
+    "run": frozenset({"id", "subject", "correlation"}),
     "signal": frozenset({"name", "subject", "correlation", "data"}),
 }
 _SEGMENT = r"[A-Za-z0-9_-]{1,64}"

@@ -59,7 +59,7 @@ def _closed(properties: Mapping[str, Any], required: list[str] | None = None) ->
 
 
 _NAMES = {"type": "string", "pattern": CORRELATION_NAME, "description": "1 to 50 of a-z, 0-9 and _"}
-_TEXT = {"type": "string", "maxLength": 65536}
+_TEXT = {"type": "string", "maxLength": 32768}
 
 _TOP: dict[str, Any] = {
     "key": KEY,
