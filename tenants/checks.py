@@ -31,9 +31,27 @@ def role_faults() -> list[CheckMessage]:
         role, bypasses, owns, unprotected = cursor.fetchone()
     faults: list[CheckMessage] = []
     if bypasses:
-        faults.append(Error(f"Role {role} bypasses row-level security.", hint="ALTER ROLE … NOSUPERUSER NOBYPASSRLS", id="tenants.E001"))
+        faults.append(
+            Error(
+                f"Role {role} bypasses row-level security.",
+                hint="ALTER ROLE … NOSUPERUSER NOBYPASSRLS",
+                id="tenants.E001",
+            )
+        )
     if owns:
-        faults.append(Error(f"Role {role} owns tables.", hint="Run migrations as the owner role: DATABASE_OWNER_URL", id="tenants.E002"))
+        faults.append(
+            Error(
+                f"Role {role} owns tables.",
+                hint="Run migrations as the owner role: DATABASE_OWNER_URL",
+                id="tenants.E002",
+            )
+        )
     if unprotected:
-        faults.append(Error(f"Tables without forced row-level security: {unprotected}.", hint="See tenants.rls.isolate", id="tenants.E003"))
+        faults.append(
+            Error(
+                f"Tables without forced row-level security: {unprotected}.",
+                hint="See tenants.rls.isolate",
+                id="tenants.E003",
+            )
+        )
     return faults

@@ -1,8 +1,8 @@
 """Migration operations that make a table a tenant's table: composite keys and forced row-level security.
 
-Django keeps thinking of `id` as the primary key; the database key is `(tenant_id, id)`, so that every key and foreign key
-starts with the tenant and a row cannot name another tenant's row (foreign keys and unique constraints see across row-level
-security, so the tenant has to be in them).
+Django keeps thinking of `id` as the primary key; the database key is `(tenant_id, id)`, so that every key and foreign
+key starts with the tenant and a row cannot name another tenant's row (foreign keys and unique constraints see across
+row-level security, so the tenant has to be in them).
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,12 @@ SCOPE = "nullif(current_setting('chimeway.tenant_ids', true), '')::bigint[]"
 def isolate(table: str, *, references: Mapping[str, str] | None = None, append_only: bool = False) -> list[RunSQL]:
     """Operations for one table with columns `tenant_id` and `id`.
 
-    `references` maps a column to the table whose `(tenant_id, id)` it names; NULL columns are not checked. An append-only
-    table may be read and inserted into by the app role, and nothing else. Run after every model the table references.
+    `references` maps a column to the table whose `(tenant_id, id)` it names; NULL columns are not checked. The app role
+    may read an append-only table and insert into it, and nothing else. Run after every model the table references.
     """
-    keys = [f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY (tenant_id, id)"]
+    keys = [
+        f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY (tenant_id, id)"
+    ]
     keys += [
         f"ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_tenant_fk FOREIGN KEY (tenant_id, {column}) "
         f"REFERENCES {target} (tenant_id, id) DEFERRABLE INITIALLY IMMEDIATE"
@@ -29,11 +31,11 @@ def isolate(table: str, *, references: Mapping[str, str] | None = None, append_o
         f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {table}_{column}_tenant_fk" for column in (references or {})
     ]
     undo_keys.append(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey, ADD CONSTRAINT {table}_pkey PRIMARY KEY (id)")
-    return [RunSQL(keys, undo_keys), protect(table, "tenant_id", append_only=append_only)]
+    return [RunSQL([*keys], [*undo_keys]), protect(table, "tenant_id", append_only=append_only)]
 
 
 def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
-    """Forced row-level security on `table`: `column` must be among the tenants of the scope. The owner sees all rows."""
+    """Forced row-level security: `column` must be among the tenants of the scope. The owner sees all rows."""
     app, operator = settings.DATABASE_APP_ROLE, settings.DATABASE_OPERATOR_ROLE
     rights = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
     return RunSQL(
@@ -57,7 +59,7 @@ def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
 
 def lookup(signature: str, returns: str, body: str) -> RunSQL:
     """A function of the owner that the app role may call before a tenant is known. Keep each to one narrow question."""
-    name = signature.split("(")[0]
+    name = signature.split("(", maxsplit=1)[0]
     arguments = signature.split("(", 1)[1].rstrip(")")
     types = ", ".join(part.split()[-1] for part in arguments.split(",")) if arguments.strip() else ""
     app = settings.DATABASE_APP_ROLE

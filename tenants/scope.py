@@ -2,7 +2,8 @@
 
 Row-level security compares each row with the setting `chimeway.tenant_ids`, which lives as long as the transaction.
 Without it a connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and
-timers are judged by (`now()` is frozen at the start of a transaction, so a statement that waited for a lock must not use it).
+timers are judged by (`now()` is frozen at the start of a transaction: a statement that waited for a lock must not use
+it).
 """
 
 from collections.abc import Iterable, Iterator

@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import tenants.ids
 from django.db import migrations, models
+
+import tenants.ids
 
 
 class Migration(migrations.Migration):
@@ -36,6 +37,7 @@ class Migration(migrations.Migration):
                 ("routed_at", models.DateTimeField(blank=True, null=True)),
                 ("route_after", models.DateTimeField(blank=True, null=True)),
                 ("route_failures", models.PositiveIntegerField(default=0)),
+                ("route_cursor", models.BigIntegerField(default=0)),
                 (
                     "verdict",
                     models.CharField(

@@ -26,8 +26,13 @@ class Signal(TenantRow):
     routed_at = models.DateTimeField(null=True, blank=True)
     route_after = models.DateTimeField(null=True, blank=True)
     route_failures = models.PositiveIntegerField(default=0)
-    verdict = models.CharField(max_length=16, choices=Verdict, null=True, blank=True)
+    route_cursor = models.BigIntegerField(
+        default=0
+    )  # a signal for very many runs is routed in parts, up to this run id
+    # Null until it is routed: not yet judged is not one more verdict.
+    verdict = models.CharField(max_length=16, choices=Verdict, null=True, blank=True)  # noqa: DJ001
     verdict_reason = models.CharField(max_length=200, blank=True, default="")
+    verdict_context = models.JSONField(default=dict, blank=True)  # the condition that refused it, and its inputs as digests
     duplicate_count = models.PositiveIntegerField(default=0)
     last_duplicate_at = models.DateTimeField(null=True, blank=True)
 

@@ -24,7 +24,7 @@ class SignalKey(TenantRow):
 
     class Meta:
         indexes = [
-            models.Index(fields=["tenant", "name", "key", "signal"], name="signal_key_lookup"),
+            models.Index(fields=["tenant", "name", "key", "received_at"], name="signal_key_lookup"),
             models.Index(fields=["tenant", "signal"], name="signal_key_signal"),  # deleting a signal finds its keys
         ]
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connection
 
@@ -23,9 +23,10 @@ from tenants.scope import tenant_scope
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
 _WRITE = """
 INSERT INTO signals_app_signal (id, tenant_id, public_id, source, external_id, name, subject, correlation, payload_sha,
-    body_digest, occurred_at, received_at, route_failures, verdict_reason, duplicate_count)
+    body_digest, occurred_at, received_at, route_failures, route_cursor, verdict_reason, verdict_context,
+    duplicate_count)
 SELECT id, %(tenant)s, public_id, source, external_id, name, subject, correlation, payload_sha,
-    body_digest, coalesce(occurred_at, %(now)s), %(now)s, 0, '', 0
+    body_digest, coalesce(occurred_at, %(now)s), %(now)s, 0, 0, '', '{}', 0
 FROM (SELECT nextval(pg_get_serial_sequence('signals_app_signal', 'id')) AS id, given.*
       FROM unnest(%(public_ids)s::uuid[], %(sources)s::text[], %(external_ids)s::text[], %(names)s::text[],
                   %(subjects)s::text[], %(correlations)s::text[]::jsonb[], %(payloads)s::bytea[], %(digests)s::bytea[],
@@ -102,7 +103,7 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     write_payloads(tenant_id=tenant_id, texts=[signal.payload for signal in signals if signal.payload])
     public_ids = {new_public_id(): name for name in first}
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, {"tenant": tenant_id, "now": now, "public_ids": list(public_ids)} | _columns(signals))
+        cursor.execute(_WRITE, _columns(signals) | {"tenant": tenant_id, "now": now, "public_ids": list(public_ids)})
         written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in cursor.fetchall()}
     rows = [
         (signal_id, first[name].name, key)
@@ -113,7 +114,7 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
 
 
-def _columns(signals: Sequence[CheckedSignal]) -> dict[str, list[object]]:
+def _columns(signals: Sequence[CheckedSignal]) -> dict[str, Any]:
     return {
         "sources": [signal.source for signal in signals],
         "external_ids": [signal.external_id for signal in signals],
@@ -127,7 +128,7 @@ def _columns(signals: Sequence[CheckedSignal]) -> dict[str, list[object]]:
 
 
 def _meet(tenant_id: int, names: Sequence[Name]) -> dict[Name, _Stored]:
-    """The signals accepted before under these names, locked in order of id. They are kept for ever, so all are there."""
+    """The signals accepted before under these names, locked in order of id. Names are kept for ever: all are there."""
     if not names:
         return {}
     with connection.cursor() as cursor:

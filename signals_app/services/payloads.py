@@ -43,7 +43,7 @@ def store_payloads(tenant_id: int, bodies: Iterable[Any]) -> dict[bytes, int]:
     """Store JSON values and return the payload id under each digest. Runs in the caller's tenant scope."""
     texts = [canonical(body) for body in bodies]
     write_payloads(tenant_id=tenant_id, texts=texts)
-    return {sha: payload_id for sha, payload_id in _rows(_IDS, tenant_id, map(digest, texts))}
+    return dict(_rows(_IDS, tenant_id, map(digest, texts)))
 
 
 def load_payloads(tenant_id: int, shas: Iterable[bytes]) -> dict[bytes, Any]:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connection
 
@@ -26,7 +26,7 @@ Refusal = Literal["unknown", "revoked", "expired", "suspended"]
 
 
 def find_caller(token: str) -> Caller | Refusal:
-    """The caller that a key names, or in one word why it opens nothing. Reads the database each time: revoking is immediate."""
+    """The caller that a key names, or in one word why it opens nothing. It is read each time: revoking acts at once."""
     parsed = _TOKEN.fullmatch(token)
     if parsed is None:
         return "unknown"
@@ -45,7 +45,7 @@ def find_caller(token: str) -> Caller | Refusal:
     return Caller(tenant_id, key_id, prefix, frozenset(scopes))
 
 
-def _row(prefix: str) -> tuple[object, ...] | None:
+def _row(prefix: str) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM api_key_by_prefix(%s)", [prefix])
         return cursor.fetchone()  # type: ignore[no-any-return]

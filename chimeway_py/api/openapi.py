@@ -1,0 +1,69 @@
+"""Pieces of the OpenAPI document that every surface shares: the error body, pages, the idempotency header."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from rest_framework import serializers
+
+from chimeway_py.api.paging import MAX_PAGE, PAGE
+
+
+class ErrorBody(serializers.Serializer[Any]):
+    """The body of every refusal."""
+
+    code = serializers.CharField(help_text="Never changes; programs decide by it.")
+    message = serializers.CharField(help_text="A sentence for people.")
+    detail = serializers.JSONField(help_text="For programs; for invalid input a list of {path, code, message}.")
+    request_id = serializers.CharField(help_text="The id of the request in the logs.")
+
+
+_MEANINGS = {
+    400: "The input is not valid; `detail` lists every fault with its JSON Pointer.",
+    401: "No live API key, or no valid signature.",
+    403: "The key lacks the scope, or the tenant is suspended.",
+    404: "No such object in this tenant.",
+    409: "It contradicts what is stored.",
+    413: "The body is larger than 1 MiB.",
+    415: "Not JSON, or compressed.",
+    429: "Too many requests; see Retry-After.",
+    503: "The database cannot answer now; see Retry-After. Nothing was written.",
+}
+_EXAMPLE = OpenApiExample(
+    "invalid",
+    value={
+        "code": "invalid",
+        "message": "The signal is not valid.",
+        "detail": [{"path": "/name", "code": "bad_name", "message": "Lower-case ASCII letters, digits and _."}],
+        "request_id": "0f0c4f0e-9a53-4f0e-8a4c-2f6a1f4d0c11",
+    },
+    status_codes=["400"],
+    response_only=True,
+)
+
+PAGE_PARAMETERS = [
+    OpenApiParameter("limit", {"type": "integer", "minimum": 0, "maximum": MAX_PAGE, "default": PAGE}),
+    OpenApiParameter("cursor", str, description="`next` of the page before."),
+]
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    OpenApiParameter.HEADER,
+    description="The same request under the same key is carried out once; its answer is given again.",
+)
+
+
+def answers(body: Any, *refusals: int, status: int = 200, examples: Sequence[OpenApiExample] = ()) -> dict[int, Any]:
+    """The `responses` of an operation: its answer, and the refusals it may give besides 401, 403 and 503."""
+    given = {status: OpenApiResponse(body, examples=list(examples))}
+    for refusal in sorted({401, 403, 503, *refusals}):
+        shown = [_EXAMPLE] if refusal == 400 else []
+        given[refusal] = OpenApiResponse(ErrorBody, description=_MEANINGS[refusal], examples=shown)
+    return given
+
+
+def page_of(item: type[serializers.BaseSerializer[Any]]) -> Any:
+    """The serializer of a page of `item`, for `answers`."""
+    following = serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last.")
+    name = item.__name__.removesuffix("Serializer") + "Page"
+    return inline_serializer(name, {"items": item(many=True), "next": following})

@@ -1,0 +1,1 @@
+"""REST for tenants: who calls, what the key may do, and the transaction every request runs in."""
