@@ -25,7 +25,7 @@ def run(requirements: str, module: str, arguments: "list[str]") -> None:
     for name in ("PYTHONHOME", "PYTHONPATH"):
         os.environ.pop(name, None)
     os.environ["VIRTUAL_ENV"] = str(python.parent.parent)
-    os.execv(python, [str(python), "-m", module, *arguments])  # noqa: S606
+    os.execv(python, [str(python), "-m", module, *arguments])
 
 
 def ready(requirements: str) -> Path:
@@ -56,6 +56,6 @@ def use_supported_python() -> None:
     for minor in range(first_too_new[1] - 1, oldest[1] - 1, -1):
         found = shutil.which(f"python3.{minor}")
         if found:
-            os.execv(found, [found, *sys.argv])  # noqa: S606
+            os.execv(found, [found, *sys.argv])
     wanted = f"{oldest[0]}.{oldest[1]} to {first_too_new[0]}.{first_too_new[1] - 1}"
     fail(f"Python {wanted} is needed; this is {sys.version.split()[0]} and no other was found on the path.")
