@@ -1,1 +1,1 @@
-"""Definitions, runs, waits and the trace: what a journey is, and where each one stands."""
+"""Workflows: definitions, runs, waits and the engine that moves them; the trace and the explanation of every move."""

@@ -1,4 +1,4 @@
-"""Saving, publishing and retiring definitions. A published version never changes; another document is another version."""
+"""Saving, publishing and retiring definitions. A published version never changes: a change is another version."""
 
 from typing import Any
 
@@ -94,6 +94,13 @@ def fetch_definition(*, tenant_id: int, key: str, version: int | None = None) ->
     if definition is None:
         raise DefinitionNotFound
     return definition
+
+
+def latest_definitions(*, tenant_id: int, key: str | None = None) -> list[Definition]:
+    """The last version of each key, drafts included, in order of key; of one key only, if given."""
+    with tenant_scope(tenant_id):
+        versions = Definition.objects.for_tenant(tenant_id).latest_first()
+        return list((versions.filter(key=key) if key else versions).distinct("key"))
 
 
 def persisted_workflow(*, tenant_id: int, definition: Definition) -> dict[str, Any]:

@@ -72,6 +72,8 @@ class Claim:
     fence: int
     key: str
     step: Mapping[str, Any]
+    visit: int = 1
+    is_resend: bool = False
 
 
 class StepKind:

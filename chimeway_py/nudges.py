@@ -1,0 +1,91 @@
+"""Nudges: hints to the workers that a tenant has work, published after commit by a thread of their own.
+
+The row is the truth and the message a hint, so a nudge may be lost, doubled or late. No request and no transaction ever
+waits for the broker (publishing to a frozen Redis blocks for 40 seconds and more): callers leave a name in a set, and one
+daemon thread per process publishes it. Names offered while the thread is busy coalesce: a burst of 5,000 signals of one
+tenant is a few messages.
+"""
+
+import os
+import threading
+import time
+from typing import Literal
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+log = structlog.get_logger(__name__)
+
+Lane = Literal["engine", "work"]
+TASKS: dict[Lane, str] = {"engine": "workflows.tasks.run_engine", "work": "workflows.tasks.perform_work"}
+QUIET = 0.01  # seconds between two messages for the same lane and tenant; the first goes out at once
+PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a broker that is down
+
+
+def nudge_after_commit(lane: Lane, tenant_id: int) -> None:
+    """Tell the workers, once this transaction has committed, that the tenant has work in the lane."""
+    transaction.on_commit(lambda: offer(lane, tenant_id), robust=True)
+
+
+def offer(lane: Lane, tenant_id: int) -> None:
+    """Leave a nudge for the publishing thread. Never blocks, never raises."""
+    _relay().offer(lane, tenant_id)
+
+
+class Relay(threading.Thread):
+    """Publishes what was offered, each name at most once per `QUIET`, and drops it when the broker cannot take it."""
+
+    def __init__(self) -> None:
+        super().__init__(name="nudges", daemon=True)
+        self.pid = os.getpid()
+        self._offered: dict[tuple[Lane, int], None] = {}
+        self._sent_at: dict[tuple[Lane, int], float] = {}
+        self._wake = threading.Condition()
+
+    def offer(self, lane: Lane, tenant_id: int) -> None:
+        """Add one name and wake the thread."""
+        with self._wake:
+            self._offered[lane, tenant_id] = None
+            self._wake.notify()
+
+    def run(self) -> None:
+        """Publish for ever."""
+        while True:
+            with self._wake:
+                while not self._offered:
+                    self._wake.wait()
+                now = time.monotonic()
+                ready = [name for name in self._offered if now - self._sent_at.get(name, 0.0) >= QUIET]
+                for name in ready:
+                    del self._offered[name]
+            if not ready:
+                time.sleep(QUIET / 2)
+                continue
+            self._publish(ready)
+
+    def _publish(self, names: list[tuple[Lane, int]]) -> None:
+        for lane, tenant_id in names:
+            self._sent_at[lane, tenant_id] = time.monotonic()
+            try:
+                current_app.send_task(TASKS[lane], args=[tenant_id], retry=False, ignore_result=True)
+            except Exception as error:  # whatever the transport raises: the sweep offers the work again
+                log.warning("nudge_not_published", lane=lane, tenant_id=tenant_id, error=type(error).__name__)
+                time.sleep(PAUSE_AFTER_FAILURE)
+                return
+        if len(self._sent_at) > 10_000:
+            self._sent_at.clear()
+
+
+_lock = threading.Lock()
+_thread: Relay | None = None
+
+
+def _relay() -> Relay:
+    """The thread of this process; a forked child starts its own."""
+    global _thread
+    with _lock:
+        if _thread is None or _thread.pid != os.getpid() or not _thread.is_alive():
+            _thread = Relay()
+            _thread.start()
+        return _thread

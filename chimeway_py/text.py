@@ -1,0 +1,15 @@
+"""Text that PostgreSQL can store and every reader can show."""
+
+from typing import Any
+
+
+def is_storable(text: Any, limit: int) -> bool:
+    """Whether `text` is a string of at most `limit` characters without NUL or lone surrogates."""
+    if not isinstance(text, str) or len(text) > limit or "\0" in text:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def scalar_text(value: str | int) -> str:
+    """A correlation value as text: whole numbers and booleans as their JSON text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

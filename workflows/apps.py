@@ -1,0 +1,16 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class WorkflowsConfig(AppConfig):
+    """Registers the step kinds that come with the engine."""
+
+    name = "workflows"
+    verbose_name = "Workflows"
+
+    def ready(self) -> None:
+        """Make the built-in step kinds known, and answer for verdicts where signals are shown."""
+        from workflows.steps import builtin
+
+        builtin.register_all()

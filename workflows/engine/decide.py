@@ -1,0 +1,148 @@
+"""From where a run stands and what happened to it: everything that must be written, as one value."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from workflows.definitions.document import Document
+from workflows.engine import events
+from workflows.engine.facts import Decision, Judged, RunFacts
+from workflows.engine.journey import Journey
+from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
+from workflows.states import Cause, Reason, RunState
+
+
+def decide(document: Document, run: RunFacts, event: events.Event, now: datetime) -> Decision:
+    """What the event does to the run. An event that comes too late decides nothing: no moves."""
+    journey = Journey(document, replace(run), now)
+    _DECIDERS[type(event)](journey, event)
+    return journey.decision
+
+
+def _begin(journey: Journey, event: events.Begin) -> None:
+    if journey.run.state != RunState.PENDING:
+        return
+    journey.move(RunState.ACTIVE, event.cause, event.cause_ref, Reason.STARTED)
+    journey.enter(journey.document.steps[0])
+
+
+def _signal(journey: Journey, event: events.SignalArrived) -> None:
+    run, signal = journey.run, event.signal
+    if run.is_finished:
+        journey.decision.judged = Judged("late", "run_finished")
+        return
+    if not _could_match(journey, event):
+        journey.decision.judged = Judged("unmatched", "values_differ")
+        return
+    wait = run.wait if run.state == RunState.WAITING else None
+    if wait is not None:
+        rule, refused = judge(wait.rules, signal, run, wait.step)
+        if rule is not None:
+            journey.decision.judged = Judged("matched", "wait_ended", wait.step)
+            context: dict[str, Any] = {"signal": signal.name, "then": rule.then.as_declared()}
+            if wait.due_at is not None and wait.due_at <= journey.now:
+                context["beaten"] = "timer"  # both were due; the signal took the row lock first
+            journey.close_wait("signal")
+            journey.move(RunState.ACTIVE, Cause.SIGNAL, signal.public_id, Reason.SIGNAL_MATCHED, context)
+            journey.follow(rule.then, Reason.RULE_COMPLETED)
+            return
+        if refused is not None:
+            journey.decision.judged = refused
+            journey.note(
+                Cause.SIGNAL, signal.public_id, Reason.SIGNAL_REJECTED, {"signal": signal.name} | dict(refused.context)
+            )
+            return
+    _buffer_or_late(journey, event)
+
+
+def _could_match(journey: Journey, event: events.SignalArrived) -> bool:
+    """The index found the run by one match value; only here is every value compared."""
+    run = journey.run
+    return any(
+        is_meant(rule, event.signal, run) for step in journey.document.steps for rule in bind(rules_of(step), run)
+    )
+
+
+def _buffer_or_late(journey: Journey, event: events.SignalArrived) -> None:
+    run, signal = journey.run, event.signal
+    if not listens_later(journey.document, run.step, signal.name):
+        journey.decision.judged = Judged("late", "wait_passed")
+        return
+    journey.decision.judged = Judged("buffered", "no_wait_open")
+    run.pending_signals += 1
+    run.buffered = (*run.buffered, signal)
+    journey.note(Cause.SIGNAL, signal.public_id, Reason.SIGNAL_BUFFERED, {"signal": signal.name})
+
+
+def _timer(journey: Journey, event: events.TimerFired) -> None:
+    wait = journey.run.wait
+    if journey.run.state != RunState.WAITING or wait is None or wait.due_at is None or wait.due_at > journey.now:
+        return
+    late_by = int((journey.now - wait.due_at).total_seconds() * 1000)
+    context = {"then": wait.on_timeout.as_declared(), "late_ms": late_by}
+    _leave_wait(journey, "timeout", Cause.TIMER, f"{wait.step}:{wait.visit}", Reason.WAIT_TIMED_OUT, context)
+
+
+def _wake(journey: Journey, event: events.WakeAsked) -> None:
+    if journey.run.state != RunState.WAITING or journey.run.wait is None:
+        return
+    context = {"then": journey.run.wait.on_timeout.as_declared(), "why": event.reason}
+    _leave_wait(journey, "woken", event.cause, event.cause_ref, Reason.WOKEN, context)
+
+
+def _leave_wait(
+    journey: Journey, outcome: str, cause: Cause, ref: str, reason: Reason, context: dict[str, Any]
+) -> None:
+    wait = journey.run.wait
+    assert wait is not None
+    journey.close_wait(outcome)
+    journey.move(RunState.ACTIVE, cause, ref, reason, context)
+    journey.follow(wait.on_timeout, Reason.RULE_COMPLETED)
+
+
+def _deadline(journey: Journey, event: events.DeadlinePassed) -> None:
+    run = journey.run
+    if run.is_finished or run.deadline_at is None or run.deadline_at > journey.now:
+        return
+    journey.end(RunState.EXPIRED, Cause.TIMER, "deadline", Reason.DEADLINE_PASSED, "deadline_passed")
+
+
+def _cancel(journey: Journey, event: events.CancelAsked) -> None:
+    if not journey.run.is_finished:
+        journey.end(RunState.CANCELLED, event.cause, event.cause_ref, Reason.CANCELLED, event.reason)
+
+
+def _settled(journey: Journey, event: events.StepSettled) -> None:
+    run = journey.run
+    step = journey.document.by_key.get(event.step)
+    if run.is_finished or step is None:
+        return
+    target = step.on_outcome.get(event.outcome)
+    context = {"outcome": event.outcome} | dict(event.context)
+    if run.state == RunState.ACTIVE and (run.step, run.visits.get(run.step)) == (event.step, event.visit):
+        journey.note(Cause.STEP, event.cause_ref, Reason.STEP_SETTLED, context)
+        journey.follow(target, Reason.RULE_COMPLETED)
+    elif target is not None and run.state == RunState.WAITING:
+        journey.close_wait("outcome")
+        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+        journey.follow(target, Reason.RULE_COMPLETED)
+    else:
+        journey.note(Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+
+
+def _failed(journey: Journey, event: events.StepFailed) -> None:
+    run = journey.run
+    if run.state == RunState.ACTIVE and (run.step, run.visits.get(run.step)) == (event.step, event.visit):
+        journey.end(RunState.FAILED, Cause.STEP, event.cause_ref, Reason(event.reason), event.reason)
+
+
+_DECIDERS: dict[type[Any], Any] = {
+    events.Begin: _begin,
+    events.SignalArrived: _signal,
+    events.TimerFired: _timer,
+    events.WakeAsked: _wake,
+    events.DeadlinePassed: _deadline,
+    events.CancelAsked: _cancel,
+    events.StepSettled: _settled,
+    events.StepFailed: _failed,
+}

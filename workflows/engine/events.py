@@ -1,0 +1,75 @@
+"""What can happen to a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.engine.facts import SignalFacts
+from workflows.states import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A pending run is advanced for the first time."""
+
+    cause: Cause = Cause.TRIGGER
+    cause_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalArrived:
+    """A signal found this run by index. The engine looks at the whole match again."""
+
+    signal: SignalFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The clock of the open wait has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The clock of the run has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettled:
+    """The work of a step has an outcome; also a later outcome of an earlier step, such as a bounce."""
+
+    step: str
+    visit: int
+    outcome: str
+    cause_ref: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """The work of a step must not be tried again and no outcome can be told: the run fails, saying why."""
+
+    step: str
+    visit: int
+    reason: str
+    cause_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """Somebody ends the run."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAsked:
+    """An operator ends the open wait as though its time had come."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+
+
+Event = Begin | SignalArrived | TimerFired | DeadlinePassed | StepSettled | StepFailed | CancelAsked | WakeAsked

@@ -1,0 +1,153 @@
+"""What the engine is told, and what it answers. Plain values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from workflows.definitions.document import Target
+from workflows.states import TERMINAL, Cause, Reason, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class SignalFacts:
+    """A signal as the engine judges it. `data` is its payload where a condition asks for it."""
+
+    id: int
+    public_id: str
+    name: str
+    subject: str
+    correlation: Mapping[str, str]
+    received_at: datetime
+    data: Any = None
+
+    def as_tree(self) -> dict[str, Any]:
+        """What conditions see under `signal`."""
+        return {"name": self.name, "subject": self.subject, "correlation": self.correlation, "data": self.data}
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """A signal rule of a wait with its match values filled in. `match` None means: the run's subject."""
+
+    name: str
+    match: Mapping[str, str] | None
+    when: Mapping[str, Any] | None
+    then: Target
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFacts:
+    """An open wait, or one the engine asks to open."""
+
+    step: str
+    visit: int
+    rules: tuple[BoundRule, ...]
+    opened_at: datetime
+    due_at: datetime | None
+    on_timeout: Target
+    look_back_from: datetime | None
+    id: int | None = None
+
+
+@dataclass(slots=True)
+class RunFacts:
+    """Where a run stands. `data` is its start data where the definition needs it; `buffered` its unused early signals."""
+
+    public_id: str
+    subject: str
+    correlation: Mapping[str, str]
+    state: str
+    step: str
+    visits: Mapping[str, int]
+    began_at: datetime
+    step_entered_at: datetime
+    deadline_at: datetime | None
+    time_zone: str = "UTC"
+    data: Any = None
+    wait: WaitFacts | None = None
+    buffered: tuple[SignalFacts, ...] = ()
+    pending_signals: int = 0
+    status_reason: str = ""
+    status_context: Mapping[str, Any] = field(default_factory=dict)
+    terminal_reason: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has ended."""
+        return self.state in TERMINAL
+
+    def as_tree(self) -> dict[str, Any]:
+        """What conditions and paths see under `run`."""
+        return {"id": self.public_id, "subject": self.subject, "correlation": self.correlation, "step": self.step}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transition to be written."""
+
+    from_state: str
+    to_state: RunState
+    step: str
+    visit: int
+    cause: Cause
+    cause_ref: str
+    reason: Reason
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A step's answer on entry: go on to the target at once."""
+
+    target: Target
+    reason: Reason
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """A step's answer on entry: wait."""
+
+    wait: WaitFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Owe:
+    """A step's answer on entry: its work happens outside, and the run stays until it is settled."""
+
+
+Entered = Go | Park | Owe
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A step whose work must be planned in this transaction."""
+
+    step: str
+    visit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a signal meant to the run."""
+
+    verdict: str
+    reason: str
+    wait_step: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """The run as it will stand, and everything that must be written in the same transaction."""
+
+    run: RunFacts
+    moves: list[Move] = field(default_factory=list)
+    opened: list[tuple[WaitFacts, str]] = field(
+        default_factory=list
+    )  # with the outcome when it closed at once, else ""
+    closed: list[tuple[WaitFacts, str]] = field(default_factory=list)
+    owed: list[Owed] = field(default_factory=list)
+    used: list[tuple[SignalFacts, Judged]] = field(default_factory=list)
+    judged: Judged | None = None

@@ -1,0 +1,126 @@
+"""Going on: from one step to the next until the run parks, owes work or ends. Works on a copy of the run's facts."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from workflows.definitions.document import Document, Step, Target
+from workflows.engine.facts import Decision, Go, Judged, Move, Owe, Owed, Park, RunFacts, SignalFacts, WaitFacts
+from workflows.engine.matching import judge
+from workflows.states import Cause, Reason, RunState, check_move
+from workflows.steps.registry import step_kind
+
+
+class Journey:
+    """Collects the moves of one decision while it walks the definition."""
+
+    def __init__(self, document: Document, run: RunFacts, now: datetime) -> None:
+        self.document, self.run, self.now = document, run, now
+        self.decision = Decision(run)
+
+    def move(
+        self, to: RunState, cause: Cause, ref: str, reason: Reason, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write one transition and stand there. Raises `InvalidTransition`."""
+        run = self.run
+        check_move(run.state, to)
+        context = context or {}
+        visit = run.visits.get(run.step, 0)
+        self.decision.moves.append(Move(run.state, to, run.step, visit, cause, ref, reason, context))
+        run.state, run.status_reason, run.status_context = to, reason, context
+
+    def note(self, cause: Cause, ref: str, reason: Reason, context: Mapping[str, Any]) -> None:
+        """Write one transition that leaves the run in its state, and its status as it was."""
+        run = self.run
+        was = run.status_reason, run.status_context
+        self.move(RunState(run.state), cause, ref, reason, context)
+        run.status_reason, run.status_context = was
+
+    def follow(self, target: Target | None, ended: Reason) -> None:
+        """Go where a rule says; None is the next step in order."""
+        here = self.document.by_key[self.run.step]
+        match target:
+            case None | Target(kind="next"):
+                self._enter_or_complete(self.document.step_after(here))
+            case Target(kind="goto", step=key):
+                self.enter(self.document.by_key[key])
+            case Target(kind="stop", reason=reason):
+                self.end(RunState.STOPPED, Cause.STEP, here.key, Reason.RULE_STOPPED, reason)
+            case _:
+                self.end(RunState.COMPLETED, Cause.STEP, here.key, ended, "completed_by_rule")
+
+    def enter(self, step: Step) -> None:
+        """Stand at a step and do what its kind says. Raises KeyError for a kind that this process does not know."""
+        run = self.run
+        visit = run.visits.get(step.key, 0) + 1
+        run.step, run.visits = step.key, {**run.visits, step.key: visit}
+        entered = step_kind(step.kind).enter(step, run, visit, self.now)
+        run.step_entered_at = (
+            self.now
+        )  # only now: a wait that looks back "since_step" asks when the step before was entered
+        match entered:
+            case Go(target, reason, context):
+                self.move(RunState.ACTIVE, Cause.STEP, step.key, reason, context)
+                self.follow(target, Reason.RULE_COMPLETED)
+            case Owe():
+                self.move(RunState.ACTIVE, Cause.STEP, step.key, Reason.STEP_OWED)
+                self.decision.owed.append(Owed(step.key, visit))
+            case Park(wait):
+                self._park(wait)
+
+    def close_wait(self, outcome: str) -> None:
+        """The open wait has ended; it is never armed again."""
+        assert self.run.wait is not None
+        self.decision.closed.append((self.run.wait, outcome))
+        self.run.wait = None
+
+    def end(self, to: RunState, cause: Cause, ref: str, reason: Reason, terminal_reason: str) -> None:
+        """The run ends: nothing waits for it and nothing waits in it."""
+        if self.run.wait is not None:
+            self.close_wait("expired" if to == RunState.EXPIRED else "cancelled")
+        self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason})
+        self.run.terminal_reason = terminal_reason
+        self.run.pending_signals, self.run.buffered = 0, ()
+
+    def _enter_or_complete(self, step: Step | None) -> None:
+        if step is not None:
+            self.enter(step)
+        else:
+            self.end(RunState.COMPLETED, Cause.STEP, self.run.step, Reason.LAST_STEP_DONE, "last_step_done")
+
+    def _park(self, wait: WaitFacts) -> None:
+        run = self.run
+        context = {
+            "signals": sorted({rule.name for rule in wait.rules}),
+            "due_at": wait.due_at and wait.due_at.isoformat(),
+        }
+        self.move(RunState.WAITING, Cause.STEP, wait.step, Reason.WAIT_OPENED, context)
+        early = self._early_signal(wait)
+        if early is None:
+            run.wait = wait
+            self.decision.opened.append((wait, ""))
+            return
+        signal, target = early
+        self.decision.opened.append((wait, "signal"))
+        self.decision.used.append((signal, Judged("matched", "early_signal_used", wait.step)))
+        run.buffered = tuple(other for other in run.buffered if other.id != signal.id)
+        run.pending_signals -= 1
+        self.move(
+            RunState.ACTIVE,
+            Cause.SIGNAL,
+            signal.public_id,
+            Reason.EARLY_SIGNAL_USED,
+            {"signal": signal.name, "then": target.as_declared()},
+        )
+        self.follow(target, Reason.RULE_COMPLETED)
+
+    def _early_signal(self, wait: WaitFacts) -> tuple[SignalFacts, Target] | None:
+        """The oldest buffered signal that this wait looks back to and takes."""
+        if wait.look_back_from is None:
+            return None
+        for signal in self.run.buffered:
+            if signal.received_at >= wait.look_back_from:
+                rule, _ = judge(wait.rules, signal, self.run, wait.step)
+                if rule is not None:
+                    return signal, rule.then
+        return None

@@ -1,0 +1,28 @@
+"""Refusals of the workflow engine."""
+
+from chimeway_py.errors import ChimewayError, Conflict, NotFound
+
+
+class RunNotFound(NotFound):
+    """No such run in this tenant."""
+
+    code = "run_not_found"
+
+
+class DefinitionNotFound(NotFound):
+    """No such definition in this tenant."""
+
+    code = "definition_not_found"
+
+
+class StartConflict(Conflict):
+    """A run was started before under this idempotency key with another request."""
+
+    code = "start_conflict"
+
+
+class StaleAttempt(ChimewayError):
+    """Another worker took this work over; what this one did is recorded and changes nothing."""
+
+    code = "stale_attempt"
+    status = 409

@@ -1,0 +1,24 @@
+"""The rows of the workflow engine, one noun per file."""
+
+from workflows.models.definition import Definition, DefinitionStatus, Step
+from workflows.models.run import Run
+from workflows.models.signal_verdict import SignalVerdict
+from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
+from workflows.models.transition import Transition
+from workflows.models.wait import Listener, Wait, WaitOutcome
+
+__all__ = [
+    "Attempt",
+    "AttemptStatus",
+    "Definition",
+    "DefinitionStatus",
+    "Listener",
+    "Run",
+    "SignalVerdict",
+    "Step",
+    "StepRun",
+    "StepRunStatus",
+    "Transition",
+    "Wait",
+    "WaitOutcome",
+]

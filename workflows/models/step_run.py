@@ -1,0 +1,82 @@
+"""Step runs and attempts: work owed to the outside world, and each try at it."""
+
+from django.db import models
+
+from tenants.models.tenant import TenantRow
+from workflows.models.run import Run
+from workflows.querysets import StepRunQuerySet
+
+
+class StepRunStatus(models.TextChoices):
+    """A step run is owed until a worker claims it, running while a lease holds, then ended."""
+
+    OWED = "owed"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # it may have happened, and the step asked not to risk it twice
+    CANCELLED = "cancelled"
+
+
+class StepRun(TenantRow):
+    """One visit of a step whose work happens outside a transaction. `due_at` is the next claim or the lease's end."""
+
+    run = models.ForeignKey(Run, models.PROTECT, related_name="step_runs", db_constraint=False, db_index=False)
+    step = models.CharField(max_length=64)
+    visit = models.PositiveIntegerField()
+    resend = models.PositiveIntegerField(default=0)  # 0: the journey's own; n: the n-th resend by an operator
+    kind = models.CharField(max_length=32)
+    key = models.CharField(max_length=200)  # the idempotency key that providers get, the same for every attempt
+    status = models.CharField(max_length=16, choices=StepRunStatus, default=StepRunStatus.OWED)
+    outcome = models.CharField(max_length=32, blank=True, default="")
+    attempts_made = models.PositiveIntegerField(default=0)
+    lost_attempts = models.PositiveIntegerField(default=0)  # whose worker died or fell silent
+    fence = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    objects = StepRunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "run", "step", "visit", "resend"], name="step_run_visit"),
+            models.UniqueConstraint(fields=["tenant", "key"], name="step_run_key"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "due_at"], condition=models.Q(due_at__isnull=False), name="step_run_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} #{self.visit} ({self.status})"
+
+
+class AttemptStatus(models.TextChoices):
+    """A try is running until its worker finishes it, or until its lease runs out and another worker takes over."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    LOST = "lost"
+
+
+class Attempt(TenantRow):
+    """One try at a step run: numbers 1..n without gaps. A finished attempt never changes."""
+
+    step_run = models.ForeignKey(StepRun, models.PROTECT, related_name="attempts", db_constraint=False, db_index=False)
+    number = models.PositiveIntegerField()
+    fence = models.PositiveIntegerField()
+    worker = models.CharField(max_length=100)
+    status = models.CharField(max_length=16, choices=AttemptStatus, default=AttemptStatus.RUNNING)
+    outcome = models.CharField(max_length=32, blank=True, default="")
+    error = models.CharField(max_length=200, blank=True, default="")
+    retryable = models.BooleanField(default=False)
+    lease_until = models.DateTimeField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "step_run", "number"], name="attempt_number")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} ({self.outcome or self.status})"

@@ -1,0 +1,43 @@
+"""Retry policies: how often a step is tried again, and when."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from workflows.definitions.durations import parse_duration
+
+_SHAPES = {"none": lambda n: 1, "linear": lambda n: n, "exponential": lambda n: 2 ** min(n - 1, 30)}
+LONGEST_WISH = timedelta(days=1)  # a provider's `retry_after` is honoured up to here
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """At most `max_attempts` tries; the pause before try n+1 grows as `backoff` says, up to `most`, spread by `jitter`."""
+
+    max_attempts: int = 5
+    backoff: str = "exponential"
+    initial: timedelta = timedelta(seconds=10)
+    most: timedelta = timedelta(hours=1)
+    jitter: float = 0.2
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any] | None) -> "RetryPolicy":
+        """From a step's `retry`; what it leaves out keeps its default."""
+        raw = raw or {}
+        given: dict[str, Any] = {name: raw[name] for name in ("max_attempts", "backoff") if name in raw}
+        given |= {
+            field: parse_duration(raw[name]) for name, field in (("initial", "initial"), ("max", "most")) if name in raw
+        }
+        return cls(**given)
+
+    def next_at(self, attempt: int, now: datetime, retry_after: float | None = None) -> datetime | None:
+        """When the try after `attempt` comes, or None after the last. `retry_after` (seconds) is the least pause."""
+        if attempt >= self.max_attempts:
+            return None
+        pause = min(self.initial * _SHAPES[self.backoff](attempt), self.most)
+        pause *= 1 + self.jitter * random.random()  # noqa: S311 (spreads load, guards nothing)
+        if retry_after is not None:
+            pause = max(pause, min(timedelta(seconds=max(retry_after, 0)), LONGEST_WISH))
+        return now + pause

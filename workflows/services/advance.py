@@ -1,0 +1,84 @@
+"""Advancing: pending runs begin, timers fire, deadlines pass. Claimed by the batch with SKIP LOCKED."""
+
+from datetime import datetime
+
+import structlog
+from django.db import OperationalError
+
+from tenants.scope import tenant_scope
+from workflows.engine.events import Begin, DeadlinePassed, Event, TimerFired
+from workflows.services.look_back import look_back
+from workflows.states import RunState
+from workflows.store.batch import RunBatch
+from workflows.store.load import LockedRun
+from workflows.store.sql import execute, fetch
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+_CLAIM = """
+SELECT id FROM workflows_run WHERE tenant_id = %s AND due_at <= coalesce(%s, clock_timestamp()) {one}
+ ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+# A run that makes the engine fail comes back later and later; its neighbours go on. `explain` shows the count.
+_POSTPONE = """
+UPDATE workflows_run SET engine_failures = least(engine_failures + 1, 1000),
+    due_at = clock_timestamp() + make_interval(secs => least(600, power(2, least(engine_failures, 10))))
+ WHERE tenant_id = %s AND id = %s AND due_at IS NOT NULL
+"""
+
+
+def advance_due(*, tenant_id: int, limit: int = BATCH, now: datetime | None = None) -> int:
+    """Advance the tenant's runs whose clock has come, oldest first; how many were taken up.
+
+    `now` replaces the database clock where a test moves time.
+    """
+    try:
+        return _advance(tenant_id, limit, now)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.warning("advancing_one_by_one", tenant_id=tenant_id, error=type(error).__name__)
+        return sum(_advance_or_postpone(tenant_id, run_id, now) for run_id in _due(tenant_id, limit, now))
+
+
+def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> int:
+    try:
+        return _advance(tenant_id, 1, now, run_id)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.exception("run_not_advanced", tenant_id=tenant_id, run_id=run_id, error=type(error).__name__)
+        with tenant_scope(tenant_id):
+            execute(_POSTPONE, [tenant_id, run_id])
+        return 1
+
+
+def _due(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> list[int]:
+    one = "" if run_id is None else "AND id = %s"
+    with tenant_scope(tenant_id):
+        rows = fetch(_CLAIM.format(one=one), [tenant_id, now, *([] if run_id is None else [run_id]), limit])
+        return [row[0] for row in rows]
+
+
+def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> int:
+    """One transaction: claim, load, look back for those that begin, decide, write."""
+    with tenant_scope(tenant_id):
+        due = _due(tenant_id, limit, now, run_id)
+        if not due:
+            return 0
+        batch = RunBatch.lock(tenant_id, due, now=now)
+        beginning = [run for run in batch.runs.values() if run.facts.state == RunState.PENDING]
+        look_back(batch, beginning)
+        for run in list(batch.runs.values()):
+            batch.apply(run.id, _event(run, batch.now))
+        batch.flush()
+        return len(due)
+
+
+def _event(run: LockedRun, now: datetime) -> Event:
+    """What the run's clock stands for. A deadline goes before everything; each event names what it is for and may be late."""
+    facts = run.facts
+    if facts.deadline_at is not None and facts.deadline_at <= now:
+        return DeadlinePassed()
+    return Begin() if facts.state == RunState.PENDING else TimerFired()

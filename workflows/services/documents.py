@@ -1,0 +1,64 @@
+"""Parsed definitions, kept in the process: a published version never changes, so it is read and parsed once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from workflows.definitions.document import Document, parse_document
+from workflows.store.sql import fetch
+
+_LOAD = "SELECT id, key, version, document FROM workflows_definition WHERE tenant_id = %s AND id = ANY(%s)"
+_CACHE_SIZE = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """One version as the engine uses it. `needs_data`: some step reads the run's start data inside the engine.
+
+    `conditioned` names the signals whose payload some condition looks into; `listened` those that any wait listens for.
+    """
+
+    id: int
+    key: str
+    version: int
+    document: Document
+    needs_data: bool
+    conditioned: frozenset[str]
+    listened: frozenset[str]
+
+
+_cache: dict[tuple[int, int], Loaded] = {}
+
+
+def documents(tenant_id: int, definition_ids: Iterable[int]) -> dict[int, Loaded]:
+    """Published definitions by id, parsed. Never call it for a draft: a draft's document may change."""
+    wanted = set(definition_ids)
+    found = {id_: _cache[tenant_id, id_] for id_ in wanted if (tenant_id, id_) in _cache}
+    missing = list(wanted - found.keys())
+    for id_, key, version, raw in fetch(_LOAD, [tenant_id, missing]) if missing else ():
+        if len(_cache) >= _CACHE_SIZE:
+            _cache.clear()
+        found[id_] = _cache[tenant_id, id_] = read_document(id_, key, version, raw)
+    return found
+
+
+def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Loaded:
+    """Parse one document and note what loading its runs will need."""
+    document = parse_document(raw)
+    rules = [rule for step in raw["steps"] for rule in step.get("signals", ())]
+    conditioned = {rule["name"] for rule in rules if rule.get("when")}
+    if document.start_on is not None and (document.start_on.when or _reads_data(document.start_on)):
+        conditioned.add(document.start_on.signal)
+    return Loaded(
+        id_,
+        key,
+        version,
+        document,
+        needs_data=any(step["kind"] != "wait" for step in raw["steps"]) or "data." in str(raw["steps"]),
+        conditioned=frozenset(conditioned),
+        listened=frozenset(rule["name"] for rule in rules),
+    )
+
+
+def _reads_data(start: Any) -> bool:
+    return any(path.startswith(("data", "signal.data")) for path in (start.subject, *start.correlate.values()))

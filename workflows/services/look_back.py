@@ -1,0 +1,51 @@
+"""Looking back: the signals that came for a run before the engine first saw it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from signals_app.services.payloads import load_payloads
+from workflows.definitions.document import Document
+from workflows.definitions.durations import parse_duration
+from workflows.engine.events import SignalArrived
+from workflows.store.batch import RunBatch
+from workflows.store.load import LockedRun, signal_facts
+from workflows.store.sql import fetch
+
+# By the listeners' own keys in the signals' inverted index; a pair that was judged already is not looked at again.
+_EARLY = """
+SELECT DISTINCT u.run_id, s.received_at, s.id, s.public_id, s.name, s.subject, s.correlation, s.payload_sha
+  FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (run_id, since)
+  JOIN workflows_listener l ON l.tenant_id = %s AND l.run_id = u.run_id
+ CROSS JOIN LATERAL (
+    SELECT signal_id FROM signals_app_signalkey k
+     WHERE k.tenant_id = l.tenant_id AND k.name = l.name AND k.key = l.key AND k.received_at >= u.since) k
+  JOIN signals_app_signal s ON s.tenant_id = l.tenant_id AND s.id = k.signal_id AND l.rest <@ s.correlation
+ WHERE NOT EXISTS (SELECT 1 FROM workflows_signalverdict v
+                    WHERE v.tenant_id = l.tenant_id AND v.signal_id = s.id AND v.run_id = u.run_id)
+ ORDER BY s.received_at, s.id
+"""
+
+
+def look_back(batch: RunBatch, runs: Sequence[LockedRun]) -> None:
+    """Give pending runs the signals that were received since they began, or as far back as their waits look."""
+    if not runs:
+        return
+    sinces = [look_back_since(run.definition.document, run.facts.began_at, batch.now) for run in runs]
+    rows = fetch(_EARLY, [[run.id for run in runs], sinces, batch.tenant_id])
+    needed = {row[0] for row in rows if row[7] is not None and row[4] in batch.runs[row[0]].definition.conditioned}
+    payloads = load_payloads(batch.tenant_id, {bytes(row[7]) for row in rows if row[0] in needed and row[7]})
+    for run_id, received_at, *rest, sha in rows:
+        signal = signal_facts((*rest, received_at), payloads.get(bytes(sha), {}) if sha is not None else {})
+        judged = batch.apply(run_id, SignalArrived(signal)).judged
+        if judged is not None and judged.verdict != "unmatched":
+            batch.verdict(run_id, signal, judged)
+
+
+def look_back_since(document: Document, began_at: datetime, now: datetime) -> datetime:
+    """The earliest receipt that any wait of the document may ask for."""
+    lengths = [
+        parse_duration(step.config["look_back"])
+        for step in document.steps
+        if step.config.get("look_back", "").startswith("P")
+    ]
+    return min([began_at, *(now - length for length in lengths)])

@@ -1,0 +1,237 @@
+"""Routing: find the runs that a signal means, let each judge it, and end every signal with a verdict.
+
+A batch of a tenant's oldest signals is claimed with SKIP LOCKED, so several routers share the work. Locks are taken in one
+order: signals by id, then runs by id. Candidates come from the listeners' index alone, whatever the number of waiting runs.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import OperationalError
+
+from signals_app.services.keys import keys_of
+from signals_app.services.payloads import load_payloads
+from tenants.scope import tenant_scope
+from workflows.engine.events import SignalArrived
+from workflows.engine.facts import Judged, SignalFacts
+from workflows.services.documents import Loaded
+from workflows.services.signal_starts import published, start_by_signals
+from workflows.store.batch import RunBatch
+from workflows.store.sql import columns, execute, fetch
+from workflows.store.write import dumps
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200  # signals in one transaction
+MOST_RUNS = 500  # runs that one signal, or one batch, may touch in one transaction; the rest follows in the next
+LATE_RUNS = 3  # finished runs that are told of a signal nobody else takes
+MOST_FAILURES = 8
+
+_CLAIM = """
+SELECT id, public_id, name, subject, correlation, received_at, payload_sha, route_cursor, verdict, verdict_reason
+  FROM signals_app_signal
+ WHERE tenant_id = %s AND routed_at IS NULL AND (route_after IS NULL OR route_after <= clock_timestamp()) {one}
+ ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+# One index probe per key of each signal, in order of run, from where the last part of a very wide signal ended.
+_CANDIDATES = """
+SELECT s.id, l.run_id FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::bigint[])
+    AS s (id, name, key, correlation, after)
+ CROSS JOIN LATERAL (
+    SELECT run_id FROM workflows_listener l
+     WHERE l.tenant_id = %s AND l.name = s.name AND l.key = s.key AND l.run_id > s.after AND l.live AND l.rest <@ s.correlation
+     ORDER BY l.run_id LIMIT %s) l
+"""
+_FINISHED = """
+SELECT s.id, l.run_id FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]::jsonb[]) AS s (id, name, key, correlation)
+ CROSS JOIN LATERAL (
+    SELECT run_id FROM workflows_listener l
+     WHERE l.tenant_id = %s AND l.name = s.name AND l.key = s.key AND NOT l.live AND l.rest <@ s.correlation
+     ORDER BY l.run_id DESC LIMIT %s) l
+"""
+_JUDGED = "SELECT signal_id, run_id, verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = ANY(%s)"
+_ROUTED = """
+UPDATE signals_app_signal s SET routed_at = u.routed_at, verdict = u.verdict, verdict_reason = u.reason,
+       verdict_context = u.context, route_cursor = u.route_cursor
+  FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::bigint[])
+    AS u (id, routed_at, verdict, reason, context, route_cursor)
+ WHERE s.tenant_id = %s AND s.id = u.id
+"""
+_POSTPONE = """
+UPDATE signals_app_signal SET route_failures = route_failures + 1,
+    route_after = clock_timestamp() + make_interval(secs => least(300, power(2, route_failures))),
+    routed_at = CASE WHEN route_failures + 1 >= %s THEN clock_timestamp() END,
+    verdict = CASE WHEN route_failures + 1 >= %s THEN 'rejected' ELSE verdict END,
+    verdict_reason = CASE WHEN route_failures + 1 >= %s THEN 'engine_error' ELSE verdict_reason END
+ WHERE tenant_id = %s AND id = %s AND routed_at IS NULL
+"""
+#: The overall verdict is the best of those per run.
+BEST_FIRST = ("matched", "started", "buffered", "rejected", "late", "unmatched")
+
+
+@dataclass(slots=True)
+class Claimed:
+    """One signal on its way."""
+
+    facts: SignalFacts
+    cursor: int
+    said: list[Judged] = field(default_factory=list)  # so far
+    runs: list[int] = field(default_factory=list)
+    has_more: bool = False
+
+
+def route_signals(*, tenant_id: int, limit: int = BATCH) -> int:
+    """Route the tenant's oldest unrouted signals; how many were taken up. Routing one again is a no-op.
+
+    A signal that makes the engine fail is tried again by itself and postponed, so that its neighbours go on.
+    """
+    try:
+        return _route(tenant_id, limit)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.warning("routing_one_by_one", tenant_id=tenant_id, error=type(error).__name__)
+        return sum(_route_or_postpone(tenant_id, signal_id) for signal_id in _unrouted(tenant_id, limit))
+
+
+def _route_or_postpone(tenant_id: int, signal_id: int) -> int:
+    try:
+        return _route(tenant_id, 1, signal_id)
+    except OperationalError:
+        raise
+    except Exception as error:
+        log.exception("signal_not_routed", tenant_id=tenant_id, signal_id=signal_id, error=type(error).__name__)
+        with tenant_scope(tenant_id):
+            execute(_POSTPONE, [MOST_FAILURES, MOST_FAILURES, MOST_FAILURES, tenant_id, signal_id])
+        return 1
+
+
+def _unrouted(tenant_id: int, limit: int) -> list[int]:
+    with tenant_scope(tenant_id):
+        return [row[0] for row in fetch(_CLAIM.format(one=""), [tenant_id, limit])]
+
+
+def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
+    """One transaction: claim, find, lock, judge, write."""
+    with tenant_scope(tenant_id) as scope:
+        catalog = published(tenant_id)
+        claimed = _claim(tenant_id, catalog, limit, signal_id)
+        if not claimed:
+            return 0
+        started = start_by_signals(tenant_id, catalog, [one.facts for one in claimed if not one.cursor], scope.now)
+        claimed = _find_runs(tenant_id, claimed)
+        batch = RunBatch.lock(tenant_id, {run for one in claimed for run in one.runs})
+        known = _known_verdicts(tenant_id, claimed)
+        for one in claimed:
+            _judge(batch, one, known | {(one.facts.id, run_id) for run_id, _ in started.get(one.facts.id, ())})
+            _tell_started(batch, one, started.get(one.facts.id, ()))
+        _tell_finished(tenant_id, batch, claimed)
+        batch.flush()
+        _finish(tenant_id, claimed, catalog, batch.now)
+        return len(claimed)
+
+
+def _claim(tenant_id: int, catalog: Sequence[Loaded], limit: int, signal_id: int | None) -> list[Claimed]:
+    one = "AND id = %s" if signal_id is not None else ""
+    parameters = [tenant_id, *([signal_id] if signal_id is not None else []), limit]
+    rows = fetch(_CLAIM.format(one=one), parameters)
+    if not rows:
+        return []
+    needed = frozenset().union(*(loaded.conditioned for loaded in catalog))
+    shas = {bytes(row[6]) for row in rows if row[6] is not None and row[2] in needed}
+    payloads = load_payloads(tenant_id, shas) if shas else {}
+    return [_claimed(row, payloads) for row in rows]
+
+
+def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:
+    sha = bytes(row[6]) if row[6] is not None else None
+    facts = SignalFacts(row[0], str(row[1]), row[2], row[3], row[4], row[5], payloads.get(sha, {}) if sha else {})
+    return Claimed(facts, row[7], [Judged(row[8], row[9])] if row[8] else [])
+
+
+def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
+    """Fill in the candidates; cut the batch where it would touch too many runs. What is cut stays unrouted."""
+    found = defaultdict(set)
+    for signal_id, run_id in fetch(_CANDIDATES, [*_key_columns(claimed), tenant_id, MOST_RUNS + 1]):
+        found[signal_id].add(run_id)
+    taken, total = [], 0
+    for one in claimed:
+        runs = sorted(found[one.facts.id])
+        one.runs, one.has_more = runs[:MOST_RUNS], len(runs) > MOST_RUNS
+        if taken and total + len(one.runs) > MOST_RUNS:
+            break
+        total += len(one.runs)
+        taken.append(one)
+    return taken
+
+
+def _key_columns(claimed: Sequence[Claimed], *, cursor: bool = True) -> list[list[Any]]:
+    rows = [
+        (one.facts.id, one.facts.name, key, dumps(dict(one.facts.correlation)), *([one.cursor] if cursor else []))
+        for one in claimed
+        for key in keys_of(one.facts.subject, one.facts.correlation)
+    ]
+    return columns(rows, 5 if cursor else 4)
+
+
+def _known_verdicts(tenant_id: int, claimed: Sequence[Claimed]) -> set[tuple[int, int]]:
+    """Pairs already judged: by a look-back that was faster, or by an earlier part of a wide signal."""
+    by_id = {one.facts.id: one for one in claimed}
+    pairs = set()
+    for signal_id, run_id, verdict in fetch(_JUDGED, [tenant_id, list(by_id)]):
+        pairs.add((signal_id, run_id))
+        by_id[signal_id].said.append(Judged(verdict, ""))
+    return pairs
+
+
+def _judge(batch: RunBatch, one: Claimed, known: set[tuple[int, int]]) -> None:
+    for run_id in one.runs:
+        if (one.facts.id, run_id) in known or run_id not in batch.runs:
+            continue
+        judged = batch.apply(run_id, SignalArrived(one.facts)).judged
+        if judged is not None and judged.verdict != "unmatched":
+            one.said.append(judged)
+            batch.verdict(run_id, one.facts, judged)
+
+
+def _tell_started(batch: RunBatch, one: Claimed, started: Iterable[tuple[int | None, Judged]]) -> None:
+    for run_id, judged in started:
+        one.said.append(judged)
+        if run_id is not None:
+            batch.verdict(run_id, one.facts, judged)
+
+
+def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) -> None:
+    """A signal that no run took may have been meant for one that has ended: it is late, and says for whom."""
+    silent = [one for one in claimed if not one.said and not one.has_more]
+    if not silent:
+        return
+    by_id = {one.facts.id: one for one in silent}
+    late = Judged("late", "run_finished")
+    for signal_id, run_id in fetch(_FINISHED, [*_key_columns(silent, cursor=False), tenant_id, LATE_RUNS]):
+        by_id[signal_id].said.append(late)
+        batch.verdict(run_id, by_id[signal_id].facts, late)
+
+
+def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Sequence[Loaded], now: datetime) -> None:
+    listened = frozenset[str]().union(*(loaded.listened for loaded in catalog))
+    rows = []
+    for one in claimed:
+        overall = _overall(one, listened)
+        cursor = one.runs[-1] if one.runs else one.cursor
+        routed_at = None if one.has_more else now
+        rows.append((one.facts.id, routed_at, overall.verdict, overall.reason, dumps(dict(overall.context)), cursor))
+    execute(_ROUTED, [*columns(rows, 6), tenant_id])
+
+
+def _overall(one: Claimed, listened: frozenset[str]) -> Judged:
+    """The best verdict; a signal for nobody is kept for a run that may still look back, if any definition listens for it."""
+    if one.said:
+        return min(
+            one.said, key=lambda said: BEST_FIRST.index(said.verdict) if said.verdict in BEST_FIRST else len(BEST_FIRST)
+        )
+    return Judged("buffered", "no_run_yet") if one.facts.name in listened else Judged("unmatched", "nobody_listens")

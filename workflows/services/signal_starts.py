@@ -1,0 +1,79 @@
+"""Runs that signals start."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chimeway_py.errors import Invalid
+from workflows.definitions.conditions import evaluate
+from workflows.definitions.document import StartRule
+from workflows.definitions.paths import MISSING, lookup
+from workflows.engine.facts import Judged, SignalFacts
+from workflows.services.documents import Loaded, documents
+from workflows.services.start import NewRun, insert_runs
+from workflows.services.start_checks import check_starts
+from workflows.states import Cause
+from workflows.store.sql import fetch
+
+Verdicts = dict[int, list[tuple[int | None, Judged]]]
+
+_PUBLISHED = """
+SELECT DISTINCT ON (key) id FROM workflows_definition WHERE tenant_id = %s AND status = 'published' ORDER BY key, version DESC
+"""
+
+
+def published(tenant_id: int) -> list[Loaded]:
+    """The latest published version of each key."""
+    return list(documents(tenant_id, [row[0] for row in fetch(_PUBLISHED, [tenant_id])]).values())
+
+
+def start_by_signals(
+    tenant_id: int, catalog: Sequence[Loaded], signals: Sequence[SignalFacts], now: datetime
+) -> Verdicts:
+    """Start what the signals start; per signal id, (run id or None, what the definition said)."""
+    verdicts: Verdicts = {}
+    for loaded in catalog:
+        rule = loaded.document.start_on
+        if rule is None:
+            continue
+        asked = [(signal, _new_run(loaded, rule, signal)) for signal in signals if signal.name == rule.signal]
+        for signal, answer in asked:
+            if isinstance(answer, Judged):
+                verdicts.setdefault(signal.id, []).append((None, answer))
+        starts = [(signal, answer) for signal, answer in asked if isinstance(answer, NewRun)]
+        if starts:
+            _insert(tenant_id, loaded, starts, now, verdicts)
+    return verdicts
+
+
+def _insert(
+    tenant_id: int, loaded: Loaded, starts: Sequence[tuple[SignalFacts, NewRun]], now: datetime, verdicts: Verdicts
+) -> None:
+    started = insert_runs(tenant_id, loaded, [run for _, run in starts], now)
+    for (signal, _), answer in zip(starts, started, strict=True):
+        reason = f"{loaded.key} v{loaded.version}"
+        verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", reason)))
+
+
+def _new_run(loaded: Loaded, rule: StartRule, signal: SignalFacts) -> NewRun | Judged:
+    """The run that a signal starts, or why it starts none."""
+    facts: dict[str, Any] = {"signal": signal.as_tree(), "data": signal.data}
+    if rule.when is not None:
+        judgement = evaluate(rule.when, facts)
+        if not judgement.held:
+            return Judged("rejected", "condition_not_met", context=judgement.as_context())
+    found = {name: lookup(facts, path) for name, path in {"": rule.subject, **rule.correlate}.items()}
+    subject = found.pop("")
+    run = NewRun(
+        subject=str(subject) if isinstance(subject, str | int) and not isinstance(subject, bool) else "",
+        correlation={name: value for name, value in found.items() if value is not MISSING and value is not None},
+        data=signal.data,
+        idempotency_key=f"signal:{signal.public_id}",
+        began_at=signal.received_at,
+        cause=Cause.SIGNAL,
+        cause_ref=signal.public_id,
+    )
+    try:
+        return check_starts(loaded, [run])[0]
+    except Invalid as error:
+        return Judged("rejected", "start_refused", context={"faults": [dict(one) for one in error.detail]})  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""What a start must satisfy before anything is written: every fault at once, with its path."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jsonschema import Draft202012Validator
+
+from chimeway_py.errors import Invalid, fault
+from chimeway_py.text import is_storable, scalar_text
+from workflows.definitions.document import correlation_names
+from workflows.errors import DefinitionNotFound
+from workflows.models import Definition
+from workflows.services.documents import Loaded, documents
+
+if TYPE_CHECKING:
+    from workflows.services.start import NewRun
+
+
+def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
+    """The published version that a start uses: the one asked for, or the latest. Raises `DefinitionNotFound`."""
+    published = Definition.objects.for_tenant(tenant_id).published().filter(key=key)
+    if version is not None:
+        published = published.filter(version=version)
+    found = published.latest_first().values_list("id", flat=True).first()
+    if found is None:
+        raise DefinitionNotFound(f"No published definition {key!r}" + (f" version {version}." if version else "."))
+    return documents(tenant_id, [found])[found]
+
+
+def check_starts(loaded: Loaded, runs: "Sequence[NewRun]") -> "list[NewRun]":
+    """The runs with correlation values as text. Raises `Invalid` listing every fault; paths start with the index."""
+    faults = [found for index, run in enumerate(runs) for found in _faults(loaded, run, f"/{index}")]
+    if faults:
+        raise Invalid("The start is not valid.", faults)
+    return [
+        replace(run, correlation={name: scalar_text(value) for name, value in run.correlation.items()}) for run in runs
+    ]
+
+
+def _faults(loaded: Loaded, run: "NewRun", at: str) -> Iterator[dict[str, str]]:
+    if not is_storable(run.subject, 200) or not run.subject:
+        yield fault(f"{at}/subject", "bad_subject", "Text of 1 to 200 characters, without NUL or lone surrogates.")
+    if run.idempotency_key is not None and (not run.idempotency_key or not is_storable(run.idempotency_key, 255)):
+        yield fault(f"{at}/idempotency_key", "bad_key", "Text of 1 to 255 characters, without NUL or lone surrogates.")
+    if run.at is not None and run.at.tzinfo is None:
+        yield fault(f"{at}/at", "no_time_zone", "An instant with an offset, such as 2026-11-20T09:30:00Z.")
+    declared = correlation_names(loaded.document.raw)
+    for name, value in run.correlation.items():
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            yield fault(
+                f"{at}/correlation/{name}", "undeclared", f"{loaded.key} declares these correlation names: {known}."
+            )
+        elif not isinstance(value, str | int) or not scalar_text(value) or not is_storable(scalar_text(value), 200):
+            yield fault(
+                f"{at}/correlation/{name}", "bad_value", "Text of 1 to 200 characters, a whole number or a boolean."
+            )
+    schema = loaded.document.raw.get("data_schema")
+    if schema is not None:
+        for error in Draft202012Validator(schema).iter_errors(run.data):
+            place = "".join(f"/{part}" for part in error.absolute_path)
+            yield fault(
+                f"{at}/data{place}", str(error.validator), f"Does not satisfy {error.validator} of the data schema."
+            )

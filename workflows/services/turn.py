@@ -1,0 +1,70 @@
+"""Turns: what one nudge makes a worker do for one tenant. Bounded, so that tenants take turns."""
+
+import os
+import socket
+import threading
+import time
+
+import structlog
+
+from chimeway_py.nudges import offer
+from tenants.scope import scope_of
+from workflows.errors import StaleAttempt
+from workflows.services.advance import advance_due
+from workflows.services.lease import kept_alive
+from workflows.services.route import route_signals
+from workflows.services.work import claim_work, finish_work, perform, quarantine_poison
+from workflows.store.sql import fetch
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 1.0
+
+
+def engine_turn(*, tenant_id: int) -> int:
+    """Route signals and advance due runs until nothing is left or the turn is over; how many were taken up."""
+    ends_at = time.monotonic() + TURN_SECONDS
+    total = 0
+    while True:
+        taken = route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
+        total += taken
+        if not taken:
+            return total
+        if time.monotonic() >= ends_at:
+            offer("engine", tenant_id)  # behind the other tenants' nudges
+            return total
+
+
+def work_turn(*, tenant_id: int) -> int:
+    """Claim and do owed work, one piece at a time, until nothing is due or the turn is over; how many were finished."""
+    ends_at = time.monotonic() + TURN_SECONDS
+    quarantine_poison(tenant_id=tenant_id)
+    done = 0
+    while True:
+        claim = claim_work(tenant_id=tenant_id, worker=worker_name())
+        if claim is None:
+            return done
+        with kept_alive(claim):
+            outcome = perform(claim)
+        try:
+            finish_work(claim=claim, outcome=outcome)
+        except StaleAttempt as stale:
+            log.warning("stale_attempt", tenant_id=tenant_id, step_run_id=claim.step_run_id, **dict(stale.detail))
+        done += 1
+        if time.monotonic() >= ends_at:
+            offer("work", tenant_id)
+            return done
+
+
+def sweep() -> int:
+    """Offer every tenant's due work again; how many nudges that were. Any number of sweepers may run at once."""
+    with scope_of([]):
+        due = fetch("SELECT lane, tenant_id FROM tenants_with_due_work()", [])
+    for lane, tenant_id in due:
+        offer(lane, tenant_id)
+    return len(due)
+
+
+def worker_name() -> str:
+    """Who holds a claim: host, process, thread."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}"[:100]

@@ -1,0 +1,211 @@
+"""Work owed to the outside world: claimed under a lease with a fence, done outside any transaction, finished once.
+
+The lease is judged by the database clock. A worker that is slow keeps its claim by renewing it; one that died loses it, and
+the next claim takes a higher fence, so that the first can never finish what the second has begun.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from chimeway_py.nudges import nudge_after_commit
+from tenants.scope import tenant_scope
+from workflows.engine.events import StepFailed, StepSettled
+from workflows.errors import StaleAttempt
+from workflows.retry import RetryPolicy
+from workflows.services.documents import documents
+from workflows.states import Cause, Reason
+from workflows.steps.base import Claim, Outcome, WorkKind
+from workflows.steps.registry import kinds, step_kind
+from workflows.store.batch import RunBatch
+from workflows.store.sql import execute, fetch
+
+# `clock_timestamp()` and not `now()`: a lease counted from the start of the transaction may be over before it is written.
+_CLAIM = """
+WITH due AS (
+    SELECT id, status, fence FROM workflows_steprun
+     WHERE tenant_id = %s AND due_at <= coalesce(%s, clock_timestamp()) AND lost_attempts < %s AND kind = ANY(%s)
+     ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
+    lost_attempts = s.lost_attempts + (due.status = 'running')::int, due_at = clock_timestamp() + make_interval(secs => %s)
+  FROM due WHERE s.tenant_id = %s AND s.id = due.id
+RETURNING s.id, s.run_id, s.step, s.visit, s.kind, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend
+"""
+_LOSE = """
+UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
+ WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
+"""
+_ATTEMPT = """
+INSERT INTO workflows_attempt (tenant_id, step_run_id, number, fence, worker, status, outcome, error, retryable, lease_until, started_at)
+VALUES (%s, %s, %s, %s, %s, 'running', '', '', false, %s, %s)
+"""
+_RUN = "SELECT r.public_id, r.definition_id FROM workflows_run r WHERE r.tenant_id = %s AND r.id = %s"
+_RENEW = """
+UPDATE workflows_steprun SET due_at = clock_timestamp() + make_interval(secs => %s)
+ WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
+"""
+_FINISH = """
+UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = %s, finished_at = %s
+ WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
+"""
+_FINISH_ATTEMPT = """
+UPDATE workflows_attempt SET status = 'finished', outcome = %s, error = %s, retryable = %s, finished_at = %s, retry_at = %s
+ WHERE tenant_id = %s AND step_run_id = %s AND number = %s AND status = 'running'
+"""
+_MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
+_POISON = """
+SELECT id, run_id, step, visit, resend FROM workflows_steprun
+ WHERE tenant_id = %s AND due_at <= clock_timestamp() AND lost_attempts >= %s AND status = 'running' LIMIT 20
+"""
+_QUARANTINE = """
+UPDATE workflows_steprun SET status = 'failed', outcome = 'quarantined', due_at = NULL, finished_at = %s
+ WHERE tenant_id = %s AND id = %s AND status = 'running' AND lost_attempts >= %s AND due_at <= clock_timestamp()
+"""
+MOST_LOST_ATTEMPTS = 5  # workers that one piece of work may take down before it is quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What finishing an attempt decided: the outcome that counts, and when the next attempt comes, if one does."""
+
+    outcome: Outcome
+    retry_at: datetime | None
+
+
+def claim_work(*, tenant_id: int, worker: str, now: datetime | None = None) -> Claim | None:
+    """Claim the tenant's oldest due step run, or None. The claim lasts `LEASE_SECONDS` unless it is renewed."""
+    with tenant_scope(tenant_id):
+        known = [name for name, kind in kinds().items() if isinstance(kind, WorkKind)]  # newer code may owe others
+        rows = fetch(_CLAIM, [tenant_id, now, MOST_LOST_ATTEMPTS, known, settings.LEASE_SECONDS, tenant_id])
+        if not rows:
+            return None
+        step_run_id, run_id, step, visit, _, key, number, fence, lease_until, clock, resend = rows[0]
+        execute(_LOSE, [clock, tenant_id, step_run_id])
+        execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
+        nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
+        public_id, definition_id = fetch(_RUN, [tenant_id, run_id])[0]
+        document = documents(tenant_id, [definition_id])[definition_id].document
+        config = document.by_key[step].config
+        return Claim(tenant_id, step_run_id, run_id, str(public_id), number, fence, key, config, visit, resend > 0)
+
+
+def renew_lease(*, claim: Claim) -> bool:
+    """Keep a claim for another `LEASE_SECONDS`; False when it was lost."""
+    with tenant_scope(claim.tenant_id):
+        return execute(_RENEW, [settings.LEASE_SECONDS, claim.tenant_id, claim.step_run_id, claim.fence]) == 1
+
+
+def perform(claim: Claim) -> Outcome:
+    """Do the work, outside any transaction. An exception is an outcome too: temporary, by the name of its class."""
+    try:
+        return _kind(claim).perform(claim)
+    except Exception as error:
+        return Outcome("temporary_failure", error=type(error).__name__, retryable=True)
+
+
+def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
+    """Record an attempt and let the run go on, in one transaction. Raises `StaleAttempt` when the fence has moved on.
+
+    Locks in order: run, step run, attempt, then the kind's own rows.
+    """
+    assert claim.run_id is not None
+    with tenant_scope(claim.tenant_id):
+        batch = RunBatch.lock(claim.tenant_id, [claim.run_id])
+        finish = _decide(claim, outcome, batch.now)
+        if not _write_finish(claim, outcome, finish, batch.now):
+            stale = _stale(batch, claim)
+        else:
+            stale = None
+            _kind(claim).settle(claim, finish.outcome, finish.retry_at is None, batch.now)
+            _tell_run(batch, claim, finish)
+        batch.flush()
+    if stale is not None:
+        raise stale
+    return finish
+
+
+def quarantine_poison(*, tenant_id: int) -> int:
+    """End step runs that took down worker after worker; their runs fail and say so. How many there were."""
+    with tenant_scope(tenant_id):
+        found = fetch(_POISON, [tenant_id, MOST_LOST_ATTEMPTS])
+        for step_run_id, run_id, step, visit, resend in found:
+            batch = RunBatch.lock(tenant_id, [run_id])
+            if execute(_QUARANTINE, [batch.now, tenant_id, step_run_id, MOST_LOST_ATTEMPTS]):
+                execute(_LOSE, [batch.now, tenant_id, step_run_id])
+                if not resend:
+                    batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
+            batch.flush()
+        return len(found)
+
+
+def _decide(claim: Claim, outcome: Outcome, now: datetime) -> Finish:
+    """Retry, or the outcome that the run is told. A rule for `temporary_failure` takes the run away from further tries."""
+    if not outcome.retryable or "temporary_failure" in claim.step.get("on_outcome", {}):
+        return Finish(outcome, None)
+    retry_at = RetryPolicy.parse(claim.step.get("retry")).next_at(claim.attempt_number, now, outcome.retry_after)
+    if retry_at is None:
+        return Finish(Outcome("retries_exhausted", outcome.error, context=outcome.context), None)
+    return Finish(outcome, retry_at)
+
+
+def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime) -> bool:
+    """Write the step run and the attempt while the fence is ours."""
+    final = finish.retry_at is None
+    status = "owed" if not final else "succeeded" if finish.outcome.word in ("delivered", "suppressed") else "failed"
+    ours = execute(
+        _FINISH,
+        [
+            status,
+            finish.outcome.word,
+            finish.retry_at,
+            now if final else None,
+            claim.tenant_id,
+            claim.step_run_id,
+            claim.fence,
+        ],
+    )
+    if not ours:
+        return False
+    execute(
+        _FINISH_ATTEMPT,
+        [outcome.word, outcome.error[:200], outcome.retryable, now, finish.retry_at]
+        + [claim.tenant_id, claim.step_run_id, claim.attempt_number],
+    )
+    return True
+
+
+def _tell_run(batch: RunBatch, claim: Claim, finish: Finish) -> None:
+    """The run learns the final outcome; a try that will be repeated is only noted."""
+    if claim.is_resend or claim.run_id not in batch.runs:
+        return
+    context: dict[str, Any] = {"attempt": claim.attempt_number} | dict(finish.outcome.context)
+    if finish.outcome.error:
+        context["error"] = finish.outcome.error
+    if finish.retry_at is None:
+        batch.apply(claim.run_id, StepSettled(claim.step["key"], claim.visit, finish.outcome.word, claim.key, context))
+    else:
+        context |= {"outcome": finish.outcome.word, "retry_at": finish.retry_at.isoformat()}
+        batch.note(claim.run_id, Cause.STEP, claim.key, Reason.RETRY_SCHEDULED, context)
+
+
+def _stale(batch: RunBatch, claim: Claim) -> StaleAttempt:
+    """A worker that comes too late changes nothing; the trace keeps that it came."""
+    status, fence, outcome = fetch(_MET, [claim.tenant_id, claim.step_run_id])[0]
+    met = {
+        "status": status,
+        "fence": fence,
+        "outcome": outcome,
+        "attempt": claim.attempt_number,
+        "own_fence": claim.fence,
+    }
+    if claim.run_id in batch.runs and not batch.runs[claim.run_id].facts.is_finished:
+        batch.note(claim.run_id, Cause.STEP, claim.key, Reason.STALE_ATTEMPT, met)
+    return StaleAttempt(f"Attempt {claim.attempt_number} lost its claim; the step run is {status}.", met)
+
+
+def _kind(claim: Claim) -> WorkKind:
+    kind = step_kind(claim.step["kind"])
+    assert isinstance(kind, WorkKind)
+    return kind

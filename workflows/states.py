@@ -1,0 +1,97 @@
+"""States, causes and reasons of runs, and the only table of allowed moves. Imports nothing of ours but the error base."""
+
+from django.db.models import TextChoices
+
+from chimeway_py.errors import ChimewayError
+
+
+class RunState(TextChoices):
+    """Where a run stands."""
+
+    PENDING = "pending"  # created or scheduled, not yet advanced
+    ACTIVE = "active"  # work is owed or under way
+    WAITING = "waiting"  # parked on a wait
+    PAUSED = "paused"  # held by an operator
+    COMPLETED = "completed"  # went through
+    STOPPED = "stopped"  # a rule of the definition ended it
+    CANCELLED = "cancelled"  # somebody ended it
+    FAILED = "failed"  # it could not go on
+    EXPIRED = "expired"  # its deadline passed
+
+
+S = RunState
+TERMINAL = frozenset({S.COMPLETED, S.STOPPED, S.CANCELLED, S.FAILED, S.EXPIRED})
+LIVE = frozenset(S) - TERMINAL
+_ENDS = frozenset(TERMINAL)
+
+#: from state -> states it may move to. The empty state is "does not exist yet".
+MOVES: dict[str, frozenset[RunState]] = {
+    "": frozenset({S.PENDING}),
+    S.PENDING: frozenset({S.PENDING, S.ACTIVE, S.PAUSED}) | (_ENDS - {S.COMPLETED}),
+    S.ACTIVE: frozenset({S.ACTIVE, S.WAITING, S.PAUSED}) | _ENDS,
+    S.WAITING: frozenset({S.ACTIVE, S.WAITING, S.PAUSED}) | (_ENDS - {S.COMPLETED}),
+    S.PAUSED: frozenset({S.PENDING, S.ACTIVE, S.WAITING, S.PAUSED}) | (_ENDS - {S.COMPLETED}),
+    **{state: frozenset() for state in TERMINAL},
+}
+
+
+class Cause(TextChoices):
+    """What made a transition happen."""
+
+    TRIGGER = "trigger"  # the start call or start signal
+    STEP = "step"  # the engine going on by itself
+    SIGNAL = "signal"
+    TIMER = "timer"
+    OPERATOR = "operator"
+    API = "api"
+    SWEEP = "sweep"
+
+
+class Reason(TextChoices):
+    """The closed list of reasons in transitions and explanations."""
+
+    CREATED = "created"
+    STARTED = "started"
+    SCHEDULED = "scheduled"
+    STEP_OWED = "step_owed"
+    STEP_SETTLED = "step_settled"
+    RETRY_SCHEDULED = "retry_scheduled"
+    OUTCOME_NOTED = "outcome_noted"
+    BRANCH_TAKEN = "branch_taken"
+    WAIT_OPENED = "wait_opened"
+    SIGNAL_MATCHED = "signal_matched"
+    EARLY_SIGNAL_USED = "early_signal_used"
+    SIGNAL_BUFFERED = "signal_buffered"
+    SIGNAL_REJECTED = "signal_rejected"
+    WAIT_TIMED_OUT = "wait_timed_out"
+    WOKEN = "woken"
+    LAST_STEP_DONE = "last_step_done"
+    RULE_COMPLETED = "rule_completed"
+    RULE_STOPPED = "rule_stopped"
+    CANCELLED = "cancelled"
+    DEADLINE_PASSED = "deadline_passed"
+    STEP_QUARANTINED = "step_quarantined"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    ATTEMPT_LOST = "attempt_lost"
+    STALE_ATTEMPT = "stale_attempt"
+    STEP_KIND_UNKNOWN = "step_kind_unknown"
+    ENGINE_ERROR = "engine_error"
+
+
+class InvalidTransition(ChimewayError):
+    """A run cannot move between these states."""
+
+    code = "invalid_transition"
+    status = 409
+
+    def __init__(self, from_state: str, to_state: str) -> None:
+        super().__init__(
+            f"A run cannot move from {from_state or 'nothing'} to {to_state}.",
+            {"from_state": from_state, "to_state": to_state},
+        )
+
+
+def check_move(from_state: str, to_state: str) -> None:
+    """Raise `InvalidTransition` unless the table allows the move."""
+    if to_state not in MOVES[from_state]:
+        raise InvalidTransition(from_state, to_state)

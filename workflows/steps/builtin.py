@@ -1,0 +1,11 @@
+"""The step kinds that come with the engine."""
+
+from workflows.steps.branch import Branch
+from workflows.steps.registry import register
+from workflows.steps.wait import Wait
+
+
+def register_all() -> None:
+    """Register wait and branch."""
+    for kind in (Wait(), Branch()):
+        register(kind)

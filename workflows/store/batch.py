@@ -1,0 +1,155 @@
+"""A set of locked runs on which events are applied in memory, and which is then written in a few statements.
+
+One run is a batch of one: there is no other path by which a run changes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from chimeway_py.nudges import nudge_after_commit
+from workflows.engine.decide import decide
+from workflows.engine.events import Event, StepSettled
+from workflows.engine.facts import Decision, Judged, Move, Owed, SignalFacts, WaitFacts
+from workflows.engine.journey import Journey
+from workflows.states import Cause, Reason
+from workflows.steps.base import Outcome, PlannedStep, WorkKind
+from workflows.steps.registry import step_kind
+from workflows.store import write
+from workflows.store.chain import digest
+from workflows.store.load import LockedRun, lock_runs
+
+
+@dataclass(slots=True)
+class Pending:
+    """What the flush will write, in rows."""
+
+    changed: dict[int, LockedRun] = field(default_factory=dict)
+    transitions: list[tuple[Any, ...]] = field(default_factory=list)
+    opened: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
+    closed: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
+    verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
+    finished: list[int] = field(default_factory=list)
+
+
+class RunBatch:
+    """Load with `lock`, `apply` events in any number, `flush` once. Needs the tenant's scope around it."""
+
+    def __init__(self, tenant_id: int, runs: dict[int, LockedRun], now: datetime) -> None:
+        self.tenant_id, self.runs, self.now = tenant_id, runs, now
+        self._pending = Pending()
+        self._owed: list[tuple[LockedRun, Owed]] = []
+        self._work_planned = False
+
+    @classmethod
+    def lock(
+        cls, tenant_id: int, run_ids: Iterable[int], *, now: datetime | None = None, skip_locked: bool = False
+    ) -> "RunBatch":
+        """Lock runs in id order. `now` replaces the database clock where a test moves time."""
+        runs, clock = lock_runs(tenant_id, run_ids, skip_locked=skip_locked)
+        return cls(tenant_id, runs, now or clock)
+
+    def apply(self, run_id: int, event: Event) -> Decision:
+        """Let one thing happen to one run. Nothing is written before `flush`."""
+        run = self.runs[run_id]
+        decision = decide(run.definition.document, run.facts, event, self.now)
+        self._take(run, decision)
+        return decision
+
+    def note(self, run_id: int, cause: Cause, ref: str, reason: Reason, context: Mapping[str, Any]) -> None:
+        """Write one transition that leaves the run where it is."""
+        run = self.runs[run_id]
+        journey = Journey(run.definition.document, replace(run.facts), self.now)
+        journey.note(cause, ref, reason, context)
+        self._take(run, journey.decision)
+
+    def verdict(self, run_id: int, signal: SignalFacts, judged: Judged) -> None:
+        """Note what a signal meant to a run; the last word for the pair is kept."""
+        self._pending.verdicts[signal.id, run_id] = (signal, judged)
+
+    def flush(self) -> None:
+        """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction."""
+        while self._owed:
+            owed, self._owed = self._owed, []
+            self._plan(owed)
+        write.flush(self.tenant_id, self._pending, self.now)
+        if self._work_planned:
+            nudge_after_commit("work", self.tenant_id)
+        self._pending = Pending()
+
+    def _take(self, run: LockedRun, decision: Decision) -> None:
+        run.facts = decision.run
+        pending = self._pending
+        for signal, judged in decision.used:
+            self.verdict(run.id, signal, judged)
+        if not decision.moves:
+            return
+        pending.changed[run.id] = run
+        for move in decision.moves:
+            self._append(run, move)
+        pending.closed += [(run.id, wait, outcome) for wait, outcome in decision.closed]
+        pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
+        if run.facts.is_finished:
+            pending.finished.append(run.id)
+        self._owed += [(run, owed) for owed in decision.owed]
+
+    def _append(self, run: LockedRun, move: Move) -> None:
+        """One more line of the trace, chained to the one before."""
+        run.seq += 1
+        prev, delivery = run.chain_head, move.context.get("delivery")
+        content: dict[str, Any] = {
+            "seq": run.seq,
+            "step": move.step,
+            "visit": move.visit,
+            "delivery": delivery,
+            "cause": str(move.cause),
+            "cause_ref": move.cause_ref,
+            "from_state": str(move.from_state),
+            "to_state": str(move.to_state),
+            "reason": str(move.reason),
+            "context": move.context,
+            "occurred_at": self.now,
+        }
+        run.chain_head = digest(prev=prev, tenant_id=self.tenant_id, run=run.facts.public_id, **content)
+        self._pending.transitions.append((run.id, *content.values(), prev, run.chain_head))
+
+    def _plan(self, owed: list[tuple[LockedRun, Owed]]) -> None:
+        """Write the step runs, let each kind plan its own rows, and go on with what was settled at once."""
+        ids = write.step_runs(self.tenant_id, [(run, item) for run, item in owed], self.now)
+        by_kind: dict[str, list[tuple[LockedRun, PlannedStep]]] = {}
+        for (run, item), (step_run_id, key) in zip(owed, ids, strict=True):
+            planned = _planned(self.tenant_id, run, item, step_run_id, key)
+            by_kind.setdefault(planned.step.kind, []).append((run, planned))
+        for name, entries in by_kind.items():
+            kind = step_kind(name)
+            assert isinstance(kind, WorkKind)
+            settled = kind.plan([planned for _, planned in entries], self.now)
+            self._settle(entries, settled)
+            self._work_planned = self._work_planned or len(settled) < len(entries)
+
+    def _settle(self, entries: list[tuple[LockedRun, PlannedStep]], settled: Mapping[int, Outcome]) -> None:
+        done = [
+            (run, planned, settled[planned.step_run_id]) for run, planned in entries if planned.step_run_id in settled
+        ]
+        write.settle_step_runs(self.tenant_id, [(p.step_run_id, outcome.word) for _, p, outcome in done], self.now)
+        for run, planned, outcome in done:
+            event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, dict(outcome.context))
+            self.apply(run.id, event)
+
+
+def _planned(tenant_id: int, run: LockedRun, owed: Owed, step_run_id: int, key: str) -> PlannedStep:
+    facts = run.facts
+    return PlannedStep(
+        step_run_id=step_run_id,
+        tenant_id=tenant_id,
+        run_id=run.id,
+        run_public_id=facts.public_id,
+        definition_key=run.definition.key,
+        subject=facts.subject,
+        correlation=facts.correlation,
+        data=facts.data,
+        step=run.definition.document.by_key[owed.step],
+        visit=owed.visit,
+        key=key,
+    )

@@ -1,0 +1,121 @@
+"""Locking runs in a set and loading what the engine must know of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from signals_app.services.payloads import load_payloads
+from workflows.definitions.document import Target
+from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
+from workflows.services.documents import Loaded, documents
+from workflows.store.sql import fetch
+
+# `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the table has
+# statistics. Locks are taken in id order. After a lock wait the row is read again, but a joined row would not be: waits are
+# loaded by the next statement, which sees what the previous holder of the lock committed.
+_LOCK = """
+SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CROSS JOIN LATERAL (
+    SELECT id, public_id, definition_id, subject, correlation, data_sha, state, step, visits, began_at, step_entered_at,
+           deadline_at, pending_signals, status_reason, status_context, terminal_reason, seq, chain_head, due_at
+      FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
+"""
+_CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
+_WAITS = """
+SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+    SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout
+      FROM workflows_wait WHERE tenant_id = %s AND run_id = u.id AND closed_at IS NULL) w
+"""
+_BUFFERED = """
+SELECT v.run_id, s.id, s.public_id, s.name, s.subject, s.correlation, s.received_at, s.payload_sha
+  FROM workflows_signalverdict v
+  JOIN signals_app_signal s ON s.tenant_id = v.tenant_id AND s.id = v.signal_id
+ WHERE v.tenant_id = %s AND v.run_id = ANY(%s) AND v.verdict = 'buffered' ORDER BY s.received_at, s.id
+"""
+
+
+@dataclass(slots=True)
+class LockedRun:
+    """A run under its row lock: the engine's facts, and what the writer needs to go on with the trace."""
+
+    id: int
+    definition: Loaded
+    facts: RunFacts
+    seq: int
+    chain_head: bytes
+    due_at: datetime | None
+
+
+def lock_runs(
+    tenant_id: int, run_ids: Iterable[int], *, skip_locked: bool = False
+) -> tuple[dict[int, LockedRun], datetime]:
+    """The runs that exist, locked in id order and loaded, with the database clock as read after the last lock was taken."""
+    statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
+    rows = fetch(statement, [sorted(set(run_ids)), tenant_id])
+    now, time_zone = fetch(_CLOCK, [tenant_id])[0]
+    if not rows:
+        return {}, now
+    loaded = documents(tenant_id, {row[2] for row in rows})
+    payloads = _payloads(tenant_id, rows, loaded)
+    runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone) for row in rows}
+    _load_waits(tenant_id, runs)
+    _load_buffered(tenant_id, [run for run in runs.values() if run.facts.pending_signals], runs)
+    return runs, now
+
+
+def signal_facts(row: Sequence[Any], data: Any = None) -> SignalFacts:
+    """From (id, public_id, name, subject, correlation, received_at)."""
+    return SignalFacts(row[0], str(row[1]), row[2], row[3], row[4], row[5], data)
+
+
+def _payloads(tenant_id: int, rows: Sequence[tuple[Any, ...]], loaded: dict[int, Loaded]) -> dict[bytes, Any]:
+    wanted = {bytes(row[5]) for row in rows if row[5] is not None and loaded[row[2]].needs_data}
+    return load_payloads(tenant_id, wanted) if wanted else {}
+
+
+def _locked(row: tuple[Any, ...], loaded: Loaded, payloads: dict[bytes, Any], time_zone: str) -> LockedRun:
+    sha = row[5]
+    facts = RunFacts(
+        public_id=str(row[1]),
+        subject=row[3],
+        correlation=row[4],
+        state=row[6],
+        step=row[7],
+        visits=row[8],
+        began_at=row[9],
+        step_entered_at=row[10],
+        deadline_at=row[11],
+        time_zone=time_zone,
+        data=payloads.get(bytes(sha), {}) if sha is not None else {},
+        pending_signals=row[12],
+        status_reason=row[13],
+        status_context=row[14],
+        terminal_reason=row[15],
+    )
+    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), row[18])
+
+
+def _load_waits(tenant_id: int, runs: dict[int, LockedRun]) -> None:
+    waiting = [run.id for run in runs.values() if run.facts.state in ("waiting", "paused")]
+    for run_id, wait_id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout in (
+        fetch(_WAITS, [waiting, tenant_id]) if waiting else ()
+    ):
+        rules = tuple(
+            BoundRule(rule["name"], rule.get("match"), rule.get("when"), Target.parse(rule.get("then")))
+            for rule in signals
+        )
+        runs[run_id].facts.wait = WaitFacts(
+            step, visit, rules, opened_at, due_at, Target.parse(on_timeout), look_back_from, wait_id
+        )
+
+
+def _load_buffered(tenant_id: int, holders: list[LockedRun], runs: dict[int, LockedRun]) -> None:
+    if not holders:
+        return
+    rows = fetch(_BUFFERED, [tenant_id, [run.id for run in holders]])
+    shas = {bytes(row[7]) for row in rows if row[7] is not None and row[3] in runs[row[0]].definition.conditioned}
+    payloads = load_payloads(tenant_id, shas) if shas else {}
+    for row in rows:
+        facts = runs[row[0]].facts
+        data = payloads.get(bytes(row[7])) if row[7] is not None else None
+        facts.buffered = (*facts.buffered, signal_facts(row[1:7], data))

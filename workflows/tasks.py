@@ -1,0 +1,23 @@
+"""Celery tasks: nudges and the sweep. The rows are the truth; a repeated, late or forged message changes nothing."""
+
+from celery import shared_task
+
+from workflows.services import turn
+
+
+@shared_task
+def run_engine(tenant_id: int) -> int:
+    """Nudge: the tenant has signals to route or runs to advance."""
+    return turn.engine_turn(tenant_id=int(tenant_id))
+
+
+@shared_task
+def perform_work(tenant_id: int) -> int:
+    """Nudge: the tenant owes work to the outside world."""
+    return turn.work_turn(tenant_id=int(tenant_id))
+
+
+@shared_task
+def sweep() -> int:
+    """Offer due work again, tenant by tenant."""
+    return turn.sweep()
