@@ -16,7 +16,7 @@ _REFUSED_TAGS = ("include", "render", "tablerow", "liquid", "ifchanged", "doc")
 
 
 class _Undefined(FalsyStrictUndefined):
-    """A missing variable is false in a condition and gives way to `default`; anything else is an error that names it."""
+    """A missing variable is false in a condition and gives way to `default`; else it is an error that names it."""
 
     force_liquid_default = True
 

@@ -1,7 +1,7 @@
 """The filters that templates may use, each kept from growing its input.
 
-The library's own limits stop loops and output, not what one call may build: `replace` multiplies lengths, `times` digits,
-`round` and `floor` expand exponents. So every filter checks what goes in and what comes out, and a few need more.
+The library's own limits stop loops and output, not what one call may build: `replace` multiplies lengths, `times`
+digits, `round` and `floor` expand exponents. So every filter checks what goes in and what comes out; a few do more.
 """
 
 import functools
@@ -40,7 +40,11 @@ def allowed_filters() -> dict[str, Filter]:
     found = {name: _bounded(_library_filter(string, name)) for name in texts.split()}
     found |= {name: _bounded(_library_filter(array, name)) for name in lists.split()}
     found |= {name: _bounded(_plain_numbers(_library_filter(math, name))) for name in numbers.split()}
-    found |= {"size": _bounded(general.size), "default": _bounded(general.default), "escapejs": _bounded(extra.escapejs)}
+    found |= {
+        "size": _bounded(general.size),
+        "default": _bounded(general.default),
+        "escapejs": _bounded(extra.escapejs),
+    }
     return found | {"replace": _bounded(_replace), "join": _bounded(_join), "date": _bounded(_date)}
 
 

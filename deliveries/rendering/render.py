@@ -61,7 +61,7 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
 
 
 def check_source(source: str, *, html: bool = False) -> None:
-    """Raise `TemplateFault` when the source is not a template we would render: syntax, unknown tags or filters, size."""
+    """Raise `TemplateFault` when the source is not one we would render: syntax, unknown tags or filters, size."""
     for name in _parsed(source, html).analyze(include_partials=False).filters:
         if name not in sandbox(html).filters:
             raise TemplateFault(f"unknown filter: {name}")

@@ -1,0 +1,1 @@
+"""What we can send over: one file per channel."""

@@ -1,0 +1,138 @@
+"""E-mail over whatever Django backend the operator chose: text and HTML, under one Message-ID for every try."""
+
+import hashlib
+import re
+import smtplib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.message import BadHeaderError
+from django.core.validators import validate_email
+
+from deliveries.channels.base import SOURCE, Channel, Message, Undeliverable, check_source
+from deliveries.facts import Facts, text_of
+from deliveries.states import DeliveryStatus
+from workflows.steps.base import CheckContext, Fault, Outcome
+
+_ENHANCED = re.compile(rb"\d\.\d{1,3}\.\d{1,3}")  # RFC 3463
+
+
+class EmailChannel(Channel):
+    """Sends to the address that `to` names, `data.email` unless the step says otherwise."""
+
+    name = "email"
+    required = ("template",)
+    heeds_bounces = True
+    schema = {"to": SOURCE}
+
+    def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
+        """A path that leads nowhere."""
+        yield from check_source(step.get("to"), f"{path}/to", context)
+
+    def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
+        """One bare address. Raises `Undeliverable` for none, several, or a line break that would forge a header."""
+        address = text_of(step.get("to", "data.email"), facts)
+        if not address:
+            raise Undeliverable("no_recipient")
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise Undeliverable("invalid_address") from None
+        return address
+
+    def send(self, message: Message) -> Outcome:
+        """Connect, hand the mail over, hang up. What happens after the server took it cannot undo that it took it."""
+        mail = compose(message)
+        try:
+            mail.message()  # builds every header
+        except BadHeaderError:
+            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+        connection = get_connection()
+        try:
+            connection.open()
+        except (OSError, smtplib.SMTPException) as error:  # nothing was said yet about a mail, whatever the refusal
+            return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connect {type(error).__name__}", retryable=True)
+        try:
+            return _hand_over(connection, mail)
+        finally:
+            _hang_up(connection)
+
+
+def compose(message: Message) -> EmailMultiAlternatives:
+    """The mail of a message. Every try of it has the same Message-ID and Idempotency-Key."""
+    mail = EmailMultiAlternatives(
+        subject=message.content.subject,
+        body=message.content.text,
+        to=[message.recipient],
+        headers={
+            "Message-ID": message_id(message.key),
+            "Idempotency-Key": message.key,
+            "Auto-Submitted": "auto-generated",  # RFC 3834: no answers from vacation programs
+        },
+    )
+    if message.content.html:
+        mail.attach_alternative(message.content.html, "text/html")
+    return mail
+
+
+def message_id(key: str) -> str:
+    """The Message-ID that belongs to an effect key."""
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+
+
+def _hand_over(connection: Any, mail: EmailMultiAlternatives) -> Outcome:
+    body_begun = _watch(getattr(connection, "connection", None))
+    try:
+        connection.send_messages([mail])
+    except smtplib.SMTPRecipientsRefused as error:
+        return _refusal(*next(iter(error.recipients.values())))
+    except smtplib.SMTPResponseException as error:
+        return _refusal(error.smtp_code, error.smtp_error)
+    except smtplib.SMTPNotSupportedError:
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, "smtp_not_supported")
+    except (OSError, smtplib.SMTPException) as error:
+        if body_begun():
+            return Outcome("unknown", f"no answer after the mail was sent: {type(error).__name__}", retryable=True)
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connection lost: {type(error).__name__}", retryable=True)
+    return Outcome(DeliveryStatus.DELIVERED, context={"provider_ref": str(mail.extra_headers["Message-ID"])})
+
+
+def _watch(smtp: Any) -> Any:
+    """A question that says whether the body may have reached the server.
+
+    Code 354 answers nothing but DATA: before it the server has no mail that it could deliver. A backend that does not
+    speak SMTP tells us nothing, so any break may have come too late.
+    """
+    if not isinstance(smtp, smtplib.SMTP):
+        return lambda: True
+    seen: set[int] = set()
+    real = smtp.getreply
+
+    def getreply() -> tuple[int, bytes]:
+        code, text = real()
+        seen.add(code)
+        return code, text
+
+    smtp.getreply = getreply  # type: ignore[method-assign]
+    return lambda: 354 in seen
+
+
+def _refusal(code: int, text: bytes | str) -> Outcome:
+    """A server's no. Only its codes are kept: its words often quote the address."""
+    found = _ENHANCED.match(text if isinstance(text, bytes) else text.encode())
+    error = f"smtp {code} {found.group().decode() if found else ''}".strip()
+    if 400 <= code < 500 or code == -1:
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, error, retryable=True)
+    return Outcome(DeliveryStatus.PERMANENT_FAILURE, error)
+
+
+def _hang_up(connection: Any) -> None:
+    """The mail's fate was settled before: a server that hangs at QUIT must not make us send it again."""
+    with suppress(OSError, smtplib.SMTPException):
+        connection.close()

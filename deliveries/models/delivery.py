@@ -1,0 +1,80 @@
+"""Deliveries: one message owed to one recipient over one channel."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from deliveries.querysets import DeliveryQuerySet
+from deliveries.states import OWED, DeliveryStatus
+from tenants.ids import new_public_id
+from tenants.models.tenant import TenantRow
+
+
+class Delivery(TenantRow):
+    """What became of one visit of a `deliver` step. `key` is its effect key: every try goes out under the same one.
+
+    The address itself is never stored: it is read from the run when the message is sent. The digest finds every
+    delivery to one address, the masked form is for people.
+    """
+
+    public_id = models.UUIDField(default=new_public_id, editable=False)
+    run = models.ForeignKey("workflows.Run", models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    step_run = models.ForeignKey(
+        "workflows.StepRun", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    definition_key = models.CharField(max_length=64)
+    step_key = models.CharField(max_length=64)
+    visit = models.PositiveIntegerField(default=1)
+    key = models.CharField(max_length=200)
+    channel = models.CharField(max_length=32)
+    template = models.CharField(max_length=100, blank=True)
+    subject = models.CharField(max_length=200)
+    recipient_digest = models.CharField(max_length=64, blank=True)
+    recipient_masked = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PLANNED)
+    error = models.CharField(max_length=200, blank=True)
+    provider_ref = models.CharField(max_length=255, blank=True)
+    resend_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False
+    )
+    resend_reason = models.CharField(max_length=200, blank=True)
+    planned_at = models.DateTimeField(default=timezone.now)
+    sending_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    bounced_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="delivery_tenant_key"),
+            models.UniqueConstraint(fields=["tenant", "public_id"], name="delivery_public_id"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "run", "id"], name="delivery_of_run"),
+            models.Index(fields=["tenant", "step_run"], name="delivery_of_step_run"),
+            models.Index(fields=["tenant", "subject", "-id"], name="delivery_of_subject"),
+            models.Index(fields=["tenant", "status", "-id"], name="delivery_by_status"),
+            # the last word on an address: asked before each mail
+            models.Index(
+                fields=["tenant", "recipient_digest", "-settled_at"],
+                name="delivery_last_to_address",
+                condition=Q(status__in=["delivered", "bounced"]) & ~Q(recipient_digest=""),
+            ),
+            # "oldest owed delivery" is asked every few seconds and should find next to nothing
+            models.Index(fields=["tenant", "planned_at"], name="delivery_owed", condition=Q(status__in=sorted(OWED))),
+            models.Index(
+                fields=["tenant", "provider_ref"], name="delivery_provider_ref", condition=~Q(provider_ref="")
+            ),
+            models.Index(fields=["tenant", "resend_of"], name="delivery_resends", condition=Q(resend_of__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.status} {self.public_id}"
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether we still mean to send it."""
+        return self.status in OWED

@@ -1,0 +1,42 @@
+"""Endpoints: where webhooks go."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from tenants.ids import new_public_id
+from tenants.models.tenant import TenantRow
+
+
+class Endpoint(TenantRow):
+    """A receiver's address and the secrets we sign with. Every live secret signs, so a receiver can rotate calmly."""
+
+    public_id = models.UUIDField(default=new_public_id, editable=False)
+    key = models.CharField(max_length=100)
+    url = models.URLField(max_length=2000)
+    secrets: "models.JSONField[Any, Any]" = models.JSONField(
+        default=list
+    )  # newest first: [{secret, created_at, not_after}]
+    enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="endpoint_tenant_key"),
+            models.UniqueConstraint(fields=["tenant", "public_id"], name="endpoint_public_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def live_secrets(self, now: datetime) -> list[str]:
+        """The secrets that sign at `now`, newest first."""
+        return [
+            entry["secret"]
+            for entry in self.secrets
+            if entry["not_after"] is None or datetime.fromisoformat(entry["not_after"]) > now
+        ]

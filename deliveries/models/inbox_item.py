@@ -1,0 +1,50 @@
+"""The in-app inbox."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from deliveries.querysets import InboxItemQuerySet
+from tenants.ids import new_public_id
+from tenants.models.tenant import TenantRow
+
+
+class InboxItem(TenantRow):
+    """One message in a subject's inbox. Each of seen, read and archived happens once and is told to the runs once."""
+
+    public_id = models.UUIDField(default=new_public_id, editable=False)
+    delivery = models.ForeignKey(
+        "deliveries.Delivery", models.PROTECT, related_name="inbox_items", db_constraint=False, db_index=False
+    )
+    run_public_id = models.UUIDField()
+    step_key = models.CharField(max_length=64)
+    subject = models.CharField(max_length=200)
+    title = models.TextField(blank=True)
+    body = models.TextField(blank=True)
+    data: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InboxItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "public_id"], name="inbox_item_public_id"),
+            models.UniqueConstraint(fields=["tenant", "delivery"], name="inbox_item_delivery"),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "subject", "-id"], name="inbox_item_newest"),
+            # the badge: counted at every page view of the tenant's product
+            models.Index(
+                fields=["tenant", "subject", "-id"],
+                name="inbox_item_unread",
+                condition=Q(read_at__isnull=True, archived_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)

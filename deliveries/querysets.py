@@ -1,0 +1,61 @@
+"""Questions about deliveries and inboxes, in words that chain."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Count, Q
+
+from deliveries.states import OWED, DeliveryStatus
+
+if TYPE_CHECKING:
+    from deliveries.models import Delivery, InboxItem
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    """Deliveries."""
+
+    def for_tenant(self, tenant_id: int) -> Self:
+        """One tenant's."""
+        return self.filter(tenant_id=tenant_id)
+
+    def of_step_run(self, tenant_id: int, step_run_id: int) -> Self:
+        """The delivery that one step run owes."""
+        return self.filter(tenant_id=tenant_id, step_run_id=step_run_id)
+
+    def owed(self) -> Self:
+        """Those we still mean to send."""
+        return self.filter(status__in=OWED)
+
+    def last_word_on(self, tenant_id: int, recipient_digest: str) -> Self:
+        """Deliveries that prove something about an address, newest first."""
+        known = (DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED)
+        found = self.filter(tenant_id=tenant_id, recipient_digest=recipient_digest, status__in=known)
+        return found.order_by("-settled_at")
+
+    def locked(self) -> Self:
+        """Locked for change, in order of their keys. Evaluate inside the transaction."""
+        return self.order_by("id").select_for_update(no_key=True)
+
+
+class InboxItemQuerySet(models.QuerySet["InboxItem"]):
+    """Inbox items."""
+
+    def in_inbox(self, tenant_id: int, subject: str) -> Self:
+        """One subject's inbox, archived items too."""
+        return self.filter(tenant_id=tenant_id, subject=subject)
+
+    def current(self) -> Self:
+        """What is not archived."""
+        return self.filter(archived_at__isnull=True)
+
+    def unread(self) -> Self:
+        """What is neither read nor archived."""
+        return self.filter(read_at__isnull=True, archived_at__isnull=True)
+
+    def newest_first(self) -> Self:
+        """In the order an inbox shows."""
+        return self.order_by("-id")
+
+    def counts(self) -> dict[str, int]:
+        """How many are unread, and how many of those were never seen."""
+        return self.unread().aggregate(unread=Count("id"), unseen=Count("id", filter=Q(seen_at__isnull=True)))

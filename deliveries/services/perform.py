@@ -1,0 +1,106 @@
+"""Sending one delivery: read what it needs in a short transaction, then render and send outside of any."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from deliveries.channels.base import Message, Undeliverable
+from deliveries.channels.registry import channel
+from deliveries.facts import Facts, facts_of
+from deliveries.models import Delivery
+from deliveries.rendering import Rendered, TemplateFault, render_parts
+from deliveries.states import OWED, DeliveryStatus
+from deliveries.wording import Wording, find_wording
+from signals_app.services import load_payloads
+from tenants.scope import tenant_scope
+from workflows.models import Run
+from workflows.services.documents import documents
+from workflows.steps.base import Claim, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What one try needs. `wording` is None when the step names no template; `settled` ends it before it begins."""
+
+    delivery: Delivery
+    facts: Facts
+    wording: Wording | None
+    settled: Outcome | None
+
+
+def perform_delivery(*, claim: Claim) -> Outcome:
+    """Try once to send what the claimed step run owes. Expected failures are outcomes; only `sending` is written."""
+    with tenant_scope(claim.tenant_id) as scope:
+        loaded = _load(claim, scope.now)
+    outcome = loaded.settled or _send(claim, loaded)
+    if outcome.word == "unknown" and claim.step.get("on_unknown", "retry") == "stop":
+        outcome = replace(outcome, retryable=False)
+    return replace(outcome, context={**outcome.context, "delivery": str(loaded.delivery.public_id)})
+
+
+def _send(claim: Claim, loaded: _Loaded) -> Outcome:
+    chosen = channel(loaded.delivery.channel)
+    try:
+        recipient = chosen.recipient(claim.step, loaded.facts)
+        content = render_parts(loaded.wording, loaded.facts) if loaded.wording else Rendered()
+        return chosen.send(
+            Message(
+                tenant_id=claim.tenant_id,
+                delivery_id=str(loaded.delivery.public_id),
+                key=claim.key,
+                attempt=claim.attempt_number,
+                recipient=recipient,
+                content=content,
+                step=claim.step,
+                facts=loaded.facts,
+                planned_at=loaded.delivery.planned_at.isoformat(),
+            )
+        )
+    except TemplateFault as error:
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, f"template: {error.message}"[:200])
+    except Undeliverable as refused:
+        return refused.as_outcome()
+
+
+def _load(claim: Claim, now: datetime) -> _Loaded:
+    """Read under the tenant's scope, and note that sending begins."""
+    delivery = Delivery.objects.of_step_run(claim.tenant_id, claim.step_run_id).get()
+    run = Run.objects.for_tenant(claim.tenant_id).get(id=delivery.run_id)
+    document = documents(claim.tenant_id, [run.definition_id])[run.definition_id].document.raw
+    wording = None
+    settled = _settled_before(delivery)
+    if delivery.template:
+        wording = find_wording(claim.tenant_id, document, delivery.channel, delivery.template)
+        settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
+    if settled is None:
+        mine = Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed()
+        mine.update(status=DeliveryStatus.SENDING, sending_at=now)
+    return _Loaded(delivery, _facts(run), wording, settled)
+
+
+def _settled_before(delivery: Delivery) -> Outcome | None:
+    """A delivery that has ended is not sent again, and an address that bounced is left alone unless someone insists."""
+    if delivery.status == DeliveryStatus.CANCELLED:  # the run ended between the claim and now
+        return Outcome(DeliveryStatus.SUPPRESSED, "run_ended")
+    if delivery.status not in OWED and delivery.status != DeliveryStatus.UNKNOWN:
+        return Outcome(delivery.status, delivery.error)
+    if channel(delivery.channel).heeds_bounces and delivery.resend_of_id is None:
+        last = Delivery.objects.last_word_on(delivery.tenant_id, delivery.recipient_digest).first()
+        if last is not None and last.status == DeliveryStatus.BOUNCED:
+            return Outcome(DeliveryStatus.SUPPRESSED, "bounced_before")
+    return None
+
+
+def _facts(run: Run) -> Facts:
+    data: Mapping[str, Any] = {}
+    if run.data_sha is not None:
+        sha = bytes(run.data_sha)
+        data = load_payloads(run.tenant_id, [sha]).get(sha, {})
+    return facts_of(
+        run_public_id=str(run.public_id),
+        subject=run.subject,
+        correlation=run.correlation,
+        definition_key=run.definition_key,
+        data=data,
+    )

@@ -1,0 +1,156 @@
+"""Planning deliveries, in the transaction that advances their runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deliveries.channels.base import Channel, Undeliverable
+from deliveries.channels.in_app import Entry, InAppChannel
+from deliveries.channels.registry import channel
+from deliveries.facts import Facts, facts_of
+from deliveries.models import Delivery
+from deliveries.recipients import digest_of, masked
+from deliveries.rendering import Rendered, TemplateFault, render_parts
+from deliveries.states import DeliveryStatus
+from deliveries.wording import Wording, declared_wording, stored_wordings
+from workflows.models import Run
+from workflows.services.documents import documents
+from workflows.steps.base import Outcome, PlannedStep
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A delivery about to be written, and how it ended if it ended here."""
+
+    planned: PlannedStep
+    channel: Channel
+    facts: Facts
+    delivery: Delivery
+    content: Rendered | None = None
+    outcome: Outcome | None = None
+
+
+def plan_deliveries(
+    *, planned: Sequence[PlannedStep], now: datetime, resend_of: Delivery | None = None, resend_reason: str = ""
+) -> dict[int, Outcome]:
+    """Write one delivery per step run, all of one tenant; returns the outcomes of those that end here, by step run id.
+
+    Needs the tenant's scope. A few statements, however many runs move together.
+    """
+    drafts = [_draft(one, now) for one in planned]
+    _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None], now)
+    for draft in drafts:
+        _note_outcome(draft, now)
+        draft.delivery.resend_of, draft.delivery.resend_reason = resend_of, resend_reason
+    Delivery.objects.bulk_create(draft.delivery for draft in drafts)
+    in_app = [draft for draft in drafts if draft.content is not None]
+    _put_into_inboxes(in_app, now)
+    return {draft.planned.step_run_id: draft.outcome for draft in drafts if draft.outcome is not None}
+
+
+def _draft(one: PlannedStep, now: datetime) -> _Draft:
+    step = one.step.config
+    chosen = channel(step["channel"])
+    facts = facts_of(
+        run_public_id=one.run_public_id,
+        subject=one.subject,
+        correlation=one.correlation,
+        definition_key=one.definition_key,
+        data=one.data,
+    )
+    delivery = Delivery(
+        tenant_id=one.tenant_id,
+        run_id=one.run_id,
+        step_run_id=one.step_run_id,
+        definition_key=one.definition_key,
+        step_key=one.step.key,
+        visit=one.visit,
+        key=one.key,
+        channel=chosen.name,
+        template=step.get("template", ""),
+        subject=one.subject,
+        planned_at=now,
+    )
+    draft = _Draft(one, chosen, facts, delivery)
+    try:
+        _address(delivery, chosen, chosen.recipient(step, facts))
+    except Undeliverable as refused:
+        draft.outcome = refused.as_outcome()
+    return draft
+
+
+def _address(delivery: Delivery, chosen: Channel, recipient: str) -> None:
+    """An inbox belongs to a subject; any other address is kept as digest and mask only."""
+    if isinstance(chosen, InAppChannel):
+        delivery.subject = recipient
+        return
+    delivery.recipient_digest = digest_of(delivery.tenant_id, recipient)
+    delivery.recipient_masked = masked(recipient) if chosen.masks_recipient else recipient
+
+
+def _render_at_once(drafts: Sequence[_Draft], now: datetime) -> None:
+    if not drafts:
+        return
+    wordings = _wordings(drafts)
+    for draft in drafts:
+        wording = wordings.get(draft.planned.step_run_id)
+        try:
+            if wording is None:
+                raise Undeliverable("no_template")
+            draft.content = render_parts(wording, draft.facts)
+            draft.outcome = Outcome(DeliveryStatus.DELIVERED)
+        except TemplateFault as error:
+            draft.outcome = Outcome(DeliveryStatus.PERMANENT_FAILURE, f"template: {error.message}"[:200])
+        except Undeliverable as refused:
+            draft.outcome = refused.as_outcome()
+
+
+def _wordings(drafts: Sequence[_Draft]) -> dict[int, Wording]:
+    """The words of each draft by step run id, for runs of any number of definitions."""
+    tenant_id = drafts[0].planned.tenant_id
+    run_ids = {draft.planned.run_id for draft in drafts}
+    versions = dict(Run.objects.for_tenant(tenant_id).filter(id__in=run_ids).values_list("id", "definition_id"))
+    loaded = documents(tenant_id, versions.values())
+    found: dict[int, Wording] = {}
+    stored: list[_Draft] = []
+    for draft in drafts:
+        document = loaded[versions[draft.planned.run_id]].document.raw
+        declared = declared_wording(document, draft.delivery.template)
+        if declared is None:
+            stored.append(draft)
+        else:
+            found[draft.planned.step_run_id] = declared
+    by_channel: dict[str, set[str]] = {}
+    for draft in stored:
+        by_channel.setdefault(draft.channel.name, set()).add(draft.delivery.template)
+    rows = {name: stored_wordings(tenant_id, name, keys) for name, keys in by_channel.items()}
+    for draft in stored:
+        if draft.delivery.template in rows[draft.channel.name]:
+            found[draft.planned.step_run_id] = rows[draft.channel.name][draft.delivery.template]
+    return found
+
+
+def _note_outcome(draft: _Draft, now: datetime) -> None:
+    if draft.outcome is None:
+        return
+    delivery, outcome = draft.delivery, draft.outcome
+    draft.outcome = Outcome(outcome.word, outcome.error, context={"delivery": str(delivery.public_id)})
+    delivery.status, delivery.error, delivery.settled_at = outcome.word, outcome.error, now
+    if outcome.word == DeliveryStatus.DELIVERED:
+        delivery.sending_at = delivery.delivered_at = now
+
+
+def _put_into_inboxes(drafts: Sequence[_Draft], now: datetime) -> None:
+    inbox = InAppChannel()
+    entries = [
+        Entry(
+            draft.delivery,
+            draft.planned.run_public_id,
+            draft.content,
+            inbox.data_of(draft.planned.step.config, draft.facts),
+        )
+        for draft in drafts
+        if draft.content is not None
+    ]
+    if entries:
+        inbox.put(entries, now)

@@ -1,0 +1,85 @@
+"""Sending a settled message once more, because a person says so."""
+
+from datetime import datetime
+from uuid import UUID
+
+from chimeway_py.errors import Conflict, Invalid, NotFound, fault
+from chimeway_py.nudges import nudge_after_commit
+from chimeway_py.text import is_storable
+from deliveries.models import Delivery
+from deliveries.services.plan import plan_deliveries
+from signals_app.services import load_payloads
+from tenants.scope import tenant_scope
+from workflows.models import Run, StepRun
+from workflows.models.step_run import StepRunStatus
+from workflows.services.documents import documents
+from workflows.steps.base import PlannedStep
+
+
+class NotSettled(Conflict):
+    """The delivery is still being sent; resending it now would send it twice."""
+
+    code = "delivery_not_settled"
+    retryable = True
+
+
+def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
+    """A new delivery of the same message to the same recipient, under an effect key of its own, linked to the old one.
+
+    It changes nothing in the run: its outcome is for whoever asked. `reason` is 1 to 200 characters for the record.
+    Raises `NotFound`, `NotSettled` and `Invalid`.
+    """
+    if not reason.strip() or not is_storable(reason, 200):
+        raise Invalid("The reason is not valid.", [fault("/reason", "bad_reason", "Say why, in 1 to 200 characters.")])
+    with tenant_scope(tenant_id) as scope:
+        found = Delivery.objects.for_tenant(tenant_id).filter(public_id=delivery).first()
+        if found is None:
+            raise NotFound
+        run = Run.objects.for_tenant(tenant_id).filter(id=found.run_id).locked().get()  # numbers resends one by one
+        old = Delivery.objects.for_tenant(tenant_id).filter(id=found.pk).locked().get()
+        if old.is_owed:
+            raise NotSettled
+        step_run = _step_run(run, old, scope.now)
+        return _plan(run, old, step_run, reason, scope.now)
+
+
+def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
+    """The work of the n-th resend of this visit."""
+    visits = StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk, step=old.step_key, visit=old.visit)
+    number = max(visits.values_list("resend", flat=True)) + 1
+    return StepRun.objects.create(
+        tenant_id=run.tenant_id,
+        run_id=run.pk,
+        step=old.step_key,
+        visit=old.visit,
+        resend=number,
+        kind="deliver",
+        key=f"{run.public_id}:{old.step_key}:{old.visit}:resend-{number}",
+        due_at=now,
+        created_at=now,
+    )
+
+
+def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime) -> Delivery:
+    document = documents(run.tenant_id, [run.definition_id])[run.definition_id].document
+    sha = bytes(run.data_sha) if run.data_sha is not None else b""
+    planned = PlannedStep(
+        step_run_id=step_run.pk,
+        tenant_id=run.tenant_id,
+        run_id=run.pk,
+        run_public_id=str(run.public_id),
+        definition_key=run.definition_key,
+        subject=run.subject,
+        correlation=run.correlation,
+        data=load_payloads(run.tenant_id, [sha]).get(sha, {}) if sha else {},
+        step=document.by_key[old.step_key],
+        visit=old.visit,
+        key=step_run.key,
+    )
+    settled = plan_deliveries(planned=[planned], now=now, resend_of=old, resend_reason=reason)
+    if step_run.pk in settled:
+        done = StepRun.objects.for_tenant(run.tenant_id).filter(id=step_run.pk)
+        done.update(status=StepRunStatus.SUCCEEDED, outcome=settled[step_run.pk].word, due_at=None, finished_at=now)
+    else:
+        nudge_after_commit("work", run.tenant_id)
+    return Delivery.objects.of_step_run(run.tenant_id, step_run.pk).get()

@@ -1,0 +1,1 @@
+"""The step kinds that deliveries add to workflows."""

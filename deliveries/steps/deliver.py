@@ -1,0 +1,82 @@
+"""The `deliver` step: one message, planned with the run's move, sent by a worker, its outcome fed back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from chimeway_py.errors import fault
+from deliveries.channels.registry import channel, channels
+from deliveries.services.perform import perform_delivery
+from deliveries.services.plan import plan_deliveries
+from deliveries.services.settle import abandon_deliveries, settle_delivery
+from deliveries.states import OUTCOMES
+from deliveries.steps.checks import template_faults
+from workflows.steps.base import CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
+
+_KEY = {"$ref": "#/$defs/key"}
+_DURATION = {"$ref": "#/$defs/duration"}
+_RETRY = {
+    "type": "object",
+    "description": "how often a temporary failure is tried again: {max_attempts: 5, backoff: exponential}",
+    "properties": {
+        "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20},
+        "backoff": {"enum": ["none", "linear", "exponential"]},
+        "initial": _DURATION,
+        "max": _DURATION,
+    },
+    "additionalProperties": False,
+}
+_OWN = {
+    "channel": {"enum": sorted(channels())},
+    "template": _KEY,
+    "retry": _RETRY,
+    "on_unknown": {
+        "description": "after a try whose end nobody saw: retry (it may arrive twice) or stop (it may never arrive)",
+        "enum": ["retry", "stop"],
+    },
+}
+
+
+def _schema() -> dict[str, Any]:
+    """The keys of every channel, and for each channel those it cannot do without."""
+    properties = dict(_OWN)
+    for known in channels().values():
+        properties |= dict(known.schema)
+    needed = [
+        {"if": {"properties": {"channel": {"const": name}}}, "then": {"required": list(known.required)}}
+        for name, known in channels().items()
+    ]
+    return {"properties": properties, "required": ["channel"], "allOf": needed}
+
+
+class DeliverStep(WorkKind):
+    """Tells somebody something over one channel."""
+
+    name = "deliver"
+    outcomes = OUTCOMES
+    schema = _schema()
+
+    def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
+        """Keys of another channel, paths that lead nowhere, and a template that nobody wrote or that cannot be read."""
+        chosen = channel(step["channel"])
+        foreign = {key for known in channels().values() for key in known.schema} - set(chosen.schema)
+        for key in sorted(foreign & set(step)):
+            yield fault(f"{path}/{key}", "unknown_key", f"The channel {chosen.name} has no {key!r}.")
+        yield from chosen.check(step, path, context)
+        yield from template_faults(step, path, context)
+
+    def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
+        """One delivery per step run. In-app items are delivered here; what cannot be sent fails here."""
+        return plan_deliveries(planned=planned, now=now)
+
+    def perform(self, claim: Claim) -> Outcome:
+        """Render and send, outside any transaction."""
+        return perform_delivery(claim=claim)
+
+    def settle(self, claim: Claim, outcome: Outcome, final: bool, now: datetime) -> None:
+        """Write what became of the try on the delivery."""
+        settle_delivery(claim=claim, outcome=outcome, final=final, now=now)
+
+    def abandon(self, tenant_id: int, run_ids: Sequence[int], now: datetime) -> None:
+        """The runs have ended: what nobody has begun to send is not owed any more."""
+        abandon_deliveries(tenant_id=tenant_id, run_ids=run_ids, now=now)
