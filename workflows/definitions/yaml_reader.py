@@ -19,7 +19,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE_TAGS = {None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"}
 _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
-_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+LIKE_A_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _WORDS = dict.fromkeys(("", "~", "null", "Null", "NULL")) | {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -116,7 +116,7 @@ class _Builder:
             return _WORDS[text]
         if _INTEGER.fullmatch(text) and len(text) <= 20 and int(text) in _INT64:
             return int(text)
-        if not _DECIMAL.fullmatch(text):
+        if not LIKE_A_NUMBER.fullmatch(text):
             return text
         if _INTEGER.fullmatch(text) or math.isinf(value := float(text)):
             raise self._refuse(event, "number", "Numbers must fit 64 bits; write others as quoted text")

@@ -1,0 +1,149 @@
+"""Definitions in files: check them, store them, fetch them, compare them."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import Invalid
+from tenants.models import Tenant
+from tenants.scope import tenant_scope
+from tenants.services import find_tenant
+from workflows.definitions.checksum import canonical_json
+from workflows.definitions.diff import Change, diff
+from workflows.definitions.files import find_files, load_file
+from workflows.definitions.validate import validate
+from workflows.definitions.writer import write_yaml
+from workflows.services import definitions
+
+Loaded = list[tuple[Path, dict[str, Any]]]
+
+
+class Command(BaseCommand):
+    """Faults go to standard error as `file:path: message`, all of all files; then the exit code is 1."""
+
+    help = "Validate, push, pull and diff definitions kept as YAML or JSON files."
+    requires_system_checks: list[str] = []  # `validate` works without a database
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        checked = verbs.add_parser("validate", help="Check files; needs no database.")
+        pushed = verbs.add_parser("push", help="Store files as drafts, or publish them.")
+        pulled = verbs.add_parser("pull", help="Write the stored definitions into a folder.")
+        compared = verbs.add_parser("diff", help="Tell what pushing the files would change.")
+        for verb in (checked, pushed, compared):
+            verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of files.")
+        for verb in (pushed, pulled, compared):
+            verb.add_argument("--tenant", required=True, metavar="SLUG")
+        pushed.add_argument("--publish", action="store_true", help="Publish what was stored.")
+        pulled.add_argument("folder", type=Path, metavar="FOLDER")
+        pulled.add_argument("keys", nargs="*", metavar="KEY", help="Only these keys.")
+        for verb in (pushed, pulled):
+            verb.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        verbs = {"validate": self._validate, "push": self._push, "pull": self._pull, "diff": self._diff}
+        verbs[verb](options)
+
+    def _validate(self, options: dict[str, Any]) -> None:
+        for path, document in self._load(options["paths"], None):
+            self.stdout.write(f"{path}: {document['key']} is valid")
+
+    def _push(self, options: dict[str, Any]) -> None:
+        tenant = _tenant(options["tenant"])
+        for path, document in self._load(options["paths"], tenant):
+            if options["dry_run"]:
+                self.stdout.write(f"{path}: {document['key']} {_difference(_changes(tenant, document))}")
+                continue
+            stored = definitions.save_draft(tenant_id=tenant.pk, document=document)
+            if options["publish"]:
+                stored = definitions.publish_definition(tenant_id=tenant.pk, key=stored.key, version=stored.version)
+            self.stdout.write(f"{path}: {stored} is {stored.get_status_display().lower()}")
+
+    def _pull(self, options: dict[str, Any]) -> None:
+        found = {row.key: row for row in definitions.latest_definitions(tenant_id=_tenant(options["tenant"]).pk)}
+        missing = [key for key in options["keys"] if key not in found]
+        if missing:
+            raise CommandError(f"No definition {', '.join(missing)}.")
+        for key in options["keys"] or found:
+            file = options["folder"] / f"{key}.yaml"
+            if not options["dry_run"]:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(write_yaml(found[key].document), encoding="utf-8")
+            self.stdout.write(f"{file}: {found[key]}")
+
+    def _diff(self, options: dict[str, Any]) -> None:
+        tenant = _tenant(options["tenant"])
+        for path, document in self._load(options["paths"], tenant):
+            changes = _changes(tenant, document)
+            self.stdout.write(f"{path}: {document['key']} {_difference(changes)}")
+            for change in changes or ():
+                self.stdout.write(f"  {_sentence(change)}")
+
+    def _load(self, paths: list[Path], tenant: Tenant | None) -> Loaded:
+        """The documents of all files, or CommandError after every fault of every file was told: all or nothing."""
+        files = find_files(paths)
+        loaded: Loaded = []
+        for path in files:
+            loaded += [(path, document) for document in self._load_one(path, tenant)]
+        if len(loaded) < len(files):
+            raise CommandError(f"{len(files) - len(loaded)} of {len(files)} files have faults.")
+        if not files:
+            raise CommandError("No YAML or JSON file found.")
+        return loaded
+
+    def _load_one(self, path: Path, tenant: Tenant | None) -> Iterator[dict[str, Any]]:
+        try:
+            document = load_file(path)
+            faults = _faults(document, tenant)
+        except Invalid as error:
+            faults = list(error.detail)  # type: ignore[arg-type]
+        except OSError as error:
+            faults = [{"path": "", "message": str(error.strerror)}]
+        for one in faults:
+            self.stderr.write(f"{path}:{one['path']}: {one['message']}")
+        if not faults:
+            yield document
+
+
+def _faults(document: dict[str, Any], tenant: Tenant | None) -> list[dict[str, str]]:
+    if tenant is None:
+        return validate(document)
+    with tenant_scope(tenant.pk):
+        return validate(document, tenant.pk)
+
+
+def _tenant(slug: str) -> Tenant:
+    tenant = find_tenant(slug)
+    if tenant is None:
+        raise CommandError(f"There is no tenant {slug}.")
+    return tenant
+
+
+def _changes(tenant: Tenant, document: dict[str, Any]) -> list[Change] | None:
+    """What storing the document would change; None when the tenant has no such key yet."""
+    for stored in definitions.latest_definitions(tenant_id=tenant.pk, key=document["key"]):
+        return diff(stored.document, document)
+    return None
+
+
+def _difference(changes: list[Change] | None) -> str:
+    if changes is None:
+        return "is new"
+    return f"has {len(changes)} changes" if changes else "is unchanged"
+
+
+def _sentence(change: Change) -> str:
+    match change.kind:
+        case "added":
+            return f"+ {change.path}: {_brief(change.after)}"
+        case "removed":
+            return f"- {change.path}: {_brief(change.before)}"
+    return f"~ {change.path}: {_brief(change.before)} → {_brief(change.after)}"
+
+
+def _brief(value: Any) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
