@@ -30,6 +30,11 @@ class Mailbox:
         return f"smtp://{LOOPBACK}:{self.port}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and is alive."""
+        return self._server is not None and self._server.is_running
+
+    @property
     def server(self) -> Child:
         """The running server's process. Raises RuntimeError before `start`."""
         if self._server is None:

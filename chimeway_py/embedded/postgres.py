@@ -20,7 +20,8 @@ SUPERUSER = "postgres"
 DATABASE = "chimeway"
 ROLES = ("chimeway_owner", "chimeway_app", "chimeway_operator")
 ROLES_SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "roles.sql"
-STILL_IN_USE = ("pre-existing shared memory block", "lock file", "is still in use")
+STILL_IN_USE = ("pre-existing shared memory block", "is still in use")  # backends outlive a killed server for a moment
+PORT_TAKEN = "could not create any TCP/IP sockets"
 HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # for tests that are not about durability
 
 
@@ -57,7 +58,7 @@ class Postgres:
         self._initialise()
         self.port = self.memory.port("postgres", self.port or None)
         while not self._started_before(deadline):
-            time.sleep(0.2)  # backends of a killed server hold its shared memory for a moment
+            time.sleep(0.2)
         self._create_database()
 
     def stop(self) -> None:
@@ -124,6 +125,7 @@ class Postgres:
         self._server = Child(
             "postgres",
             [self._programs / "postgres", "-D", self.data, *(f"--{setting}" for setting in settings)],
+            cwd=self.folder,
             log=log,
             account=self.account,
             stop_signal=signal.SIGINT,  # to PostgreSQL: end the sessions, then shut down
@@ -132,7 +134,9 @@ class Postgres:
         while time.monotonic() < deadline:
             if not self._server.is_running:
                 said = log.read_text(errors="replace")[log_before:]
-                if any(reason in said for reason in STILL_IN_USE):
+                if PORT_TAKEN in said:
+                    self.port = self.memory.port("postgres")
+                if PORT_TAKEN in said or any(reason in said for reason in STILL_IN_USE):
                     return False
                 raise DidNotStart(f"PostgreSQL ended at once:\n{said[-3000:]}")
             with suppress(psycopg.OperationalError):

@@ -31,6 +31,7 @@ class Child:
         command: Sequence[str | Path],
         *,
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         log: Path | None = None,
         account: Account | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
@@ -38,6 +39,7 @@ class Child:
         self.name = name
         self.command = [str(part) for part in command]
         self.env = env
+        self.cwd = cwd
         self.log = log
         self.account = account
         self.stop_signal = stop_signal
@@ -52,6 +54,7 @@ class Child:
         self._popen = subprocess.Popen(
             [str(part) for part in leash] + self.command[1:],
             env=dict(self.env) if self.env is not None else None,
+            cwd=self.cwd,
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,

@@ -1,0 +1,50 @@
+"""The processes of the service, as command lines: what `docs/deploy.md` starts on many hosts, started on one."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from chimeway_py.embedded.memory import LOOPBACK
+from chimeway_py.embedded.processes import Child
+
+ROOT = Path(__file__).resolve().parents[2]
+CELERY = ("-m", "celery", "-A", "chimeway_py")
+WORKER = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def web(env: Mapping[str, str], logs: Path, port: int) -> Child:
+    """The web server: one process, eight threads, on a loopback port."""
+    options = ["--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "8"]
+    quiet = ["--no-control-socket", "--log-level", "warning", "--graceful-timeout", "5"]
+    return _child(
+        "web", ["-m", "gunicorn", "chimeway_py.wsgi", *options, *quiet], {**env, "CHIMEWAY_PROCESS": "web"}, logs
+    )
+
+
+def engine_worker(env: Mapping[str, str], logs: Path) -> Child:
+    """Celery: two processes that advance runs and sweep for due work."""
+    return _worker("engine", ["-Q", "engine,sweep", "--pool", "prefork", "-c", "2"], env, logs)
+
+
+def delivery_worker(env: Mapping[str, str], logs: Path) -> Child:
+    """Celery: eight threads that talk to the outside world, and mostly wait for it."""
+    return _worker("work", ["-Q", "work", "--pool", "threads", "-c", "8"], env, logs)
+
+
+def beat(env: Mapping[str, str], logs: Path) -> Child:
+    """Celery beat: asks for a sweep every second. Two of them do no harm."""
+    schedule = ["-s", str(logs / "beat-schedule"), "--pidfile", ""]
+    return _child("beat", [*CELERY, "beat", *schedule], {**env, "CHIMEWAY_PROCESS": "beat"}, logs)
+
+
+def service(env: Mapping[str, str], logs: Path, port: int) -> list[Child]:
+    """Every process of the service, not yet started."""
+    return [web(env, logs, port), engine_worker(env, logs), delivery_worker(env, logs), beat(env, logs)]
+
+
+def _worker(name: str, options: list[str], env: Mapping[str, str], logs: Path) -> Child:
+    return _child(name, [*CELERY, *WORKER, "-n", f"{name}@%h", *options], {**env, "CHIMEWAY_PROCESS": "worker"}, logs)
+
+
+def _child(name: str, arguments: list[str], env: Mapping[str, str], logs: Path) -> Child:
+    return Child(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=logs / f"{name}.log")

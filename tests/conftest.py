@@ -1,0 +1,153 @@
+"""Fixtures for everybody. Tests commit for real, as the app role under row-level security, each in tenants of its own."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pytest
+from django.db import connections
+from pytest_django.plugin import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.mailbox import Mailbox
+from chimeway_py.embedded.postgres import Postgres
+from tenants.models import Tenant
+from tenants.models.api_key import Scope
+from tenants.services import create_api_key, create_tenant
+from tests.fleet import Web, Workers
+from tests.plugin import SERVERS, Servers
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _open_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The database of the session is a real one and every test may use it."""
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """PostgreSQL, broker and mail server of this session."""
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> Postgres:
+    """The running PostgreSQL: `postgres.connect()` is a superuser's connection."""
+    return servers.postgres
+
+
+@pytest.fixture(scope="session")
+def broker(servers: Servers) -> Broker:
+    """The running broker."""
+    return servers.broker
+
+
+@pytest.fixture
+def new_tenant() -> Callable[[], Tenant]:
+    """Makes tenants that nobody else uses."""
+    return lambda: create_tenant(slug=f"t-{uuid.uuid4().hex[:20]}")
+
+
+@pytest.fixture
+def tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """A tenant of this test's own."""
+    return new_tenant()
+
+
+@pytest.fixture
+def other_tenant(new_tenant: Callable[[], Tenant]) -> Tenant:
+    """A second tenant, who must notice nothing of the first."""
+    return new_tenant()
+
+
+@pytest.fixture
+def api_key() -> Callable[..., str]:
+    """`api_key(tenant)` is a key with every scope, `api_key(tenant, [Scope.RUNS_READ])` one with these."""
+
+    def issue(tenant: Tenant, scopes: Sequence[str] = Scope.values) -> str:
+        return create_api_key(tenant_id=tenant.pk, name="test", scopes=scopes).token
+
+    return issue
+
+
+@pytest.fixture
+def client_of(api_key: Callable[..., str]) -> Callable[..., APIClient]:
+    """`client_of(tenant)` speaks REST as the tenant, with every scope or with those named."""
+
+    def make(tenant: Tenant, scopes: Sequence[str] = Scope.values) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {api_key(tenant, scopes)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def rest(client_of: Callable[..., APIClient], tenant: Tenant) -> APIClient:
+    """A REST client of `tenant` with every scope."""
+    return client_of(tenant)
+
+
+@pytest.fixture
+def smtp_sink(servers: Servers, settings: Any) -> Iterator[Mailbox]:
+    """A real mail server, empty of rules, that this process and the workers send to."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"  # pytest-django collects in memory
+    if not servers.mailbox.is_running:
+        servers.mailbox.start()
+    yield servers.mailbox
+    servers.mailbox.answer_normally()
+
+
+@pytest.fixture(scope="module")
+def _workers(servers: Servers) -> Iterator[Workers]:
+    workers = Workers(servers.folder / "logs")
+    yield workers
+    workers.stop()
+
+
+@pytest.fixture
+def worker_processes(_workers: Workers) -> Workers:
+    """Real Celery workers and beat, all alive when the test starts; they end with the module."""
+    _workers.start()
+    return _workers
+
+
+@pytest.fixture(scope="module")
+def web_server(servers: Servers) -> Iterator[str]:
+    """The address of a real web server; it ends with the module."""
+    web = Web(servers.folder / "logs")
+    web.start()
+    yield web.url
+    web.stop()
+
+
+@pytest.fixture
+def together() -> Callable[..., list[Any]]:
+    """`together(f, g, …)` calls all at the same moment, each in a thread and connection of its own.
+
+    The result holds, in order, what each returned or the exception that it raised.
+    """
+
+    def call_all(*calls: Callable[[], T]) -> list[T | Exception]:
+        barrier = threading.Barrier(len(calls))
+
+        def call(one: Callable[[], T]) -> T | Exception:
+            barrier.wait(10)
+            try:
+                return one()
+            except Exception as error:
+                return error
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(len(calls)) as threads:
+            return list(threads.map(call, calls))
+
+    return call_all

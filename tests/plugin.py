@@ -1,0 +1,72 @@
+"""Loaded before Django's settings: gives every test session a PostgreSQL and a broker of its own, on free ports."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.mailbox import Mailbox
+from chimeway_py.embedded.postgres import Postgres
+from tests.migrated import migrated_copy
+
+SERVERS = pytest.StashKey["Servers"]()
+
+
+class Servers:
+    """What the tests of one session stand on. Sessions side by side do not meet."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="chimeway-tests-"))
+        self.folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
+        self.postgres: Postgres = migrated_copy(self.folder / "postgres")
+        self.broker = Broker(self.folder / "broker")
+        self.mailbox = Mailbox(self.folder / "mail")
+
+    def start(self) -> None:
+        """Start both servers and point the settings at them. The mail server starts when a test asks for it."""
+        self.postgres.start()
+        self.broker.start()
+        self.mailbox.port = self.mailbox.memory.port("smtp")
+        os.environ.update(self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """Settings of this session, for this process and for those that tests start."""
+        return {
+            "DEBUG": "0",
+            "SECRET_KEY": secrets.token_urlsafe(40),
+            "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+            "HTTPS": "0",
+            "DATABASE_URL": self.postgres.url("chimeway_app"),
+            "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner"),
+            "BROKER_URL": self.broker.url,
+            "EMAIL_URL": self.mailbox.url,
+            "LOG_LEVEL": "WARNING",
+        }
+
+    def stop(self) -> None:
+        """End everything and remove every file."""
+        self.mailbox.stop()
+        self.broker.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start the servers, then let pytest-django load the settings."""
+    servers = Servers()
+    early_config.stash[SERVERS] = servers
+    early_config.add_cleanup(servers.stop)
+    servers.start()
+    return (yield)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which server the session runs on."""
+    with config.stash[SERVERS].postgres.connect() as connection:
+        return f"PostgreSQL {connection.info.server_version // 10000} of its own"
