@@ -26,7 +26,7 @@ from workflows.store.sql import execute, fetch
 _CLAIM = """
 WITH due AS (
     SELECT id, status, fence FROM workflows_steprun
-     WHERE tenant_id = %s AND due_at <= coalesce(%s, clock_timestamp()) AND lost_attempts < %s AND kind = ANY(%s)
+     WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) AND lost_attempts < %s AND kind = ANY(%s)
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
     lost_attempts = s.lost_attempts + (due.status = 'running')::int, due_at = clock_timestamp() + make_interval(secs => %s)
