@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("verdict_reason", models.CharField(blank=True, default="", max_length=200)),
+                ("verdict_context", models.JSONField(blank=True, default=dict)),
                 ("duplicate_count", models.PositiveIntegerField(default=0)),
                 ("last_duplicate_at", models.DateTimeField(blank=True, null=True)),
                 (
@@ -183,7 +184,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="signalkey",
-            index=models.Index(fields=["tenant", "name", "key", "signal"], name="signal_key_lookup"),
+            index=models.Index(fields=["tenant", "name", "key", "received_at"], name="signal_key_lookup"),
         ),
         migrations.AddIndex(
             model_name="signalkey",

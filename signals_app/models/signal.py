@@ -32,7 +32,9 @@ class Signal(TenantRow):
     # Null until it is routed: not yet judged is not one more verdict.
     verdict = models.CharField(max_length=16, choices=Verdict, null=True, blank=True)  # noqa: DJ001
     verdict_reason = models.CharField(max_length=200, blank=True, default="")
-    verdict_context = models.JSONField(default=dict, blank=True)  # the condition that refused it, and its inputs as digests
+    verdict_context = models.JSONField(
+        default=dict, blank=True
+    )  # the condition that refused it, and its inputs as digests
     duplicate_count = models.PositiveIntegerField(default=0)
     last_duplicate_at = models.DateTimeField(null=True, blank=True)
 
