@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from deliveries.states import OWED, DeliveryStatus
 
 if TYPE_CHECKING:
-    from deliveries.models import Delivery, InboxItem
+    from deliveries.models import Delivery, InboxItem  # noqa: F401  ruff does not see them in the base classes
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

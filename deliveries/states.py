@@ -18,8 +18,8 @@ class DeliveryStatus(TextChoices):
     CANCELLED = "cancelled"
 
 
-OWED = frozenset({DeliveryStatus.PLANNED, DeliveryStatus.SENDING, DeliveryStatus.TEMPORARY_FAILURE})
-"""Still ours to send. Not `unknown`: it is owed only while its step says to try again, and the step run knows."""
+OWED = frozenset({DeliveryStatus.PLANNED, DeliveryStatus.SENDING})
+"""Still ours to send. Between two tries a delivery is planned again, and `error` says how the last one went."""
 
 OUTCOMES = frozenset(
     {

@@ -98,7 +98,9 @@ def _hand_over(connection: Any, mail: EmailMultiAlternatives) -> Outcome:
         return Outcome(DeliveryStatus.PERMANENT_FAILURE, "smtp_not_supported")
     except (OSError, smtplib.SMTPException) as error:
         if body_begun():
-            return Outcome("unknown", f"no answer after the mail was sent: {type(error).__name__}", retryable=True)
+            return Outcome(
+                DeliveryStatus.UNKNOWN, f"no answer after the mail was sent: {type(error).__name__}", retryable=True
+            )
         return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connection lost: {type(error).__name__}", retryable=True)
     return Outcome(DeliveryStatus.DELIVERED, context={"provider_ref": str(mail.extra_headers["Message-ID"])})
 

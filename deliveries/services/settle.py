@@ -5,42 +5,37 @@ from datetime import datetime
 
 from deliveries.channels.webhook import GONE, WebhookChannel
 from deliveries.models import Delivery, Endpoint
-from deliveries.states import DeliveryStatus
+from deliveries.states import OUTCOMES, DeliveryStatus
 from workflows.steps.base import Claim, Outcome
 
 
 def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetime) -> None:
     """Note the outcome of one try on its delivery. One that has ended stays as it is. Needs the tenant's scope."""
     delivery = Delivery.objects.of_step_run(claim.tenant_id, claim.step_run_id).locked().get()
-    if not (delivery.is_owed or delivery.status == DeliveryStatus.UNKNOWN):
+    if not delivery.is_owed:
         return
-    delivery.status = _status(outcome, final)
+    delivery.status = _status(outcome) if final else DeliveryStatus.PLANNED
     delivery.error = outcome.error[:200]
-    changed = ["status", "error"]
-    if final:
-        delivery.settled_at = now
-        changed.append("settled_at")
+    delivery.settled_at = now if final else None
     if delivery.status == DeliveryStatus.DELIVERED:
         delivery.delivered_at, delivery.provider_ref = now, str(outcome.context.get("provider_ref", ""))[:255]
-        changed += ["delivered_at", "provider_ref"]
-    Delivery.objects.bulk_update([delivery], changed)
+    Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "provider_ref"])
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:
         _disable_endpoint(claim, now)
 
 
-def abandon_deliveries(*, tenant_id: int, run_ids: Sequence[int], now: datetime) -> None:
-    """Cancel what nobody has begun to send for runs that have ended. A try in flight says itself what became of it."""
-    waiting = (DeliveryStatus.PLANNED, DeliveryStatus.TEMPORARY_FAILURE)
-    owed = Delivery.objects.for_tenant(tenant_id).filter(run_id__in=run_ids, status__in=waiting, resend_of=None)
-    owed.update(status=DeliveryStatus.CANCELLED, settled_at=now)
+def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
+    """Nobody will try these step runs again: what was not begun is cancelled, what was begun is `unknown`."""
+    mine = Delivery.objects.for_tenant(tenant_id).filter(step_run_id__in=step_run_ids)
+    for begun, ended in (
+        (DeliveryStatus.PLANNED, DeliveryStatus.CANCELLED),
+        (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
+    ):
+        mine.filter(status=begun).update(status=ended, settled_at=now)
 
 
-def _status(outcome: Outcome, final: bool) -> str:
-    if not final:
-        return DeliveryStatus.TEMPORARY_FAILURE
-    if outcome.word == DeliveryStatus.TEMPORARY_FAILURE and outcome.retryable:
-        return DeliveryStatus.RETRIES_EXHAUSTED
-    return outcome.word if outcome.word in DeliveryStatus.values else DeliveryStatus.UNKNOWN
+def _status(outcome: Outcome) -> str:
+    return outcome.word if outcome.word in OUTCOMES else DeliveryStatus.UNKNOWN
 
 
 def _disable_endpoint(claim: Claim, now: datetime) -> None:

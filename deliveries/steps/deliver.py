@@ -77,6 +77,6 @@ class DeliverStep(WorkKind):
         """Write what became of the try on the delivery."""
         settle_delivery(claim=claim, outcome=outcome, final=final, now=now)
 
-    def abandon(self, tenant_id: int, run_ids: Sequence[int], now: datetime) -> None:
-        """The runs have ended: what nobody has begun to send is not owed any more."""
-        abandon_deliveries(tenant_id=tenant_id, run_ids=run_ids, now=now)
+    def abandon(self, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
+        """Nobody will try again: what was not begun is cancelled, of what was begun nobody knows the end."""
+        abandon_deliveries(tenant_id=tenant_id, step_run_ids=step_run_ids, now=now)

@@ -132,3 +132,9 @@ class WorkKind(StepKind):
         `final` is False when the work will be tried again.
         """
         raise NotImplementedError
+
+    def abandon(self, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
+        """Note that these step runs will not be performed (again): their runs ended, or they were quarantined.
+
+        Called in the transaction that ends them, with the step runs of this kind only.
+        """
