@@ -21,6 +21,7 @@ from workflows.steps.base import Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
 from workflows.store.batch import RunBatch
 from workflows.store.sql import execute, fetch
+from workflows.store.write import abandon
 
 # `clock_timestamp()` and not `now()`: a lease counted from the start of the transaction may be over before it is written.
 _CLAIM = """
@@ -56,7 +57,7 @@ UPDATE workflows_attempt SET status = 'finished', outcome = %s, error = %s, retr
 """
 _MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
 _POISON = """
-SELECT id, run_id, step, visit, resend FROM workflows_steprun
+SELECT id, run_id, step, visit, resend, kind FROM workflows_steprun
  WHERE tenant_id = %s AND due_at <= clock_timestamp() AND lost_attempts >= %s AND status = 'running' LIMIT 20
 """
 _QUARANTINE = """
@@ -130,10 +131,11 @@ def quarantine_poison(*, tenant_id: int) -> int:
     """End step runs that took down worker after worker; their runs fail and say so. How many there were."""
     with tenant_scope(tenant_id):
         found = fetch(_POISON, [tenant_id, MOST_LOST_ATTEMPTS])
-        for step_run_id, run_id, step, visit, resend in found:
+        for step_run_id, run_id, step, visit, resend, kind in found:
             batch = RunBatch.lock(tenant_id, [run_id])
             if execute(_QUARANTINE, [batch.now, tenant_id, step_run_id, MOST_LOST_ATTEMPTS]):
                 execute(_LOSE, [batch.now, tenant_id, step_run_id])
+                abandon(tenant_id, [(kind, step_run_id)], batch.now)
                 if not resend:
                     batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
             batch.flush()

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from workflows.engine.facts import BoundRule, Owed, WaitFacts
+from workflows.steps.base import WorkKind
+from workflows.steps.registry import kinds
 from workflows.store.load import LockedRun
 from workflows.store.sql import columns, execute, fetch
 
@@ -64,9 +66,11 @@ _FINISH = (
     "UPDATE workflows_listener SET live = false WHERE tenant_id = %s AND run_id = ANY(%s) AND live",
     "UPDATE workflows_signalverdict SET verdict = 'expired', reason = 'run_finished' "
     "WHERE tenant_id = %s AND run_id = ANY(%s) AND verdict = 'buffered'",
-    "UPDATE workflows_steprun SET status = 'cancelled', due_at = NULL, finished_at = clock_timestamp() "
-    "WHERE tenant_id = %s AND run_id = ANY(%s) AND status = 'owed' AND resend = 0",
 )
+_CANCEL_WORK = """
+UPDATE workflows_steprun SET status = 'cancelled', due_at = NULL, finished_at = %s
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND status = 'owed' AND resend = 0 RETURNING kind, id
+"""
 
 
 def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
@@ -84,7 +88,19 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     if pending.finished:
         for statement in _FINISH:
             execute(statement, [tenant_id, pending.finished])
+        abandon(tenant_id, fetch(_CANCEL_WORK, [now, tenant_id, pending.finished]), now)
     write_verdicts(tenant_id, pending, now)
+
+
+def abandon(tenant_id: int, ended: Sequence[tuple[Any, ...]], now: datetime) -> None:
+    """Tell each kind which of its step runs, given as (kind, id), nobody will perform any more."""
+    by_kind: dict[str, list[int]] = {}
+    for name, step_run_id in ended:
+        by_kind.setdefault(name, []).append(step_run_id)
+    for name, ids in by_kind.items():
+        kind = kinds().get(name)
+        if isinstance(kind, WorkKind):
+            kind.abandon(tenant_id, ids, now)
 
 
 def write_verdicts(tenant_id: int, pending: "Pending", now: datetime) -> None:
