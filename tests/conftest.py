@@ -1,4 +1,4 @@
-"""Fixtures for everybody. Tests commit for real, as the app role under row-level security, each in tenants of its own."""
+"""Fixtures for everybody. Tests commit for real, as the app role under row-level security, in tenants of their own."""
 
 import threading
 import uuid

@@ -1,0 +1,72 @@
+"""The app role owns nothing and cannot walk past row-level security, whatever SQL it sends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from chimeway_py.embedded.postgres import Postgres
+from tenants.checks import role_faults
+from tenants.models import Tenant
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@pytest.fixture
+def app(postgres: Postgres) -> Iterator[Connection]:
+    with postgres.connect("chimeway_app") as connection:
+        yield connection
+
+
+def test_without_a_scope_there_are_no_rows(app: Connection, tenant: Tenant) -> None:
+    assert app.execute("SELECT count(*) FROM tenants_tenant").fetchone() == (0,)
+
+
+def test_in_a_scope_there_is_one_tenant(app: Connection, tenant: Tenant, other_tenant: Tenant) -> None:
+    app.execute("SELECT set_config('chimeway.tenant_ids', %s, false)", [f"{{{tenant.pk}}}"])
+
+    assert app.execute("SELECT id FROM tenants_tenant").fetchall() == [(tenant.pk,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE tenants_tenant DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE tenants_tenant NO FORCE ROW LEVEL SECURITY",
+        "DROP POLICY tenant_scope ON tenants_tenant",
+        "TRUNCATE tenants_tenant CASCADE",
+        "SET ROLE chimeway_owner",
+        "SET SESSION AUTHORIZATION chimeway_owner",
+        "SET session_replication_role = replica",
+        "ALTER ROLE chimeway_app BYPASSRLS",
+        "ALTER ROLE chimeway_app SUPERUSER",
+        "CREATE TABLE mine (id int)",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
+def test_the_app_role_cannot_free_itself(app: Connection, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(statement)
+
+
+def test_row_security_cannot_be_switched_off(app: Connection, tenant: Tenant) -> None:
+    app.execute("SET row_security = off")
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        app.execute("SELECT * FROM tenants_tenant")
+
+
+def test_every_table_of_tenants_forces_row_level_security() -> None:
+    assert role_faults() == []
+
+
+def test_the_check_names_a_role_that_could_walk_past(postgres: Postgres) -> None:
+    with postgres.connect() as superuser:
+        superuser.execute("ALTER ROLE chimeway_app BYPASSRLS")
+        try:
+            faults = role_faults()
+        finally:
+            superuser.execute("ALTER ROLE chimeway_app NOBYPASSRLS")
+
+    assert [fault.id for fault in faults] == ["tenants.E001"]
