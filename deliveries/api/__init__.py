@@ -1,0 +1,1 @@
+"""REST for inboxes, deliveries, templates and endpoints."""

@@ -1,0 +1,129 @@
+"""REST: deliveries, for support desks and for providers that report a bounce."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
+from chimeway_py.errors import Invalid, fault
+from deliveries.api.serializers import BounceSerializer, DeliverySerializer, ResendSerializer
+from deliveries.channels.registry import channels
+from deliveries.models import Delivery
+from deliveries.querysets import DeliveryQuerySet
+from deliveries.services import record_bounce, resend_delivery
+from deliveries.states import DeliveryStatus
+from tenants.api.views import TenantView
+from tenants.models.api_key import Scope
+
+_CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values}
+
+
+class DeliveryListView(TenantView):
+    """Deliveries, newest first."""
+
+    scopes = {"GET": Scope.DELIVERIES_READ}
+    filters = ("run", "channel", "status", "subject")
+
+    @extend_schema(
+        operation_id="delivery_list",
+        summary="Deliveries",
+        parameters=[
+            OpenApiParameter("run", {"type": "string", "format": "uuid"}),
+            *(OpenApiParameter(name, str, enum=words) for name, words in _CLOSED.items()),
+            OpenApiParameter("subject", str, description="Whom it is about, or whose inbox it went to."),
+            *PAGE_PARAMETERS,
+        ],
+        responses=answers(page_of(DeliverySerializer), 400),
+        tags=["Deliveries"],
+    )
+    def get(self, request: Request) -> Response:
+        """A page of them."""
+        rows = rows_of(self.tenant_id).filter(**wanted(request.query_params.dict()))
+        return self.page(rows, DeliverySerializer)
+
+
+class DeliveryView(TenantView):
+    """One delivery."""
+
+    scopes = {"GET": Scope.DELIVERIES_READ}
+
+    @extend_schema(
+        operation_id="delivery_get",
+        summary="One delivery",
+        responses=answers(DeliverySerializer, 404),
+        tags=["Deliveries"],
+    )
+    def get(self, request: Request, delivery: UUID) -> Response:
+        """Where it stands."""
+        return Response(DeliverySerializer(self.one(rows_of(self.tenant_id), public_id=delivery)).data)
+
+
+class ResendView(TenantView):
+    """Sends a settled message once more."""
+
+    scopes = {"POST": Scope.DELIVERIES_WRITE}
+
+    @extend_schema(
+        operation_id="delivery_resend",
+        summary="Send a message again",
+        description="A new delivery under an effect key of its own, linked to the old one. The run is not moved by it.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=ResendSerializer,
+        responses=answers(DeliverySerializer, 400, 404, 409, status=201),
+        tags=["Deliveries"],
+    )
+    def post(self, request: Request, delivery: UUID) -> Response:
+        """The new delivery."""
+        asked = ResendSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        new = resend_delivery(tenant_id=self.tenant_id, delivery=delivery, **asked.validated_data)
+        return Response(DeliverySerializer(new).data, status=201)
+
+
+class BounceView(TenantView):
+    """Takes a provider's report that a mail came back."""
+
+    scopes = {"POST": Scope.DELIVERIES_WRITE}
+
+    @extend_schema(
+        operation_id="delivery_bounce",
+        summary="Report a bounce",
+        description="The run judges the outcome `bounced`, also while it waits. Reporting it again changes nothing.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=BounceSerializer,
+        responses=answers(DeliverySerializer, 400, 404, 409),
+        tags=["Deliveries"],
+    )
+    def post(self, request: Request, delivery: UUID) -> Response:
+        """The delivery as it is now."""
+        asked = BounceSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        error = f"bounced {asked.validated_data['code']}".strip()
+        return Response(
+            DeliverySerializer(record_bounce(tenant_id=self.tenant_id, delivery=delivery, error=error)).data
+        )
+
+
+def rows_of(tenant_id: int) -> DeliveryQuerySet:
+    """The tenant's deliveries with what the serializer shows of other rows."""
+    return Delivery.objects.for_tenant(tenant_id).select_related("run", "resend_of")
+
+
+def wanted(query: dict[str, str]) -> dict[str, object]:
+    """The conditions of a list's query. Raises `Invalid` for a word that no delivery has."""
+    where: dict[str, object] = {name: query[name] for name in ("channel", "status", "subject") if name in query}
+    faults = [
+        fault(f"/{name}", f"unknown_{name}", f"One of {', '.join(words)}.")
+        for name, words in _CLOSED.items()
+        if name in where and where[name] not in words
+    ]
+    if "run" in query:
+        try:
+            where["run__public_id"] = UUID(query["run"])
+        except ValueError:
+            faults.append(fault("/run", "bad_id", "The public id of a run."))
+    if faults:
+        raise Invalid("The query is not valid.", faults)
+    return where

@@ -1,0 +1,86 @@
+"""REST: the inbox of a subject."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers
+from chimeway_py.errors import Invalid, fault
+from deliveries.api.serializers import InboxItemSerializer, InboxSerializer
+from deliveries.models import InboxItem
+from deliveries.querysets import InboxItemQuerySet
+from deliveries.services import Mark, mark_item, unread_counts
+from tenants.api.views import TenantView
+from tenants.models.api_key import Scope
+
+SHOWS = ("current", "unread", "archived", "all")
+
+
+class InboxView(TenantView):
+    """Items of a subject, newest first."""
+
+    scopes = {"GET": Scope.INBOX_READ}
+    filters = ("show",)
+
+    @extend_schema(
+        operation_id="inbox_list",
+        summary="A subject's inbox",
+        parameters=[
+            OpenApiParameter("show", str, enum=SHOWS, default="current", description="current: not archived."),
+            *PAGE_PARAMETERS,
+        ],
+        responses=answers(InboxSerializer, 400),
+        tags=["Inbox"],
+    )
+    def get(self, request: Request, subject: str) -> Response:
+        """Items and the numbers of the badge. A subject that never got anything has an empty inbox."""
+        mine = InboxItem.objects.in_inbox(self.tenant_id, subject)
+        page = self.page(shown(mine, request.query_params.get("show", "current")), InboxItemSerializer)
+        page.data |= unread_counts(tenant_id=self.tenant_id, subject=subject)
+        return page
+
+
+class MarkView(TenantView):
+    """Marks an item; the address says with what."""
+
+    scopes = {"POST": Scope.INBOX_WRITE}
+    mark: ClassVar[Mark]
+
+    def post(self, request: Request, subject: str, item: UUID) -> Response:
+        """The item as it is now. The first time, the signal is accepted in the same transaction."""
+        marked = mark_item(tenant_id=self.tenant_id, subject=subject, item=item, mark=self.mark)
+        return Response(InboxItemSerializer(marked).data)
+
+
+def marking(mark: Mark, verb: str) -> type[MarkView]:
+    """The view of one mark, described in OpenAPI under its own name."""
+    described: Any = extend_schema(
+        operation_id=f"inbox_{verb}",
+        summary=f"Mark an item as {mark}",
+        description=f"Sets `{mark}_at` once and sends the signal `notification.{mark}` once; again, nothing happens.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses=answers(InboxItemSerializer, 404),
+        tags=["Inbox"],
+    )
+    view: type[MarkView] = described(
+        type(f"{mark.title()}View", (MarkView,), {"mark": mark, "__doc__": MarkView.__doc__})
+    )
+    return view
+
+
+def shown(items: InboxItemQuerySet, show: str) -> InboxItemQuerySet:
+    """The items that `show` asks for. Raises `Invalid`."""
+    match show:
+        case "current":
+            return items.current()
+        case "unread":
+            return items.unread()
+        case "archived":
+            return items.filter(archived_at__isnull=False)
+        case "all":
+            return items
+    raise Invalid("The query is not valid.", [fault("/show", "bad_show", f"One of {', '.join(SHOWS)}.")])

@@ -1,0 +1,125 @@
+"""What REST shows, and what it takes."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from deliveries.channels.registry import channels
+from deliveries.models import Delivery, Endpoint, InboxItem, Template
+
+
+class InboxItemSerializer(serializers.ModelSerializer[InboxItem]):
+    """One item, to the product that shows it."""
+
+    run_id = serializers.UUIDField(source="run_public_id")
+    step = serializers.CharField(source="step_key")
+
+    class Meta:
+        model = InboxItem
+        fields = [
+            "public_id", "run_id", "step", "subject", "title", "body", "data",
+            "created_at", "seen_at", "read_at", "archived_at",
+        ]  # fmt: skip
+
+
+class InboxSerializer(serializers.Serializer[Any]):
+    """A page of an inbox, newest first, with the numbers of its badge."""
+
+    items = InboxItemSerializer(many=True)
+    next = serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last.")
+    unread = serializers.IntegerField(help_text="Items neither read nor archived, on all pages.")
+    unseen = serializers.IntegerField(help_text="Those of them never seen.")
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One delivery, without a word of its content and with the address masked."""
+
+    run_id = serializers.UUIDField(source="run.public_id")
+    workflow = serializers.CharField(source="definition_key")
+    step = serializers.CharField(source="step_key")
+    recipient = serializers.CharField(source="recipient_masked")
+    resend_of = serializers.UUIDField(source="resend_of.public_id", allow_null=True, default=None)
+
+    class Meta:
+        model = Delivery
+        fields = [
+            "public_id", "run_id", "workflow", "step", "visit", "channel", "template", "subject", "recipient", "status",
+            "error", "provider_ref", "resend_of", "resend_reason",
+            "planned_at", "sending_at", "delivered_at", "bounced_at", "settled_at",
+        ]  # fmt: skip
+
+
+class ResendSerializer(serializers.Serializer[Any]):
+    """Why a message is sent again."""
+
+    reason = serializers.CharField(max_length=200)
+
+
+class BounceSerializer(serializers.Serializer[Any]):
+    """What a provider said of a mail that came back."""
+
+    code = serializers.RegexField(r"^[0-9.]{1,20}\Z", default="", help_text="Such as 5.1.1 (RFC 3463).")
+
+
+class TemplateSerializer(serializers.ModelSerializer[Template]):
+    """A stored template of one channel."""
+
+    class Meta:
+        model = Template
+        fields = ["key", "channel", "subject", "text", "html", "checksum", "created_at", "updated_at"]
+
+
+class TemplateListSerializer(serializers.Serializer[Any]):
+    """The template of one key on every channel that has one."""
+
+    items = TemplateSerializer(many=True)
+
+
+class PutTemplateSerializer(serializers.Serializer[Any]):
+    """The wording of one message on one channel, in Liquid."""
+
+    channel = serializers.ChoiceField(choices=sorted(channels()))
+    subject = serializers.CharField(default="", allow_blank=True, trim_whitespace=False, help_text="Or the title.")
+    text = serializers.CharField(trim_whitespace=False)
+    html = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
+
+
+class SecretEndSerializer(serializers.Serializer[Any]):
+    """A live secret: when it was made and when it ends. Never the secret."""
+
+    created_at = serializers.DateTimeField()
+    not_after = serializers.DateTimeField(allow_null=True)
+
+
+class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
+    """An endpoint. Its secrets are not shown again."""
+
+    secrets = SecretEndSerializer(many=True)
+
+    class Meta:
+        model = Endpoint
+        fields = [
+            "public_id", "key", "url", "enabled", "disabled_reason", "secrets", "created_at", "updated_at",
+        ]  # fmt: skip
+
+
+class EndpointSecretSerializer(EndpointSerializer):
+    """An endpoint with the secret that was just made for it."""
+
+    secret = serializers.CharField(help_text="`whsec_…`, shown this once; empty when none was made.")
+
+    class Meta(EndpointSerializer.Meta):
+        fields = [*EndpointSerializer.Meta.fields, "secret"]
+
+
+class PutEndpointSerializer(serializers.Serializer[Any]):
+    """Where webhooks go."""
+
+    url = serializers.CharField(max_length=2000)
+    enabled = serializers.BooleanField(default=True)
+
+
+class RotateSerializer(serializers.Serializer[Any]):
+    """How long the secrets of before go on signing."""
+
+    overlap = serializers.CharField(default="P1D", max_length=40, help_text="ISO 8601, from PT0S to P30D.")
