@@ -86,7 +86,7 @@ def _steps_faults(
     for place, step in zip(places, raw["steps"], strict=True):
         if sound(place):
             yield from step_kind(step["kind"]).check(step, place, context)
-    if len(set(keys)) == len(declared) and all(map(sound, places)):
+    if keys and len(set(keys)) == len(declared) and all(map(sound, places)):
         yield from _graph_faults(parse_steps(raw))
 
 
