@@ -132,7 +132,8 @@ def _changes(tenant: Tenant, document: dict[str, Any]) -> list[Change] | None:
 def _difference(changes: list[Change] | None) -> str:
     if changes is None:
         return "is new"
-    return f"has {len(changes)} changes" if changes else "is unchanged"
+    many = "change" if len(changes) == 1 else "changes"
+    return f"has {len(changes)} {many}" if changes else "is unchanged"
 
 
 def _sentence(change: Change) -> str:
