@@ -81,7 +81,7 @@ def _faults(signal: NewSignal) -> Iterator[tuple[str, str, str]]:
     if not _storable(signal.subject, 200):
         yield "/subject", "bad_subject", "Text of at most 200 characters, without NUL or lone surrogates."
     if not _storable(signal.external_id, 200):
-        yield "/id", "bad_id", "Text of at most 200 characters, without NUL or lone surrogates."
+        yield "/external_id", "bad_id", "Text of at most 200 characters, without NUL or lone surrogates."
     if signal.occurred_at is not None and signal.occurred_at.tzinfo is None:
         yield "/occurred_at", "no_time_zone", "An instant with an offset, such as 2026-11-20T09:30:00Z."
     yield from _correlation_faults(signal.correlation)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from django.db import connection
 from rest_framework.renderers import JSONRenderer
@@ -39,10 +39,13 @@ def idempotency_key(request: Request) -> str:
     return key
 
 
-def answer_once(*, tenant_id: int, key: str, request: Request, answer: Callable[[], Response]) -> Response:
+def answer_once(
+    *, tenant_id: int, key: str, request: Request, shown_once: Collection[str], answer: Callable[[], Response]
+) -> Response:
     """The stored answer of this request, or that of `answer()`, stored in the same transaction as what it did.
 
-    An exception stores nothing, so a refused request may be corrected and sent under the same key. Raises `KeyReused`.
+    An exception stores nothing, so a refused request may be corrected and sent under the same key. Members named in
+    `shown_once` (secrets) are not stored, so a replay does not show them. Raises `KeyReused`.
     """
     digest = _digest(request)
     with connection.cursor() as cursor:
@@ -52,7 +55,10 @@ def answer_once(*, tenant_id: int, key: str, request: Request, answer: Callable[
     if taken is None:
         return _stored(records.get(), digest)
     response = answer()
-    records.update(status=response.status_code, answer=JSONRenderer().render(response.data).decode())
+    kept = response.data
+    if shown_once and isinstance(kept, Mapping):
+        kept = {name: value for name, value in kept.items() if name not in shown_once}
+    records.update(status=response.status_code, answer=JSONRenderer().render(kept).decode())
     return response
 
 

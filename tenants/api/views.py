@@ -1,6 +1,6 @@
 """The view that every tenant's request passes through: one transaction in the scope of the caller's tenant."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -36,7 +36,8 @@ class TenantView(BoundedView):
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasScope]
     scopes: ClassVar[Mapping[str, Scope | None]] = {}
-    filters: ClassVar[tuple[str, ...]] = ()
+    filters: ClassVar[tuple[str, ...]] = ()  # the query parameters of a list besides limit and cursor
+    shown_once: ClassVar[tuple[str, ...]] = ()  # members of an answer that are not kept for its replay
     tenant_id: int
     now: datetime
 
@@ -66,7 +67,7 @@ class TenantView(BoundedView):
         return row if row is not None else not_found()
 
     def _answer(self, request: Request) -> Response:
-        handler = getattr(self, str(request.method).lower())
+        handler: Callable[..., Response] = getattr(self, str(request.method).lower())
         writes = request.method in WRITES
         key = idempotency_key(request) if writes else ""
         if writes:
@@ -79,7 +80,9 @@ class TenantView(BoundedView):
             (self.tenant_id,), self.now = scope.tenant_ids, scope.now
             if not key:
                 return answer()
-            return answer_once(tenant_id=self.tenant_id, key=key, request=request, answer=answer)
+            return answer_once(
+                tenant_id=self.tenant_id, key=key, request=request, shown_once=self.shown_once, answer=answer
+            )
 
 
 def not_found() -> NoReturn:
@@ -94,9 +97,11 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
         child=serializers.ChoiceField(choices=Scope.choices), help_text="Of the key that asks."
     )
 
+    id = serializers.UUIDField(source="public_id")
+
     class Meta:
         model = Tenant
-        fields = ["public_id", "slug", "name", "time_zone", "created_at", "scopes"]
+        fields = ["id", "slug", "name", "time_zone", "created_at", "scopes"]
 
 
 class CurrentTenantView(TenantView):

@@ -96,6 +96,8 @@ class Migration(migrations.Migration):
                                 ("runs:write", "Runs Write"),
                                 ("signals:read", "Signals Read"),
                                 ("signals:write", "Signals Write"),
+                                ("sources:read", "Sources Read"),
+                                ("sources:write", "Sources Write"),
                                 ("inbox:read", "Inbox Read"),
                                 ("inbox:write", "Inbox Write"),
                                 ("deliveries:read", "Deliveries Read"),

@@ -17,6 +17,8 @@ class Scope(models.TextChoices):
     RUNS_WRITE = "runs:write"
     SIGNALS_READ = "signals:read"
     SIGNALS_WRITE = "signals:write"
+    SOURCES_READ = "sources:read"
+    SOURCES_WRITE = "sources:write"
     INBOX_READ = "inbox:read"
     INBOX_WRITE = "inbox:write"
     DELIVERIES_READ = "deliveries:read"

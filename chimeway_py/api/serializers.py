@@ -1,0 +1,30 @@
+"""Input that is read by a serializer: every member known, or refused by its path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that refuses members it does not know: a misspelt option must not be silently ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The values, or `ValidationError` naming every unknown member."""
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
+            refused = {name: [serializers.ErrorDetail("No such member.", code="unknown_key")] for name in unknown}
+            raise serializers.ValidationError(refused)
+        return super().to_internal_value(data)
+
+
+def read_object(request: Request) -> Mapping[str, Any]:
+    """The body of a request: the parser let nothing but an object through; no body is an empty one."""
+    return request.data if isinstance(request.data, Mapping) else {}
+
+
+def read_input(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The body of a request as `serializer` reads it. Raises `ValidationError`, which becomes `invalid`."""
+    reader = serializer(data=request.data)
+    reader.is_valid(raise_exception=True)
+    return dict(reader.validated_data)

@@ -1,0 +1,1 @@
+"""REST for signals and their sources."""

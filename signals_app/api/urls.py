@@ -1,0 +1,17 @@
+"""Addresses of signals: `urlpatterns` under /v1, `hooks` under /hooks."""
+
+from django.urls import URLPattern, path
+
+from signals_app.api.hooks import HookView
+from signals_app.api.signals import SignalBatchView, SignalsView, SignalView
+from signals_app.api.sources import RotateSecretView, SourcesView, SourceView
+
+urlpatterns: list[URLPattern] = [
+    path("signals", SignalsView.as_view(), name="signals"),
+    path("signals/batch", SignalBatchView.as_view(), name="signals-batch"),
+    path("signals/<uuid:public_id>", SignalView.as_view(), name="signal"),
+    path("sources", SourcesView.as_view(), name="sources"),
+    path("sources/<uuid:public_id>", SourceView.as_view(), name="source"),
+    path("sources/<uuid:public_id>/rotate", RotateSecretView.as_view(), name="source-rotate"),
+]
+hooks: list[URLPattern] = [path("<uuid:public_id>", HookView.as_view(), name="hook")]
