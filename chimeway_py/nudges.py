@@ -1,7 +1,8 @@
 """Nudges: hints to the workers that a tenant has work, published after commit by a thread of their own.
 
 The row is the truth and the message a hint, so a nudge may be lost, doubled or late. No request and no transaction ever
-waits for the broker (publishing to a frozen Redis blocks for 40 seconds and more): callers leave a name in a set, and one
+waits for the broker (publishing to a frozen Redis blocks for 40 seconds and more): callers leave a name in a set, and
+one
 daemon thread per process publishes it. Names offered while the thread is busy coalesce: a burst of 5,000 signals of one
 tenant is a few messages.
 """

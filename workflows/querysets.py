@@ -1,70 +1,73 @@
 """Domain words that chain."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
 from workflows.states import LIVE
 
 if TYPE_CHECKING:
-    pass
+    from workflows import models as rows  # noqa: F401  used in the base classes below
 
 
-class DefinitionQuerySet(models.QuerySet["Definition"]):
+class DefinitionQuerySet(models.QuerySet["rows.Definition"]):
     """Definitions of a tenant."""
 
-    def for_tenant(self, tenant_id: int) -> "DefinitionQuerySet":
+    def for_tenant(self, tenant_id: int) -> Self:
         """Only this tenant's."""
         return self.filter(tenant_id=tenant_id)
 
-    def published(self) -> "DefinitionQuerySet":
+    def published(self) -> Self:
         """Versions that may start runs."""
         return self.filter(status="published")
 
-    def latest_first(self) -> "DefinitionQuerySet":
+    def latest_first(self) -> Self:
         """Newest version first."""
         return self.order_by("key", "-version")
 
 
-class RunQuerySet(models.QuerySet["Run"]):
+class RunQuerySet(models.QuerySet["rows.Run"]):
     """Runs of a tenant."""
 
-    def for_tenant(self, tenant_id: int) -> "RunQuerySet":
+    def for_tenant(self, tenant_id: int) -> Self:
         """Only this tenant's."""
         return self.filter(tenant_id=tenant_id)
 
-    def live(self) -> "RunQuerySet":
+    def live(self) -> Self:
         """Runs that have not ended."""
         return self.filter(state__in=LIVE)
 
-    def waiting_on(self, name: str) -> "RunQuerySet":
+    def waiting_on(self, name: str) -> Self:
         """Runs with an open wait that listens for this signal name."""
         return self.filter(state="waiting", waits__closed_at__isnull=True, waits__signals__contains=[{"name": name}])
 
-    def overdue(self, now: Any) -> "RunQuerySet":
+    def overdue(self, now: Any) -> Self:
         """Runs whose clock has passed: a number that should be zero."""
         return self.filter(due_at__lt=now)
 
-    def locked(self) -> "RunQuerySet":
-        """Locked in id order, so that two callers never wait for each other in a circle. Evaluate inside a transaction."""
+    def locked(self) -> Self:
+        """Locked in id order, so that two callers never wait for each other in a circle.
+
+        Evaluate inside a transaction.
+        """
         return self.order_by("id").select_for_update(no_key=True)
 
 
-class TransitionQuerySet(models.QuerySet["Transition"]):
+class TransitionQuerySet(models.QuerySet["rows.Transition"]):
     """The lines of a trace."""
 
-    def in_order(self) -> "TransitionQuerySet":
+    def in_order(self) -> Self:
         """Oldest first."""
         return self.order_by("seq")
 
 
-class StepRunQuerySet(models.QuerySet["StepRun"]):
+class StepRunQuerySet(models.QuerySet["rows.StepRun"]):
     """Work owed."""
 
-    def for_tenant(self, tenant_id: int) -> "StepRunQuerySet":
+    def for_tenant(self, tenant_id: int) -> Self:
         """Only this tenant's."""
         return self.filter(tenant_id=tenant_id)
 
-    def in_flight(self) -> "StepRunQuerySet":
+    def in_flight(self) -> Self:
         """Claimed by a worker at this moment."""
         return self.filter(status="running")

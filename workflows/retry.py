@@ -1,20 +1,28 @@
 """Retry policies: how often a step is tried again, and when."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from workflows.definitions.durations import parse_duration
 
-_SHAPES = {"none": lambda n: 1, "linear": lambda n: n, "exponential": lambda n: 2 ** min(n - 1, 30)}
+#: how the pause before the try after the n-th grows, in multiples of the first
+_GROWTH: dict[str, Callable[[int], int]] = {
+    "none": lambda n: 1,
+    "linear": lambda n: n,
+    "exponential": lambda n: 1 << min(n - 1, 30),
+}
 LONGEST_WISH = timedelta(days=1)  # a provider's `retry_after` is honoured up to here
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `max_attempts` tries; the pause before try n+1 grows as `backoff` says, up to `most`, spread by `jitter`."""
+    """At most `max_attempts` tries.
+
+    The pause before try n+1 grows as `backoff` says, up to `most`, spread by `jitter`.
+    """
 
     max_attempts: int = 5
     backoff: str = "exponential"
@@ -36,7 +44,7 @@ class RetryPolicy:
         """When the try after `attempt` comes, or None after the last. `retry_after` (seconds) is the least pause."""
         if attempt >= self.max_attempts:
             return None
-        pause = min(self.initial * _SHAPES[self.backoff](attempt), self.most)
+        pause = min(self.initial * _GROWTH[self.backoff](attempt), self.most)
         pause *= 1 + self.jitter * random.random()  # noqa: S311 (spreads load, guards nothing)
         if retry_after is not None:
             pause = max(pause, min(timedelta(seconds=max(retry_after, 0)), LONGEST_WISH))

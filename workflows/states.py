@@ -1,4 +1,7 @@
-"""States, causes and reasons of runs, and the only table of allowed moves. Imports nothing of ours but the error base."""
+"""States, causes and reasons of runs, and the only table of allowed moves.
+
+Imports nothing of ours but the error base.
+"""
 
 from django.db.models import TextChoices
 

@@ -52,7 +52,10 @@ class WaitFacts:
 
 @dataclass(slots=True)
 class RunFacts:
-    """Where a run stands. `data` is its start data where the definition needs it; `buffered` its unused early signals."""
+    """Where a run stands. `data` is its start data where the definition needs it.
+
+    `buffered` its unused early signals.
+    """
 
     public_id: str
     subject: str

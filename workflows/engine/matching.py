@@ -13,7 +13,7 @@ SUBJECT_ATTRIBUTE = "@subject"
 
 
 def match_value(source: Any, run: RunFacts) -> str | None:
-    """The value that a match source (`run.correlation.x`, `run.subject`, `run.id`, {const: v}) has for a run, or None."""
+    """What a match source (`run.correlation.x`, `run.subject`, `run.id`, {const: v}) is for a run, or None."""
     if isinstance(source, Mapping):
         return str(source["const"])
     if source == "run.subject":
@@ -24,7 +24,10 @@ def match_value(source: Any, run: RunFacts) -> str | None:
 
 
 def bind(rules: tuple[SignalRule, ...], run: RunFacts) -> tuple[BoundRule, ...]:
-    """The rules with the run's values filled in. A rule whose value the run does not have can never match and is left out."""
+    """The rules with the run's values filled in.
+
+    A rule whose value the run does not have can never match and is left out.
+    """
     bound = []
     for rule in rules:
         match = None if rule.match is None else {name: match_value(source, run) for name, source in rule.match}
@@ -60,7 +63,7 @@ def judge(
 
 
 def listener_keys(document: Document, run: RunFacts) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-    """(signal name, index key, other match values) for every signal that any step of the run could wait for, once each."""
+    """(signal name, index key, other match values) of every signal that a step of the run could wait for."""
     seen = set()
     for step in document.steps:
         for rule in bind(rules_of(step), run):

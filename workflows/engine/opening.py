@@ -62,7 +62,8 @@ def _instant(text: Any, now: datetime) -> datetime:
 def _next_local(until: Mapping[str, Any], run: RunFacts, now: datetime) -> datetime:
     """The next time the subject's wall clock shows the time, on an allowed weekday.
 
-    A wall time that a zone skips is taken an hour later, and one that it repeats is taken the first time (PEP 495, fold=0).
+    A wall time that a zone skips is taken an hour later, and one that it repeats is taken the first time (PEP 495,
+    fold=0).
     """
     zone = _zone(_value(until.get("zone", run.time_zone), run), run.time_zone)
     hour, minute = map(int, until["local_time"].split(":"))

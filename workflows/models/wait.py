@@ -46,7 +46,8 @@ class Wait(TenantRow):
 class Listener(TenantRow):
     """A signal that may matter to a run at some step, by its first match value.
 
-    Written when the run is created and kept while it lives, so that a signal finds the run whether or not the wait for it is
+    Written when the run is created and kept while it lives, so that a signal finds the run whether or not the wait
+    for it is
     already open: a signal and an opening wait then meet under the run's row lock, and none can slip between them.
     """
 

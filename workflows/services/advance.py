@@ -77,7 +77,10 @@ def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | Non
 
 
 def _event(run: LockedRun, now: datetime) -> Event:
-    """What the run's clock stands for. A deadline goes before everything; each event names what it is for and may be late."""
+    """What the run's clock stands for. A deadline goes before everything.
+
+    Each event names what it is for and may be late.
+    """
     facts = run.facts
     if facts.deadline_at is not None and facts.deadline_at <= now:
         return DeadlinePassed()

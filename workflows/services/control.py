@@ -21,7 +21,10 @@ SELECT s.run_id, s.step, a.number FROM workflows_steprun s
 
 @dataclass(frozen=True, slots=True)
 class ControlVerdict:
-    """What a control call did to one run: `moved`, or `refused` with the state it met. `in_flight` names a running attempt."""
+    """What a control call did to one run: `moved`, or `refused` with the state it met.
+
+    `in_flight` names a running attempt.
+    """
 
     public_id: uuid.UUID
     verdict: str

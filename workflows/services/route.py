@@ -1,7 +1,8 @@
 """Routing: find the runs that a signal means, let each judge it, and end every signal with a verdict.
 
-A batch of a tenant's oldest signals is claimed with SKIP LOCKED, so several routers share the work. Locks are taken in one
-order: signals by id, then runs by id. Candidates come from the listeners' index alone, whatever the number of waiting runs.
+A batch of a tenant's oldest signals is claimed with SKIP LOCKED, so several routers share the work. Locks are taken in
+one order: signals by id, then runs by id. Candidates come from the listeners' index alone, whatever the number of
+waiting runs.
 """
 
 from collections import defaultdict
@@ -21,8 +22,8 @@ from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.documents import Loaded
 from workflows.services.signal_starts import published, start_by_signals
 from workflows.store.batch import RunBatch
-from workflows.store.sql import columns, execute, fetch
-from workflows.store.write import dumps
+from workflows.store.rows import dumps
+from workflows.store.sql import arrays, execute, fetch, given, update
 
 log = structlog.get_logger(__name__)
 
@@ -38,29 +39,30 @@ SELECT id, public_id, name, subject, correlation, received_at, payload_sha, rout
  ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 # One index probe per key of each signal, in order of run, from where the last part of a very wide signal ended.
-_CANDIDATES = """
-SELECT s.id, l.run_id FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::bigint[])
-    AS s (id, name, key, correlation, after)
- CROSS JOIN LATERAL (
+_PROBE = {"id": "bigint", "name": "text", "key": "text", "correlation": "jsonb", "after": "bigint"}
+_CANDIDATES = f"""
+SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
     SELECT run_id FROM workflows_listener l
-     WHERE l.tenant_id = %s AND l.name = s.name AND l.key = s.key AND l.run_id > s.after AND l.live AND l.rest <@ s.correlation
+     WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND l.run_id > u.after
+       AND l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id LIMIT %s) l
 """
-_FINISHED = """
-SELECT s.id, l.run_id FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]::jsonb[]) AS s (id, name, key, correlation)
- CROSS JOIN LATERAL (
+_FINISHED = f"""
+SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
     SELECT run_id FROM workflows_listener l
-     WHERE l.tenant_id = %s AND l.name = s.name AND l.key = s.key AND NOT l.live AND l.rest <@ s.correlation
+     WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND NOT l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id DESC LIMIT %s) l
 """
 _JUDGED = "SELECT signal_id, run_id, verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = ANY(%s)"
-_ROUTED = """
-UPDATE signals_app_signal s SET routed_at = u.routed_at, verdict = u.verdict, verdict_reason = u.reason,
-       verdict_context = u.context, route_cursor = u.route_cursor
-  FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::bigint[])
-    AS u (id, routed_at, verdict, reason, context, route_cursor)
- WHERE s.tenant_id = %s AND s.id = u.id
-"""
+_ROUTE = {
+    "id": "bigint",
+    "routed_at": "timestamptz",
+    "verdict": "text",
+    "verdict_reason": "text",
+    "verdict_context": "jsonb",
+    "route_cursor": "bigint",
+}
+_ROUTED = update("signals_app_signal", _ROUTE)
 _POSTPONE = """
 UPDATE signals_app_signal SET route_failures = route_failures + 1,
     route_after = clock_timestamp() + make_interval(secs => least(300, power(2, route_failures))),
@@ -127,8 +129,9 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
         batch = RunBatch.lock(tenant_id, {run for one in claimed for run in one.runs})
         known = _known_verdicts(tenant_id, claimed)
         for one in claimed:
-            _judge(batch, one, known | {(one.facts.id, run_id) for run_id, _ in started.get(one.facts.id, ())})
-            _tell_started(batch, one, started.get(one.facts.id, ()))
+            own = started.get(one.facts.id, [])
+            _judge(batch, one, known | {(one.facts.id, run_id) for run_id, _ in own if run_id is not None})
+            _tell_started(batch, one, own)
         _tell_finished(tenant_id, batch, claimed)
         batch.flush()
         _finish(tenant_id, claimed, catalog, batch.now)
@@ -156,9 +159,10 @@ def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:
 def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
     """Fill in the candidates; cut the batch where it would touch too many runs. What is cut stays unrouted."""
     found = defaultdict(set)
-    for signal_id, run_id in fetch(_CANDIDATES, [*_key_columns(claimed), tenant_id, MOST_RUNS + 1]):
+    for signal_id, run_id in fetch(_CANDIDATES, [*_probes(claimed), tenant_id, MOST_RUNS + 1]):
         found[signal_id].add(run_id)
-    taken, total = [], 0
+    taken: list[Claimed] = []
+    total = 0
     for one in claimed:
         runs = sorted(found[one.facts.id])
         one.runs, one.has_more = runs[:MOST_RUNS], len(runs) > MOST_RUNS
@@ -169,13 +173,14 @@ def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
     return taken
 
 
-def _key_columns(claimed: Sequence[Claimed], *, cursor: bool = True) -> list[list[Any]]:
-    rows = [
-        (one.facts.id, one.facts.name, key, dumps(dict(one.facts.correlation)), *([one.cursor] if cursor else []))
+def _probes(claimed: Sequence[Claimed]) -> list[list[Any]]:
+    """One row per key of each signal, as arrays."""
+    probes = [
+        (one.facts.id, one.facts.name, key, dumps(dict(one.facts.correlation)), one.cursor)
         for one in claimed
         for key in keys_of(one.facts.subject, one.facts.correlation)
     ]
-    return columns(rows, 5 if cursor else 4)
+    return arrays(probes, _PROBE)
 
 
 def _known_verdicts(tenant_id: int, claimed: Sequence[Claimed]) -> set[tuple[int, int]]:
@@ -212,7 +217,7 @@ def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) 
         return
     by_id = {one.facts.id: one for one in silent}
     late = Judged("late", "run_finished")
-    for signal_id, run_id in fetch(_FINISHED, [*_key_columns(silent, cursor=False), tenant_id, LATE_RUNS]):
+    for signal_id, run_id in fetch(_FINISHED, [*_probes(silent), tenant_id, LATE_RUNS]):
         by_id[signal_id].said.append(late)
         batch.verdict(run_id, by_id[signal_id].facts, late)
 
@@ -225,11 +230,14 @@ def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Sequence[Loaded
         cursor = one.runs[-1] if one.runs else one.cursor
         routed_at = None if one.has_more else now
         rows.append((one.facts.id, routed_at, overall.verdict, overall.reason, dumps(dict(overall.context)), cursor))
-    execute(_ROUTED, [*columns(rows, 6), tenant_id])
+    execute(_ROUTED, [*arrays(rows, _ROUTE), tenant_id])
 
 
 def _overall(one: Claimed, listened: frozenset[str]) -> Judged:
-    """The best verdict; a signal for nobody is kept for a run that may still look back, if any definition listens for it."""
+    """The best verdict.
+
+    A signal for nobody is kept for a run that may still look back, if any definition listens for it.
+    """
     if one.said:
         return min(
             one.said, key=lambda said: BEST_FIRST.index(said.verdict) if said.verdict in BEST_FIRST else len(BEST_FIRST)

@@ -18,7 +18,8 @@ from workflows.store.sql import fetch
 Verdicts = dict[int, list[tuple[int | None, Judged]]]
 
 _PUBLISHED = """
-SELECT DISTINCT ON (key) id FROM workflows_definition WHERE tenant_id = %s AND status = 'published' ORDER BY key, version DESC
+SELECT DISTINCT ON (key) id FROM workflows_definition
+ WHERE tenant_id = %s AND status = 'published' ORDER BY key, version DESC
 """
 
 

@@ -1,10 +1,10 @@
 """Starting runs: created `pending` in one transaction, advanced by the engine in a later one.
 
-The first advance looks back for signals. It comes after this commit, so a signal that was routed before the commit is seen
-by the look-back, and one that is routed after it finds the run's listeners: write, commit, then look, on both sides.
+The first advance looks back for signals. It comes after this commit, so a signal that was routed before the commit is
+seen by the look-back, and one that is routed after it finds the run's listeners: write, commit, then look, on both
+sides.
 """
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,38 +21,50 @@ from workflows.errors import StartConflict
 from workflows.services.documents import Loaded
 from workflows.services.start_checks import check_starts, startable
 from workflows.states import Cause, Reason, RunState
-from workflows.store import chain
-from workflows.store.sql import columns, execute, fetch
+from workflows.store import chain, rows
+from workflows.store.sql import arrays, execute, fetch, insert
+from workflows.store.write import write_transitions
 
-_RUNS = """
-INSERT INTO workflows_run (tenant_id, public_id, definition_id, definition_key, subject, correlation, data_sha, state, step, visits,
-    status_reason, status_context, terminal_reason, revision, seq, chain_head, pending_signals, started_by, started_by_ref,
-    idempotency_key, request_digest, began_at, step_entered_at, due_at, deadline_at, engine_failures, created_at, updated_at)
-SELECT %s, u.public_id, %s, %s, u.subject, u.correlation, u.data_sha, 'pending', '', '{}',
-    u.reason, '{}', '', 1, 1, u.chain_head, 0, u.cause, u.cause_ref, u.idempotency_key, u.request_digest, u.began_at, u.began_at,
-    u.due_at, u.deadline_at, 0, %s, %s
-FROM unnest(%s::uuid[], %s::text[], %s::text[]::jsonb[], %s::bytea[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::text[],
-    %s::bytea[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-  AS u (public_id, subject, correlation, data_sha, reason, chain_head, cause, cause_ref, idempotency_key, request_digest,
-        began_at, due_at, deadline_at)
-ORDER BY u.idempotency_key, u.public_id
-ON CONFLICT (tenant_id, definition_key, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-RETURNING id, public_id
-"""
+NEW_RUN = {
+    "public_id": "uuid",
+    "definition_id": "bigint",
+    "definition_key": "text",
+    "subject": "text",
+    "correlation": "jsonb",
+    "data_sha": "bytea",
+    "state": "text",
+    "step": "text",
+    "visits": "jsonb",
+    "status_reason": "text",
+    "status_context": "jsonb",
+    "terminal_reason": "text",
+    "revision": "int",
+    "seq": "int",
+    "chain_head": "bytea",
+    "pending_signals": "int",
+    "started_by": "text",
+    "started_by_ref": "text",
+    "idempotency_key": "text",
+    "request_digest": "bytea",
+    "began_at": "timestamptz",
+    "step_entered_at": "timestamptz",
+    "due_at": "timestamptz",
+    "deadline_at": "timestamptz",
+    "engine_failures": "int",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
+# In the order of the unique key, so that two starts with the same keys wait for each other instead of deadlocking.
+_RUNS = insert(
+    "workflows_run",
+    NEW_RUN,
+    "ORDER BY u.idempotency_key, u.public_id ON CONFLICT (tenant_id, definition_key, idempotency_key) "
+    "WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id, public_id",
+)
+_LISTENERS = insert("workflows_listener", rows.LISTENER)
 _MET = """
 SELECT u.idempotency_key, r.id, r.public_id, r.request_digest FROM unnest(%s::text[]) AS u(idempotency_key)
 JOIN workflows_run r ON r.tenant_id = %s AND r.definition_key = %s AND r.idempotency_key = u.idempotency_key
-"""
-_TRANSITIONS = """
-INSERT INTO workflows_transition (tenant_id, run_id, seq, step, visit, cause, cause_ref, from_state, to_state, reason, context,
-    occurred_at, prev_hash, hash)
-SELECT %s, u.run_id, 1, '', 0, u.cause, u.cause_ref, '', 'pending', u.reason, u.context, %s, %s, u.hash
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[]::jsonb[], %s::bytea[])
-  AS u (run_id, cause, cause_ref, reason, context, hash)
-"""
-_LISTENERS = """
-INSERT INTO workflows_listener (tenant_id, run_id, name, key, rest, live)
-SELECT %s, u.*, true FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]::jsonb[]) u
 """
 
 
@@ -96,14 +108,14 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     """Write checked runs with their first transition and their listeners, inside the caller's scope."""
     write_payloads(tenant_id=tenant_id, texts=[canonical(run.data) for run in runs if run.data])
     first: dict[Any, _Row] = {}
-    rows = [_row(tenant_id, loaded, run, now) for run in runs]
-    for row in rows:
+    asked = [_row(tenant_id, loaded, run, now) for run in runs]
+    for row in asked:
         first.setdefault(row.name, row)
     created = _write(tenant_id, loaded, list(first.values()), now)
     if created:
         nudge_after_commit("engine", tenant_id)
     met = _meet(tenant_id, loaded.key, [row for row in first.values() if row.public_id not in created])
-    return _answers(rows, first, created, met)
+    return _answers(asked, first, created, met)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,66 +152,73 @@ def _row(tenant_id: int, loaded: Loaded, new: NewRun, now: datetime) -> _Row:
         deadline_at=due_at + loaded.document.deadline if loaded.document.deadline else None,
     )
     head = chain.digest(
-        prev=chain.GENESIS, tenant_id=tenant_id, run=str(public_id), seq=1, step="", visit=0, delivery=None, cause=new.cause,
-        cause_ref=new.cause_ref, from_state="", to_state="pending", reason=reason, context=context, occurred_at=now,
-    )  # fmt: skip
+        prev=chain.GENESIS,
+        tenant_id=tenant_id,
+        run=str(public_id),
+        seq=1,
+        step="",
+        visit=0,
+        delivery=None,
+        cause=new.cause,
+        cause_ref=new.cause_ref,
+        from_state="",
+        to_state="pending",
+        reason=reason,
+        context=context,
+        occurred_at=now,
+    )
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
     return _Row(new, facts, public_id, digest(canonical(asked)), reason, context, head, due_at)
 
 
-def _write(tenant_id: int, loaded: Loaded, rows: Sequence[_Row], now: datetime) -> dict[uuid.UUID, int]:
-    """Insert the runs that are new; their ids by public id."""
-    values = [
-        (
-            row.public_id, row.new.subject, json.dumps(dict(row.new.correlation)), digest(canonical(row.new.data)) if row.new.data else None,
-            str(row.reason), row.chain_head, str(row.new.cause), row.new.cause_ref, row.new.idempotency_key,
-            row.request_digest if row.new.idempotency_key else None, row.facts.began_at, row.due_at, row.facts.deadline_at,
-        )
-        for row in rows
-    ]  # fmt: skip
-    found = fetch(_RUNS, [tenant_id, loaded.id, loaded.key, now, now, *columns(values, 13)])
+def _write(tenant_id: int, loaded: Loaded, given: Sequence[_Row], now: datetime) -> dict[uuid.UUID, int]:
+    """Insert the runs that are new, with their traces and listeners; their ids by public id."""
+    found = fetch(_RUNS, [tenant_id, *arrays([_new_run(loaded, row, now) for row in given], NEW_RUN)])
     created = {public_id: run_id for run_id, public_id in found}
-    mine = [(created[row.public_id], row) for row in rows if row.public_id in created]
-    if mine:
-        _write_trace(tenant_id, mine, now)
-        _write_listeners(tenant_id, loaded, mine)
-    return created
-
-
-def _write_trace(tenant_id: int, mine: Sequence[tuple[int, _Row]], now: datetime) -> None:
-    rows = [
-        (run_id, str(row.new.cause), row.new.cause_ref, str(row.reason), json.dumps(row.context), row.chain_head)
-        for run_id, row in mine
-    ]
-    execute(_TRANSITIONS, [tenant_id, now, chain.GENESIS, *columns(rows, 6)])
-
-
-def _write_listeners(tenant_id: int, loaded: Loaded, mine: Sequence[tuple[int, _Row]]) -> None:
-    rows = [
-        (run_id, name, key, json.dumps(dict(rest)))
+    mine = [(created[row.public_id], row) for row in given if row.public_id in created]
+    write_transitions(tenant_id, [_first_transition(run_id, row, now) for run_id, row in mine])
+    listeners = [
+        (run_id, name, key, rows.dumps(dict(rest)), True)
         for run_id, row in mine
         for name, key, rest in listener_keys(loaded.document, row.facts)
     ]
-    if rows:
-        execute(_LISTENERS, [tenant_id, *columns(rows, 4)])
+    if listeners:
+        execute(_LISTENERS, [tenant_id, *arrays(listeners, rows.LISTENER)])
+    return created
 
 
-def _meet(tenant_id: int, definition_key: str, rows: Sequence[_Row]) -> dict[str, tuple[int, uuid.UUID, bytes]]:
+def _new_run(loaded: Loaded, row: _Row, now: datetime) -> tuple[Any, ...]:
+    new, facts = row.new, row.facts
+    data_sha = digest(canonical(new.data)) if new.data else None
+    whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), data_sha
+    status = "pending", "", "{}", str(row.reason), rows.dumps(row.context), "", 1, 1, row.chain_head, 0
+    request = new.idempotency_key, row.request_digest if new.idempotency_key else None
+    times = facts.began_at, facts.step_entered_at, row.due_at, facts.deadline_at
+    return (*whom, *status, str(new.cause), new.cause_ref, *request, *times, 0, now, now)
+
+
+def _first_transition(run_id: int, row: _Row, now: datetime) -> tuple[Any, ...]:
+    cause = str(row.new.cause), row.new.cause_ref
+    move = "", "pending", str(row.reason), rows.dumps(row.context)
+    return (run_id, 1, "", 0, None, *cause, *move, now, chain.GENESIS, row.chain_head)
+
+
+def _meet(tenant_id: int, definition_key: str, known: Sequence[_Row]) -> dict[str, tuple[int, uuid.UUID, bytes]]:
     """The runs that were started before under these idempotency keys."""
-    if not rows:
+    if not known:
         return {}
-    found = fetch(_MET, [[row.new.idempotency_key for row in rows], tenant_id, definition_key])
+    found = fetch(_MET, [[row.new.idempotency_key for row in known], tenant_id, definition_key])
     return {key: (run_id, public_id, bytes(request)) for key, run_id, public_id, request in found}
 
 
 def _answers(
-    rows: Sequence[_Row],
+    asked: Sequence[_Row],
     first: Mapping[Any, _Row],
     created: Mapping[uuid.UUID, int],
     met: Mapping[str, tuple[int, uuid.UUID, bytes]],
 ) -> list[Started]:
     answers, conflicts, told = [], [], set()
-    for index, row in enumerate(rows):
+    for index, row in enumerate(asked):
         leader = first[row.name]
         if leader.public_id in created:
             known = created[leader.public_id], leader.public_id, leader.request_digest

@@ -39,7 +39,7 @@ def check_starts(loaded: Loaded, runs: "Sequence[NewRun]") -> "list[NewRun]":
 
 
 def _faults(loaded: Loaded, run: "NewRun", at: str) -> Iterator[dict[str, str]]:
-    if not is_storable(run.subject, 200) or not run.subject:
+    if not run.subject or not is_storable(run.subject, 200):
         yield fault(f"{at}/subject", "bad_subject", "Text of 1 to 200 characters, without NUL or lone surrogates.")
     if run.idempotency_key is not None and (not run.idempotency_key or not is_storable(run.idempotency_key, 255)):
         yield fault(f"{at}/idempotency_key", "bad_key", "Text of 1 to 255 characters, without NUL or lone surrogates.")

@@ -49,7 +49,7 @@ def work_turn(*, tenant_id: int) -> int:
         try:
             finish_work(claim=claim, outcome=outcome)
         except StaleAttempt as stale:
-            log.warning("stale_attempt", tenant_id=tenant_id, step_run_id=claim.step_run_id, **dict(stale.detail))
+            log.warning("stale_attempt", tenant_id=tenant_id, step_run_id=claim.step_run_id, met=stale.detail)
         done += 1
         if time.monotonic() >= ends_at:
             offer("work", tenant_id)

@@ -1,7 +1,7 @@
 """Work owed to the outside world: claimed under a lease with a fence, done outside any transaction, finished once.
 
-The lease is judged by the database clock. A worker that is slow keeps its claim by renewing it; one that died loses it, and
-the next claim takes a higher fence, so that the first can never finish what the second has begun.
+The lease is judged by the database clock. A worker that is slow keeps its claim by renewing it; one that died loses
+it, and the next claim takes a higher fence, so that the first can never finish what the second has begun.
 """
 
 from dataclasses import dataclass
@@ -23,23 +23,26 @@ from workflows.store.batch import RunBatch
 from workflows.store.sql import execute, fetch
 from workflows.store.write import abandon
 
-# `clock_timestamp()` and not `now()`: a lease counted from the start of the transaction may be over before it is written.
+# `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
 _CLAIM = """
 WITH due AS (
     SELECT id, status, fence FROM workflows_steprun
-     WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) AND lost_attempts < %s AND kind = ANY(%s)
+     WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
+       AND lost_attempts < %s AND kind = ANY(%s)
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
-    lost_attempts = s.lost_attempts + (due.status = 'running')::int, due_at = clock_timestamp() + make_interval(secs => %s)
+    lost_attempts = s.lost_attempts + (due.status = 'running')::int,
+    due_at = clock_timestamp() + make_interval(secs => %s)
   FROM due WHERE s.tenant_id = %s AND s.id = due.id
-RETURNING s.id, s.run_id, s.step, s.visit, s.kind, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend
+RETURNING s.id, s.run_id, s.step, s.visit, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend
 """
 _LOSE = """
 UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
  WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
 """
 _ATTEMPT = """
-INSERT INTO workflows_attempt (tenant_id, step_run_id, number, fence, worker, status, outcome, error, retryable, lease_until, started_at)
+INSERT INTO workflows_attempt
+    (tenant_id, step_run_id, number, fence, worker, status, outcome, error, retryable, lease_until, started_at)
 VALUES (%s, %s, %s, %s, %s, 'running', '', '', false, %s, %s)
 """
 _RUN = "SELECT r.public_id, r.definition_id FROM workflows_run r WHERE r.tenant_id = %s AND r.id = %s"
@@ -52,7 +55,8 @@ UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = %s, finished_at
  WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
 """
 _FINISH_ATTEMPT = """
-UPDATE workflows_attempt SET status = 'finished', outcome = %s, error = %s, retryable = %s, finished_at = %s, retry_at = %s
+UPDATE workflows_attempt
+   SET status = 'finished', outcome = %s, error = %s, retryable = %s, finished_at = %s, retry_at = %s
  WHERE tenant_id = %s AND step_run_id = %s AND number = %s AND status = 'running'
 """
 _MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
@@ -82,7 +86,7 @@ def claim_work(*, tenant_id: int, worker: str, now: datetime | None = None) -> C
         rows = fetch(_CLAIM, [tenant_id, now, MOST_LOST_ATTEMPTS, known, settings.LEASE_SECONDS, tenant_id])
         if not rows:
             return None
-        step_run_id, run_id, step, visit, _, key, number, fence, lease_until, clock, resend = rows[0]
+        step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend = rows[0]
         execute(_LOSE, [clock, tenant_id, step_run_id])
         execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
         nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
@@ -143,7 +147,10 @@ def quarantine_poison(*, tenant_id: int) -> int:
 
 
 def _decide(claim: Claim, outcome: Outcome, now: datetime) -> Finish:
-    """Retry, or the outcome that the run is told. A rule for `temporary_failure` takes the run away from further tries."""
+    """Retry, or the outcome that the run is told.
+
+    A rule for `temporary_failure` takes the run away from further tries.
+    """
     if not outcome.retryable or "temporary_failure" in claim.step.get("on_outcome", {}):
         return Finish(outcome, None)
     retry_at = RetryPolicy.parse(claim.step.get("retry")).next_at(claim.attempt_number, now, outcome.retry_after)
@@ -156,25 +163,12 @@ def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime)
     """Write the step run and the attempt while the fence is ours."""
     final = finish.retry_at is None
     status = "owed" if not final else "succeeded" if finish.outcome.word in ("delivered", "suppressed") else "failed"
-    ours = execute(
-        _FINISH,
-        [
-            status,
-            finish.outcome.word,
-            finish.retry_at,
-            now if final else None,
-            claim.tenant_id,
-            claim.step_run_id,
-            claim.fence,
-        ],
-    )
+    told = status, finish.outcome.word, finish.retry_at, now if final else None
+    ours = execute(_FINISH, [*told, claim.tenant_id, claim.step_run_id, claim.fence])
     if not ours:
         return False
-    execute(
-        _FINISH_ATTEMPT,
-        [outcome.word, outcome.error[:200], outcome.retryable, now, finish.retry_at]
-        + [claim.tenant_id, claim.step_run_id, claim.attempt_number],
-    )
+    said = outcome.word, outcome.error[:200], outcome.retryable, now, finish.retry_at
+    execute(_FINISH_ATTEMPT, [*said, claim.tenant_id, claim.step_run_id, claim.attempt_number])
     return True
 
 

@@ -57,7 +57,10 @@ class Branch(StepKind):
         return False
 
     def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Go:
-        """Go where the first true condition points; the transition keeps which one, and what the last one refused on."""
+        """Go where the first true condition points.
+
+        The transition keeps which one, and what the last one refused on.
+        """
         facts = {"data": run.data, "run": run.as_tree()}
         context: dict[str, Any] = {}
         for position, arm in enumerate(step.config["when"]):

@@ -19,6 +19,7 @@ from workflows.steps.registry import step_kind
 from workflows.store import write
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
+from workflows.store.rows import dumps
 
 
 @dataclass(slots=True)
@@ -112,11 +113,12 @@ class RunBatch:
             "occurred_at": self.now,
         }
         run.chain_head = digest(prev=prev, tenant_id=self.tenant_id, run=run.facts.public_id, **content)
-        self._pending.transitions.append((run.id, *content.values(), prev, run.chain_head))
+        row = {**content, "context": dumps(move.context)}
+        self._pending.transitions.append((run.id, *row.values(), prev, run.chain_head))
 
     def _plan(self, owed: list[tuple[LockedRun, Owed]]) -> None:
         """Write the step runs, let each kind plan its own rows, and go on with what was settled at once."""
-        ids = write.step_runs(self.tenant_id, [(run, item) for run, item in owed], self.now)
+        ids = write.write_step_runs(self.tenant_id, [(run, item) for run, item in owed], self.now)
         by_kind: dict[str, list[tuple[LockedRun, PlannedStep]]] = {}
         for (run, item), (step_run_id, key) in zip(owed, ids, strict=True):
             planned = _planned(self.tenant_id, run, item, step_run_id, key)

@@ -11,9 +11,9 @@ from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
 from workflows.store.sql import fetch
 
-# `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the table has
-# statistics. Locks are taken in id order. After a lock wait the row is read again, but a joined row would not be: waits are
-# loaded by the next statement, which sees what the previous holder of the lock committed.
+# `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the
+# table has statistics. Locks are taken in id order. After a lock wait the row is read again, but a joined row would
+# not be: waits are loaded by the next statement, which sees what the previous holder of the lock committed.
 _LOCK = """
 SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CROSS JOIN LATERAL (
     SELECT id, public_id, definition_id, subject, correlation, data_sha, state, step, visits, began_at, step_entered_at,
@@ -49,7 +49,7 @@ class LockedRun:
 def lock_runs(
     tenant_id: int, run_ids: Iterable[int], *, skip_locked: bool = False
 ) -> tuple[dict[int, LockedRun], datetime]:
-    """The runs that exist, locked in id order and loaded, with the database clock as read after the last lock was taken."""
+    """The runs that exist, locked in id order, and the database clock as read after the last lock was taken."""
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
     rows = fetch(statement, [sorted(set(run_ids)), tenant_id])
     now, time_zone = fetch(_CLOCK, [tenant_id])[0]

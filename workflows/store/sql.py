@@ -1,16 +1,19 @@
-"""Running set-based SQL on the current connection. Statements name the tenant themselves; row-level security backs them.
+"""Running set-based SQL on the current connection.
 
-Django's cursor gives jsonb as text and binds parameters on the client; the driver's own cursor decodes jsonb and sends arrays as
-they are. Errors come out as `django.db` errors all the same.
+Statements name the tenant themselves; row-level security backs them. Django's cursor gives jsonb as text and binds
+parameters on the client; the driver's own cursor decodes jsonb and sends arrays as they are. Errors come out as
+`django.db` errors all the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.db import connection
 from psycopg.types.json import JsonbLoader, JsonLoader
+
+Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
 
 
 def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -25,9 +28,30 @@ def execute(statement: str, parameters: Sequence[Any]) -> int:
         return cursor.execute(statement, parameters).rowcount
 
 
-def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    """Rows turned into `width` columns, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def given(columns: Columns) -> str:
+    """`unnest(…) AS u (…)`: one array parameter per column. JSON travels as text, because its arrays do not."""
+    arrays = (f"%s::text[]::{kind}[]" if kind == "jsonb" else f"%s::{kind}[]" for kind in columns.values())
+    return f"unnest({', '.join(arrays)}) AS u ({', '.join(columns)})"
+
+
+def insert(table: str, columns: Columns, then: str = "") -> str:
+    """Insert any number of one tenant's rows. Parameters: the tenant, then an array per column."""
+    names = ", ".join(columns)
+    return f"INSERT INTO {table} (tenant_id, {names}) SELECT %s, u.* FROM {given(columns)} {then}"  # noqa: S608
+
+
+def update(table: str, columns: Columns, assign: str = "", where: str = "true") -> str:
+    """Update any number of one tenant's rows by `id`, the first column. Parameters: an array per column, the tenant."""
+    own = ", ".join(f"{name} = u.{name}" for name in columns if name != "id")
+    assignments = ", ".join(filter(None, [own, assign]))
+    return (
+        f"UPDATE {table} t SET {assignments} FROM {given(columns)} WHERE t.tenant_id = %s AND t.id = u.id AND {where}"  # noqa: S608
+    )
+
+
+def arrays(rows: Sequence[Sequence[Any]], columns: Columns) -> list[list[Any]]:
+    """Rows turned into one array per column."""
+    return [list(array) for array in zip(*rows, strict=True)] if rows else [[] for _ in columns]
 
 
 @contextmanager
