@@ -1,9 +1,19 @@
 """Every address of the service."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from chimeway_py.api.views import NoSuchAddress
+from signals_app.api.urls import hooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("v1/", include("tenants.api.urls")),
+    path("v1/", include("signals_app.api.urls")),
     path("v1/", include("deliveries.api.urls")),
+    path("hooks/", include(hooks)),
+    re_path(r"^(v1|hooks)/", NoSuchAddress.as_view()),  # JSON also when DEBUG would show its own page; keep it last
 ]
+handler400 = "chimeway_py.api.errors.answer_bad_request"
+handler404 = "chimeway_py.api.errors.answer_not_found"
+handler500 = "chimeway_py.api.errors.answer_broken"

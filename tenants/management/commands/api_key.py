@@ -1,0 +1,72 @@
+"""manage.py api_key create|list|rotate|revoke"""
+
+import json
+import uuid
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from tenants.management.commands.tenant import existing_tenant
+from tenants.models import ApiKey
+from tenants.models.api_key import Scope
+from tenants.scope import database_now, tenant_scope
+from tenants.services import IssuedKey, create_api_key, revoke_api_key, rotate_api_key
+
+
+class Command(BaseCommand):
+    help = "Issue, list, rotate and revoke the API keys of a tenant. A key is printed once, when it is issued."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        create = verbs.add_parser("create", help="Issue a key and print it, as JSON.")
+        create.add_argument("tenant", help="The tenant's slug.")
+        create.add_argument("name", help="What the key is for.")
+        create.add_argument("--scopes", nargs="+", required=True, help=f"all, or some of: {', '.join(Scope.values)}.")
+        create.add_argument("--days", type=float, help="Expire after so many days (default: never).")
+        listing = verbs.add_parser("list", help="Print the tenant's keys, without secrets, one JSON object a line.")
+        listing.add_argument("tenant", help="The tenant's slug.")
+        rotate = verbs.add_parser("rotate", help="Issue a successor; both keys live for the overlap.")
+        rotate.add_argument("tenant", help="The tenant's slug.")
+        rotate.add_argument("id", type=uuid.UUID, help="The key's id, from list.")
+        rotate.add_argument("--overlap-hours", type=float, default=24.0, help="0 to 2160 (default: 24).")
+        revoke = verbs.add_parser("revoke", help="End a key now, for ever.")
+        revoke.add_argument("tenant", help="The tenant's slug.")
+        revoke.add_argument("id", type=uuid.UUID, help="The key's id, from list.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        tenant_id = existing_tenant(options["tenant"]).id
+        try:
+            for line in getattr(self, "_" + options["verb"])(tenant_id, options):
+                self.stdout.write(json.dumps(line))
+        except ChimewayError as error:
+            raise CommandError(f"{error.message} {json.dumps(error.detail) if error.detail else ''}".strip()) from error
+
+    def _create(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        scopes = Scope.values if options["scopes"] == ["all"] else options["scopes"]
+        expires_at = database_now() + timedelta(days=options["days"]) if options["days"] is not None else None
+        issued = create_api_key(tenant_id=tenant_id, name=options["name"], scopes=scopes, expires_at=expires_at)
+        return [_with_token(issued)]
+
+    def _list(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        with tenant_scope(tenant_id):
+            return [_shown(key) for key in ApiKey.objects.filter(tenant_id=tenant_id).order_by("id")]
+
+    def _rotate(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        overlap = timedelta(hours=options["overlap_hours"])
+        return [_with_token(rotate_api_key(tenant_id=tenant_id, public_id=options["id"], overlap=overlap))]
+
+    def _revoke(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_shown(revoke_api_key(tenant_id=tenant_id, public_id=options["id"]))]
+
+
+def _with_token(issued: IssuedKey) -> dict[str, Any]:
+    return {**_shown(issued.row), "key": issued.token}
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    times = {"expires_at": key.expires_at, "revoked_at": key.revoked_at}
+    ends = {name: time.isoformat() if time else None for name, time in times.items()}
+    return {"id": str(key.public_id), "name": key.name, "prefix": key.prefix, "scopes": key.scopes, **ends}
