@@ -146,7 +146,7 @@ def _network_outcome(error: httpx2.HTTPError) -> Outcome:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Outcome(DeliveryStatus.PERMANENT_FAILURE, "certificate not valid")
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__
     return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"network {type(error).__name__}", retryable=True)
 
 
