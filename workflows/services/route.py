@@ -46,13 +46,13 @@ SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
      WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND l.run_id > u.after
        AND l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id LIMIT %s) l
-"""
+"""  # noqa: S608  column types of our own
 _FINISHED = f"""
 SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
     SELECT run_id FROM workflows_listener l
      WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND NOT l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id DESC LIMIT %s) l
-"""
+"""  # noqa: S608
 _JUDGED = "SELECT signal_id, run_id, verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = ANY(%s)"
 _ROUTE = {
     "id": "bigint",
