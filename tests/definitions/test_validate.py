@@ -58,6 +58,7 @@ def test_good_documents_have_no_faults(raw: dict[str, Any]) -> None:
         (document(colour="red"), "/colour", "unknown_key"),
         (document(**{"a/b~c": 1}), "/a~1b~0c", "unknown_key"),
         (document(key=3), "/key", "type"),
+        (document(key="schema"), "/key", "reserved"),
         (document(name="x" * 201), "/name", "size"),
         # names: only ASCII, whole, no newline at the end
         *(

@@ -27,7 +27,7 @@ def check_data_schema(schema: Mapping[str, Any], path: str) -> Iterator[dict[str
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         place = path + pointer(error.absolute_path)
-        yield fault(place, "data_schema", "This is not JSON Schema (draft 2020-12): " + _first_line(error.message))
+        yield fault(place, "data_schema", f"This is not JSON Schema (draft 2020-12): {_first_line(error.message)}.")
 
 
 def data_faults(document: Mapping[str, Any], data: Any) -> list[dict[str, str]]:

@@ -18,6 +18,8 @@ from workflows.steps.base import CheckContext, Fault
 from workflows.steps.registry import step_kind
 
 MOST_FAULTS = 200
+RESERVED_KEYS = frozenset({"schema", "validate"})
+"""Keys that would hide behind addresses of our own: /v1/definitions/schema."""
 
 
 def validate(raw: Any, tenant_id: int | None = None) -> list[Fault]:
@@ -54,6 +56,8 @@ class _Sound:
 
 def _meaning_faults(raw: Mapping[str, Any], sound: _Sound, tenant_id: int | None) -> Iterator[Fault]:
     names = correlation_names(raw) if sound("/start_on") and sound("/correlation") else None
+    if sound("/key") and raw["key"] in RESERVED_KEYS:
+        yield fault("/key", "reserved", f"The key {raw['key']!r} is ours; choose another.")
     if "start_on" in raw and sound("/start_on"):
         yield from _start_faults(raw["start_on"])
     if "data_schema" in raw and sound("/data_schema"):

@@ -27,10 +27,13 @@ def save_draft(*, tenant_id: int, document: Raw) -> Definition:
     """
     with tenant_scope(tenant_id) as scope:
         require_valid(document, tenant_id)
-        while True:  # a turn is repeated only when somebody else took the same version number meanwhile
+        while True:  # a turn is repeated only when somebody else took the number meanwhile
+            number = next_version(
+                tenant_id, document["key"]
+            )  # before looking: what is stored after it takes this number
             definition = redraft(tenant_id, document) or latest_published_with(tenant_id, document)
             if definition is None:
-                definition = insert_version(scope, tenant_id, document, next_version(tenant_id, document["key"]))
+                definition = insert_version(scope, tenant_id, document, number)
             if definition is not None:
                 return definition
 
@@ -74,10 +77,10 @@ def ensure_definition(*, tenant_id: int, document: Raw, version: int | None = No
     """
     with tenant_scope(tenant_id) as scope:
         require_valid(document, tenant_id)
-        while True:  # a turn is repeated only when somebody else took the same version number meanwhile
+        while True:  # as in `save_draft`
+            number = version or next_version(tenant_id, document["key"])
             definition = version_holding(tenant_id, document, version)
             if definition is None:
-                number = version or next_version(tenant_id, document["key"])
                 definition = insert_version(scope, tenant_id, document, number, published=True)
             elif definition.status == DefinitionStatus.DRAFT:
                 definition = publish_unchanged(scope, definition)
