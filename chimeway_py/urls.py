@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("v1/", include("tenants.api.urls")),
     path("v1/", include("signals_app.api.urls")),
+    path("v1/", include("workflows.api.urls")),
     path("v1/", include("deliveries.api.urls")),
     path("hooks/", include(hooks)),
     re_path(r"^(v1|hooks)/", NoSuchAddress.as_view()),  # JSON also when DEBUG would show its own page; keep it last
