@@ -17,6 +17,7 @@ from deliveries.rendering.time_limit import TimeLimitReached, time_limit
 RENDER_SECONDS = 0.05
 PARSE_SECONDS = 0.25
 LONGEST_SOURCE = 32 * 1024
+ROOTS = frozenset({"data", "run"})  # see `deliveries.facts`
 _NAME = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 
 
@@ -61,10 +62,14 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
 
 
 def check_source(source: str, *, html: bool = False) -> None:
-    """Raise `TemplateFault` when the source is not one we would render: syntax, unknown tags or filters, size."""
-    for name in _parsed(source, html).analyze(include_partials=False).filters:
+    """Raise `TemplateFault` when the source is not one we would render: syntax, size, names that do not exist."""
+    found = _parsed(source, html).analyze(include_partials=False)
+    for name in found.filters:
         if name not in sandbox(html).filters:
             raise TemplateFault(f"unknown filter: {name}")
+    for name in found.globals:
+        if name not in ROOTS:
+            raise TemplateFault(f"unknown variable: {name}; a template knows data and run")
 
 
 @lru_cache(maxsize=512)

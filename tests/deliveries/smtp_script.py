@@ -10,7 +10,7 @@ NORMAL = {"connect": "220 script", "DATA": "354 go on", "BODY": "250 2.0.0 kept"
 
 @dataclass
 class ScriptedSmtp:
-    """`cue` maps a point to `close`, `hang`, or the line to answer. `bodies` counts the mails that came through whole."""
+    """`cue` maps a point to `close`, `hang`, or the line to answer. `bodies` counts the mails that came whole."""
 
     cue: dict[str, str] = field(default_factory=dict)
     bodies: int = 0
