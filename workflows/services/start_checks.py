@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from jsonschema import Draft202012Validator
-
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable, scalar_text
+from workflows.definitions.data_schema import data_faults
 from workflows.definitions.document import correlation_names
-from workflows.errors import DefinitionNotFound
+from workflows.definitions.errors import DefinitionNotFound
 from workflows.models import Definition
 from workflows.services.documents import Loaded, documents
 
@@ -56,10 +55,5 @@ def _faults(loaded: Loaded, run: "NewRun", at: str) -> Iterator[dict[str, str]]:
             yield fault(
                 f"{at}/correlation/{name}", "bad_value", "Text of 1 to 200 characters, a whole number or a boolean."
             )
-    schema = loaded.document.raw.get("data_schema")
-    if schema is not None:
-        for error in Draft202012Validator(schema).iter_errors(run.data):
-            place = "".join(f"/{part}" for part in error.absolute_path)
-            yield fault(
-                f"{at}/data{place}", str(error.validator), f"Does not satisfy {error.validator} of the data schema."
-            )
+    for found in data_faults(loaded.document.raw, run.data):
+        yield found | {"path": f"{at}/data{found['path']}"}
