@@ -7,6 +7,9 @@ from rest_framework import serializers
 
 from workflows.models import Definition
 
+TAG = ["Definitions"]
+"""Where OpenAPI lists them."""
+
 EXAMPLE = {
     "key": "invoice_reminder",
     "start_on": {

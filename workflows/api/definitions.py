@@ -1,6 +1,4 @@
-"""Definitions in REST: save, publish, retire, read, compare, judge."""
-
-from typing import Any
+"""Definitions in REST: save, list, read, judge."""
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,7 +12,7 @@ from chimeway_py.errors import Invalid, fault
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.definition_schemas import (
-    ChangesSerializer,
+    TAG,
     DefinitionSerializer,
     DocumentSerializer,
     JudgementSerializer,
@@ -27,7 +25,6 @@ from workflows.models import Definition
 from workflows.models.definition import DefinitionStatus
 from workflows.services import definitions
 
-_TAG = ["Definitions"]
 _BODIES = {"application/json": DocumentSerializer, "application/yaml": DocumentSerializer}
 
 
@@ -41,7 +38,7 @@ class DefinitionsView(TenantView):
     @extend_schema(
         operation_id="definitions_create",
         summary="Save a draft",
-        tags=_TAG,
+        tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=_BODIES,
         responses=answers(DefinitionSerializer, 400, 409, 413, 415, status=201),
@@ -54,7 +51,7 @@ class DefinitionsView(TenantView):
     @extend_schema(
         operation_id="definitions_list",
         summary="Versions of definitions, newest first",
-        tags=_TAG,
+        tags=TAG,
         parameters=[
             *PAGE_PARAMETERS,
             OpenApiParameter("key", str),
@@ -81,7 +78,7 @@ class DefinitionView(TenantView):
     @extend_schema(
         operation_id="definitions_get",
         summary="The latest published version",
-        tags=_TAG,
+        tags=TAG,
         responses=answers(DefinitionSerializer, 404),
     )
     def get(self, request: Request, key: str) -> Response:
@@ -91,7 +88,7 @@ class DefinitionView(TenantView):
     @extend_schema(
         operation_id="definitions_put",
         summary="Save the draft of a key",
-        tags=_TAG,
+        tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=_BODIES,
         responses=answers(DefinitionSerializer, 400, 409, 413, 415),
@@ -106,82 +103,6 @@ class DefinitionView(TenantView):
         return Response(DefinitionSerializer(draft).data)
 
 
-class VersionView(TenantView):
-    """One version."""
-
-    scopes = {"GET": Scope.DEFINITIONS_READ}
-
-    @extend_schema(
-        operation_id="definitions_version_get",
-        summary="One version, whatever its status",
-        tags=_TAG,
-        responses=answers(DefinitionSerializer, 404),
-    )
-    def get(self, request: Request, key: str, version: int) -> Response:
-        """The version with its document."""
-        found = definitions.fetch_definition(tenant_id=self.tenant_id, key=key, version=version)
-        return Response(DefinitionSerializer(found).data)
-
-
-class PublishView(TenantView):
-    """Publish a draft."""
-
-    scopes = {"POST": Scope.DEFINITIONS_WRITE}
-
-    @extend_schema(
-        operation_id="definitions_publish",
-        summary="Publish a draft: it is frozen from then on",
-        tags=_TAG,
-        parameters=[IDEMPOTENCY_KEY],
-        request=None,
-        responses=answers(VersionSerializer, 400, 404, 409),
-    )
-    def post(self, request: Request, key: str, version: int) -> Response:
-        """The published version; publishing it again changes nothing."""
-        published = definitions.publish_definition(tenant_id=self.tenant_id, key=key, version=version)
-        return Response(VersionSerializer(published).data)
-
-
-class RetireView(TenantView):
-    """Retire a published version."""
-
-    scopes = {"POST": Scope.DEFINITIONS_WRITE}
-
-    @extend_schema(
-        operation_id="definitions_retire",
-        summary="Retire a version: it starts nothing new, and its runs go on",
-        tags=_TAG,
-        parameters=[IDEMPOTENCY_KEY],
-        request=None,
-        responses=answers(VersionSerializer, 404, 409),
-    )
-    def post(self, request: Request, key: str, version: int) -> Response:
-        """The retired version; retiring it again changes nothing."""
-        retired = definitions.retire_definition(tenant_id=self.tenant_id, key=key, version=version)
-        return Response(VersionSerializer(retired).data)
-
-
-class DiffView(TenantView):
-    """Compare two versions of a key."""
-
-    scopes = {"GET": Scope.DEFINITIONS_READ}
-    filters = ("from", "to")
-
-    @extend_schema(
-        operation_id="definitions_diff",
-        summary="What changed between two versions",
-        tags=_TAG,
-        parameters=[OpenApiParameter("from", int, required=True), OpenApiParameter("to", int, required=True)],
-        responses=answers(ChangesSerializer, 400, 404),
-    )
-    def get(self, request: Request, key: str) -> Response:
-        """The changes, step by step; none when both say the same."""
-        check_query(request, self.filters)
-        before, after = (_version(request, name) for name in self.filters)
-        changes = definitions.diff_definitions(tenant_id=self.tenant_id, key=key, from_version=before, to_version=after)
-        return Response(ChangesSerializer({"changes": changes}).data)
-
-
 class SchemaView(TenantView):
     """The JSON Schema of a definition."""
 
@@ -190,7 +111,7 @@ class SchemaView(TenantView):
     @extend_schema(
         operation_id="definitions_schema",
         summary="The JSON Schema (draft 2020-12) of a definition",
-        tags=_TAG,
+        tags=TAG,
         responses=answers(OpenApiTypes.OBJECT),
     )
     def get(self, request: Request) -> Response:
@@ -207,7 +128,7 @@ class ValidateView(TenantView):
     @extend_schema(
         operation_id="definitions_validate",
         summary="Every fault of a document",
-        tags=_TAG,
+        tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=_BODIES,
         responses=answers(JudgementSerializer, 400, 409, 413, 415),
@@ -216,10 +137,3 @@ class ValidateView(TenantView):
         """All faults at once, each with its path; what cannot be read at all is a 400."""
         faults = validate(read_object(request), self.tenant_id)
         return Response({"valid": not faults, "faults": faults})
-
-
-def _version(request: Request, name: str) -> int:
-    text: Any = request.query_params.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid("The query is not valid.", [fault(f"/{name}", "bad_version", "The number of a version.")])
-    return int(text)
