@@ -81,6 +81,22 @@ class Reason(TextChoices):
     ENGINE_ERROR = "engine_error"
 
 
+#: Told in a transition while the run stays where it is: these leave its status, the reason why it stands there, alone.
+NOTED = frozenset(
+    {
+        Reason.STEP_SETTLED,
+        Reason.RETRY_SCHEDULED,
+        Reason.OUTCOME_NOTED,
+        Reason.SIGNAL_BUFFERED,
+        Reason.SIGNAL_REJECTED,
+        Reason.UNKNOWN_OUTCOME,
+        Reason.ATTEMPT_LOST,
+        Reason.STALE_ATTEMPT,
+        Reason.ENGINE_ERROR,
+    }
+)
+
+
 class InvalidTransition(ChimewayError):
     """A run cannot move between these states."""
 

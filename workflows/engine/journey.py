@@ -7,7 +7,7 @@ from typing import Any
 from workflows.definitions.document import Document, Step, Target
 from workflows.engine.facts import Decision, Go, Judged, Move, Owe, Owed, Park, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.matching import judge
-from workflows.states import Cause, Reason, RunState, check_move
+from workflows.states import NOTED, Cause, Reason, RunState, check_move
 from workflows.steps.registry import step_kind
 
 
@@ -30,7 +30,8 @@ class Journey:
         run.state, run.status_reason, run.status_context = to, reason, context
 
     def note(self, cause: Cause, ref: str, reason: Reason, context: Mapping[str, Any]) -> None:
-        """Write one transition that leaves the run in its state, and its status as it was."""
+        """Write one transition, with a reason of `NOTED`, that leaves the run in its state and its status as it was."""
+        assert reason in NOTED, reason  # folding the trace tells notes from moves by it
         run = self.run
         was = run.status_reason, run.status_context
         self.move(RunState(run.state), cause, ref, reason, context)

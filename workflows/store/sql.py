@@ -5,6 +5,7 @@ parameters on the client; the driver's own cursor decodes jsonb and sends arrays
 `django.db` errors all the same.
 """
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,15 @@ def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """All rows that a statement returns."""
     with _cursor() as cursor:
         return cursor.execute(statement, parameters).fetchall()
+
+
+def stream(statement: str, parameters: Sequence[Any], size: int = 1000) -> Iterator[tuple[Any, ...]]:
+    """The rows of one statement, seen at one moment, `size` of them in memory. Only inside a transaction."""
+    with _cursor(name=f"stream_{uuid.uuid4().hex}") as cursor:
+        assert isinstance(cursor, psycopg.ServerCursor)
+        cursor.itersize = size
+        cursor.execute(statement, parameters)
+        yield from cursor
 
 
 def execute(statement: str, parameters: Sequence[Any]) -> int:
@@ -55,9 +65,11 @@ def arrays(rows: Sequence[Sequence[Any]], columns: Columns) -> list[list[Any]]:
 
 
 @contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+def _cursor(name: str = "") -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+    """The driver's cursor; with a name, one that lives in the server."""
     connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+    opened = connection.connection.cursor(name, row_factory=psycopg.rows.tuple_row)
+    with connection.wrap_database_errors, opened as cursor:
         cursor.adapters.register_loader("jsonb", JsonbLoader)
         cursor.adapters.register_loader("json", JsonLoader)
         yield cursor

@@ -1,0 +1,106 @@
+"""Proving the trace: every line is there and unchanged, every move was allowed, and folding gives the stored state."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any
+
+from tenants.scope import tenant_scope
+from workflows.errors import RunNotFound
+from workflows.inspection import Fault, FaultCode, Inspection, StoredRun, TraceLine
+from workflows.models import Run
+from workflows.store.sql import fetch, stream
+
+RUNS = 200  # runs in one statement and one transaction, so that no snapshot is held for long
+
+# One statement sees runs and traces at one moment: the engine may go on meanwhile.
+_TRACES = """
+SELECT r.id, r.public_id, r.state, r.step, r.visits, r.status_reason, r.status_context, r.terminal_reason,
+       r.pending_signals, r.seq, r.revision, r.chain_head,
+       t.seq, t.step, t.visit, t.delivery, t.cause, t.cause_ref, t.from_state, t.to_state, t.reason, t.context,
+       t.occurred_at, t.prev_hash, t.hash
+  FROM (SELECT * FROM workflows_run
+         WHERE tenant_id = %s AND id > %s AND id <= coalesce(%s, id) ORDER BY id LIMIT %s) r
+  LEFT JOIN workflows_transition t ON t.tenant_id = r.tenant_id AND t.run_id = r.id
+ ORDER BY r.id, t.seq
+"""
+_WIDTH = 12  # columns of the run
+_ORPHANS = """
+SELECT t.run_id, min(t.seq) FROM workflows_transition t
+ WHERE t.tenant_id = %s
+   AND NOT EXISTS (SELECT 1 FROM workflows_run r WHERE r.tenant_id = t.tenant_id AND r.id = t.run_id)
+ GROUP BY t.run_id ORDER BY t.run_id
+"""
+
+Progress = Callable[[int, int], None]
+
+
+def verify_trace(
+    *, tenant_id: int, public_id: uuid.UUID | None = None, progress: Progress | None = None
+) -> Iterator[Fault]:
+    """What is wrong with the traces of one run, or of all: each fault names run and seq. Nothing means intact.
+
+    Read in batches, in memory that does not grow with the tenant; after each batch `progress(runs, transitions)` is
+    told the totals. Raises `RunNotFound` at once.
+    """
+    if public_id is None:
+        return _verify(tenant_id, 0, None, progress)
+    with tenant_scope(tenant_id):
+        run_id = Run.objects.for_tenant(tenant_id).filter(public_id=public_id).values_list("id", flat=True).first()
+    if run_id is None:
+        raise RunNotFound("No such run.")
+    return _verify(tenant_id, run_id - 1, run_id, progress)
+
+
+def _verify(tenant_id: int, after: int, last: int | None, progress: Progress | None) -> Iterator[Fault]:
+    runs = lines = 0
+    while True:
+        batch = _inspect(tenant_id, after, last)
+        yield from batch.faults
+        runs, lines = runs + batch.runs, lines + batch.lines
+        if progress is not None:
+            progress(runs, lines)
+        if batch.runs < RUNS:
+            break
+        after = batch.last_id
+    if last is None:
+        yield from _orphans(tenant_id)
+
+
+@dataclass(slots=True)
+class _Batch:
+    last_id: int
+    runs: int = 0
+    lines: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+
+def _inspect(tenant_id: int, after: int, last: int | None) -> _Batch:
+    """The next runs, read in one transaction that has ended when their faults are told."""
+    batch = _Batch(after)
+    with tenant_scope(tenant_id):
+        rows = stream(_TRACES, [tenant_id, after, last, RUNS])
+        for run_id, own in groupby(rows, key=itemgetter(0)):
+            batch.last_id, batch.runs = run_id, batch.runs + 1
+            _inspect_run(tenant_id, batch, own)
+    return batch
+
+
+def _inspect_run(tenant_id: int, batch: _Batch, rows: Iterator[tuple[Any, ...]]) -> None:
+    first = next(rows)
+    inspection = Inspection(tenant_id, StoredRun(*first[1:_WIDTH]))
+    for row in chain([first], rows):
+        if row[_WIDTH] is not None:
+            batch.lines += 1
+            inspection.take(TraceLine(*row[_WIDTH:]))
+    batch.faults += inspection.finish()
+
+
+def _orphans(tenant_id: int) -> Iterator[Fault]:
+    """Lines of runs that are gone: their public id went with them."""
+    with tenant_scope(tenant_id):
+        rows = fetch(_ORPHANS, [tenant_id])
+    for run_id, seq in rows:
+        yield Fault(f"row {run_id}", seq, FaultCode.RUN_MISSING, "The trace is there and its run is gone.")
