@@ -9,12 +9,6 @@ class RunNotFound(NotFound):
     code = "run_not_found"
 
 
-class DefinitionNotFound(NotFound):
-    """No such definition in this tenant."""
-
-    code = "definition_not_found"
-
-
 class StartConflict(Conflict):
     """A run was started before under this idempotency key with another request."""
 
