@@ -142,7 +142,8 @@ def _headers(refusal: ChimewayError, error: Exception) -> dict[str, str]:
 
 def _report(error: Exception, request: Any) -> None:
     """Log an exception nobody foresaw, the way Django does for views that let it through."""
-    got_request_exception.send(sender=None, request=getattr(request, "_request", request))
+    if request is not None:
+        got_request_exception.send(sender=None, request=getattr(request, "_request", request))
     structlog.get_logger(__name__).error("request_broken", error=type(error).__name__, exc_info=error)
 
 

@@ -31,7 +31,7 @@ def check_charset(content_type: str) -> None:
     """Refuse a Content-Type that declares anything but UTF-8. Raises `Invalid`."""
     try:
         charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
-    except ValueError:  # Django refuses to read a header of more than 10,000 characters
+    except ValueError:  # Django refuses to read a very long header
         charset = "unreadable"
     if charset.strip("\"' ").lower() not in {"utf-8", "utf8"}:
         raise Invalid("The body must be UTF-8.", [fault("", "bad_charset", "Declare charset=utf-8, or none.")])
