@@ -54,6 +54,10 @@ class Journey:
         """The run as it is now."""
         return self.read(lambda: Run.objects.get(tenant_id=run.tenant_id, id=run.pk))
 
+    def run_of(self, item: InboxItem) -> Run:
+        """The run that put an item into an inbox."""
+        return self.read(lambda: Run.objects.get(tenant_id=item.tenant_id, public_id=item.run_public_id))
+
     def deliveries(self, run: Run) -> list[Delivery]:
         """Its deliveries in order."""
         rows = Delivery.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).order_by("id")

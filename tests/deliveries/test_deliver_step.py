@@ -11,10 +11,11 @@ from deliveries.services import put_endpoint, put_template
 from deliveries.services.perform import perform_delivery
 from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
+from workflows.models import StepRun
 from workflows.services.control import cancel_runs
 from workflows.services.start import NewRun, start_runs
 from workflows.services.turn import engine_turn
-from workflows.services.work import claim_work, finish_work
+from workflows.services.work import claim_work, finish_work, quarantine_poison
 from workflows.states import Cause
 
 HELLO = {
@@ -291,3 +292,17 @@ def test_the_same_work_of_another_tenant_is_another_delivery(journey: Journey, o
 
     assert len(journey.inbox("bob")) == 1
     assert theirs.inbox("bob") == []
+
+
+def test_a_quarantined_delivery_is_unknown(journey: Journey) -> None:
+    # five workers died of it: it may have been sent any number of times
+    journey.publish(EMAIL, templates=HELLO)
+    run = journey.start("bob", name="Bob", email="poison@example.com")
+    journey.set_status(run, "sending")
+    poisoned = {"status": "running", "lost_attempts": 5, "due_at": run.created_at}
+    journey.read(lambda: StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk).update(**poisoned))
+
+    quarantine_poison(tenant_id=journey.tenant.pk)
+
+    assert journey.delivery(run).status == "unknown"
+    assert journey.run(run).state == "failed"
