@@ -40,6 +40,7 @@ class EndpointView(TenantView):
     """One endpoint."""
 
     scopes = {"GET": Scope.DEFINITIONS_READ, "PUT": Scope.DEFINITIONS_WRITE}
+    shown_once = ("secret",)
 
     @extend_schema(
         operation_id="endpoint_get",
@@ -72,6 +73,7 @@ class RotateSecretView(TenantView):
     """Makes a new secret."""
 
     scopes = {"POST": Scope.DEFINITIONS_WRITE}
+    shown_once = ("secret",)
 
     @extend_schema(
         operation_id="endpoint_rotate_secret",

@@ -68,6 +68,8 @@ class TenantView(BoundedView):
 
     def _answer(self, request: Request) -> Response:
         handler: Callable[..., Response] = getattr(self, str(request.method).lower())
+        if any("\0" in text for text in self.kwargs.values() if isinstance(text, str)):
+            not_found()  # PostgreSQL stores no NUL, so nothing has such a name
         writes = request.method in WRITES
         key = idempotency_key(request) if writes else ""
         if writes:
