@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "signals_app",
     "workflows",
     "deliveries",
-    "django.contrib.admin",
+    "chimeway_py.admin_app.ChimewayAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "chimeway_py.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tenants.operator_scope.OperatorScopeMiddleware",
 ]
 ROOT_URLCONF = "chimeway_py.urls"
 WSGI_APPLICATION = "chimeway_py.wsgi.application"

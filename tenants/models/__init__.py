@@ -2,7 +2,8 @@
 
 from tenants.models.api_key import ApiKey
 from tenants.models.idempotency import IdempotencyRecord
-from tenants.models.membership import Membership
+from tenants.models.membership import Membership, Role
+from tenants.models.operator_action import OperatorAction
 from tenants.models.tenant import Tenant
 
-__all__ = ["ApiKey", "IdempotencyRecord", "Membership", "Tenant"]
+__all__ = ["ApiKey", "IdempotencyRecord", "Membership", "OperatorAction", "Role", "Tenant"]

@@ -2,18 +2,24 @@
 
 from tenants.services.api_keys import IssuedKey, create_api_key, revoke_api_key, rotate_api_key
 from tenants.services.callers import Caller, find_caller
+from tenants.services.operators import Act, Operator, memberships_of_user, record_acts, set_role
 from tenants.services.tenants import add_membership, create_tenant, find_tenant, remove_membership, tenants_of_user
 
 __all__ = [
+    "Act",
     "Caller",
     "IssuedKey",
+    "Operator",
     "add_membership",
     "create_api_key",
     "create_tenant",
     "find_caller",
     "find_tenant",
+    "memberships_of_user",
+    "record_acts",
     "remove_membership",
     "revoke_api_key",
     "rotate_api_key",
+    "set_role",
     "tenants_of_user",
 ]

@@ -1,0 +1,5 @@
+"""The admin of tenants, and what the admin of every tenant's row is made of."""
+
+from tenants.admin import access, tenants
+
+__all__ = ["access", "tenants"]

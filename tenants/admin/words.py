@@ -1,0 +1,78 @@
+"""How the admin writes times, links and states. Everything that comes from outside is escaped."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from tenants.admin.paging import page_of
+from tenants.scope import current_scope, database_now
+
+_UNITS = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
+
+
+def now() -> datetime:
+    """The database clock of this request."""
+    scope = current_scope()
+    return scope.now if scope is not None else database_now()
+
+
+def length(span: timedelta) -> str:
+    """A length of time in its two largest units: `2 h 5 min`. Less than a second is `0 s`."""
+    left = int(abs(span.total_seconds()))
+    parts = []
+    for unit, seconds in _UNITS:
+        count, left = divmod(left, seconds)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def ago(when: datetime | None) -> str:
+    """How long ago, or how long until: `5 min ago`, `in 2 h`. Empty for None."""
+    if when is None:
+        return ""
+    span = now() - when
+    return f"{length(span)} ago" if span >= timedelta(0) else f"in {length(span)}"
+
+
+def moment(when: datetime | None) -> str | SafeString:
+    """A time to the second in UTC, with how far away it is; a dash for None."""
+    if when is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}">{}</time> <span class="cw-quiet">{}</span>',
+        when.isoformat(),
+        f"{when:%Y-%m-%d %H:%M:%S}",
+        ago(when),
+    )
+
+
+def instant(when: datetime | None) -> str | SafeString:
+    """A time to the millisecond in UTC, for a trace; a dash for None."""
+    if when is None:
+        return "–"
+    shown = f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03}"
+    return format_html('<time datetime="{}">{}</time>', when.isoformat(), shown)
+
+
+def badge(word: str) -> SafeString:
+    """A state, status, verdict or outcome as a coloured word."""
+    return format_html('<span class="cw-badge cw-{}">{}</span>', word.replace("_", "-"), word.replace("_", " ") or "–")
+
+
+def link(row: Any, text: str = "") -> str | SafeString:
+    """A link to a row's page; a dash for None."""
+    return "–" if row is None else format_html('<a href="{}">{}</a>', page_of(row), text or str(row))
+
+
+def short(public_id: Any) -> str:
+    """The first and last parts of a public id: enough to tell rows of one list apart."""
+    text = str(public_id)
+    return f"{text[:8]}…{text[-6:]}"
+
+
+def pairs(mapping: dict[str, Any]) -> str:
+    """A small flat object as text: `invoice_id = INV-7, message_id = 9`; a dash for an empty one."""
+    return ", ".join(f"{name} = {value}" for name, value in mapping.items()) or "–"

@@ -1,0 +1,78 @@
+"""Who may look and act, and the record of what they did."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from chimeway_py.errors import Invalid, fault
+from chimeway_py.text import is_storable
+from tenants.models import Membership, OperatorAction, Role
+from tenants.scope import tenant_scope
+
+LONGEST_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A person at the admin: the account, and what it may do in which tenant."""
+
+    user_id: int
+    username: str
+    roles: dict[int, Role]
+
+    def may(self, role: Role, tenant_id: int | None = None) -> bool:
+        """Whether the operator has the role in this tenant; without one, in any."""
+        held = self.roles.values() if tenant_id is None else [self.roles[tenant_id]] if tenant_id in self.roles else []
+        return any(one.includes(role) for one in held)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What came of one wish for one object. An empty `refusal` means that it moved."""
+
+    object_kind: str
+    object_ref: str
+    refusal: str = ""
+
+
+def memberships_of_user(user_id: int) -> dict[int, Role]:
+    """The role that an operator account has in each tenant it is a member of, by tenant id."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id, role FROM memberships_of_user(%s)", [user_id])
+        return {tenant_id: Role(role) for tenant_id, role in cursor.fetchall()}
+
+
+def set_role(*, tenant_id: int, user_id: int, role: Role) -> Membership:
+    """The membership of an account, with this role from now on."""
+    with tenant_scope(tenant_id):
+        found, _ = Membership.objects.update_or_create(tenant_id=tenant_id, user_id=user_id, defaults={"role": role})
+        return found
+
+
+def check_reason(reason: str) -> str:
+    """The reason without surrounding blanks. Raises `Invalid` unless it is 1 to 200 characters."""
+    said = reason.strip()
+    if not said or not is_storable(said, LONGEST_REASON):
+        raise Invalid("Say why, in 1 to 200 characters.", [fault("/reason", "bad_reason", "1 to 200 characters.")])
+    return said
+
+
+def record_acts(*, tenant_id: int, operator: Operator, action: str, reason: str, acts: Iterable[Act]) -> None:
+    """Write down what an operator asked for and what came of it, one row per object, in the caller's transaction."""
+    with tenant_scope(tenant_id) as scope:
+        OperatorAction.objects.bulk_create(
+            OperatorAction(
+                tenant_id=tenant_id,
+                user_id=operator.user_id,
+                username=operator.username,
+                action=action,
+                object_kind=act.object_kind,
+                object_ref=act.object_ref,
+                reason=reason,
+                moved=not act.refusal,
+                refusal=act.refusal[:200],
+                acted_at=scope.now,
+            )
+            for act in acts
+        )
