@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db.migrations.operations import RunSQL
 
-SCOPE = "nullif(current_setting('chimeway.tenant_ids', true), '')::bigint[]"
+ONE = "(SELECT nullif(current_setting('chimeway.tenant_id', true), '')::bigint)"
+SEVERAL = "(SELECT nullif(current_setting('chimeway.tenant_ids', true), '')::bigint[])::bigint[]"
 
 
 def isolate(table: str, *, references: Mapping[str, str] | None = None, append_only: bool = False) -> list[RunSQL]:
@@ -42,7 +43,10 @@ def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
         [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-            f"CREATE POLICY tenant_scope ON {table} USING ({column} = ANY ((SELECT {SCOPE})::bigint[]))",
+            # Two policies and not one list: an index condition on a list costs the planner ten descents, and between
+            # indexes that all start with the tenant it then chooses by chance.
+            f"CREATE POLICY tenant_scope ON {table} USING ({column} = {ONE})",
+            f"CREATE POLICY operator_scope ON {table} USING ({column} = ANY ({SEVERAL}))",
             f"CREATE POLICY owner_sees_all ON {table} TO CURRENT_USER USING (true)",
             f"REVOKE ALL ON {table} FROM {app}, {operator}",
             f"GRANT {rights} ON {table} TO {app}",
@@ -50,6 +54,7 @@ def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
         ],
         [
             f"DROP POLICY owner_sees_all ON {table}",
+            f"DROP POLICY operator_scope ON {table}",
             f"DROP POLICY tenant_scope ON {table}",
             f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",

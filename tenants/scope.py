@@ -1,7 +1,8 @@
 """The tenant scope: one transaction that may touch the rows of the tenants it names, and no others.
 
-Row-level security compares each row with the setting `chimeway.tenant_ids`, which lives as long as the transaction.
-Without it a connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and
+Row-level security compares each row with the settings `chimeway.tenant_id` (one tenant: everything the service does) and
+`chimeway.tenant_ids` (several: an operator at the admin), which live as long as the transaction. Without them a
+connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and
 timers are judged by (`now()` is frozen at the start of a transaction: a statement that waited for a lock must not use
 it).
 """
@@ -14,7 +15,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-_ENTER = "SELECT set_config('chimeway.tenant_ids', %s, true), clock_timestamp()"
+_ENTER = """
+SELECT set_config('chimeway.tenant_id', %s, true), set_config('chimeway.tenant_ids', %s, true), clock_timestamp()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +72,7 @@ def database_now() -> datetime:
 
 def _enter(tenant_ids: tuple[int, ...]) -> datetime:
     with connection.cursor() as cursor:
-        cursor.execute(_ENTER, ["{" + ",".join(map(str, tenant_ids)) + "}"])
-        return cursor.fetchone()[1]  # type: ignore[no-any-return]
+        one = str(tenant_ids[0]) if len(tenant_ids) == 1 else ""
+        several = "{" + ",".join(map(str, tenant_ids)) + "}" if len(tenant_ids) > 1 else ""
+        cursor.execute(_ENTER, [one, several])
+        return cursor.fetchone()[2]  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ def test_without_a_scope_there_are_no_rows(app: Connection, tenant: Tenant) -> N
 
 
 def test_in_a_scope_there_is_one_tenant(app: Connection, tenant: Tenant, other_tenant: Tenant) -> None:
-    app.execute("SELECT set_config('chimeway.tenant_ids', %s, false)", [f"{{{tenant.pk}}}"])
+    app.execute("SELECT set_config('chimeway.tenant_id', %s, false)", [str(tenant.pk)])
 
     assert app.execute("SELECT id FROM tenants_tenant").fetchall() == [(tenant.pk,)]
 
