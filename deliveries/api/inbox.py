@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -44,7 +44,7 @@ class InboxView(TenantView):
 
 
 class MarkView(TenantView):
-    """Marks an item; the address says with what."""
+    """Marks an item; each subclass says with what."""
 
     scopes = {"POST": Scope.INBOX_WRITE}
     mark: ClassVar[Mark]
@@ -55,9 +55,9 @@ class MarkView(TenantView):
         return Response(InboxItemSerializer(marked).data)
 
 
-def marking(mark: Mark, verb: str) -> type[MarkView]:
-    """The view of one mark, described in OpenAPI under its own name."""
-    described: Any = extend_schema(
+def _described(mark: Mark, verb: str) -> Any:
+    """How OpenAPI tells of one mark."""
+    return extend_schema(
         operation_id=f"inbox_{verb}",
         summary=f"Mark an item as {mark}",
         description=f"Sets `{mark}_at` once and sends the signal `notification.{mark}` once; again, nothing happens.",
@@ -66,10 +66,27 @@ def marking(mark: Mark, verb: str) -> type[MarkView]:
         responses=answers(InboxItemSerializer, 404),
         tags=["Inbox"],
     )
-    view: type[MarkView] = described(
-        type(f"{mark.title()}View", (MarkView,), {"mark": mark, "__doc__": MarkView.__doc__})
-    )
-    return view
+
+
+@extend_schema_view(post=_described(Mark.SEEN, "seen"))
+class SeenView(MarkView):
+    """The item was on a screen."""
+
+    mark = Mark.SEEN
+
+
+@extend_schema_view(post=_described(Mark.READ, "read"))
+class ReadView(MarkView):
+    """The item was read."""
+
+    mark = Mark.READ
+
+
+@extend_schema_view(post=_described(Mark.ARCHIVED, "archive"))
+class ArchiveView(MarkView):
+    """The item was put away."""
+
+    mark = Mark.ARCHIVED
 
 
 def shown(items: InboxItemQuerySet, show: str) -> InboxItemQuerySet:

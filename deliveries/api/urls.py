@@ -4,18 +4,14 @@ from django.urls import URLPattern, path
 
 from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
-from deliveries.api.inbox import InboxView, marking
+from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
 from deliveries.api.templates import TemplateListView, TemplateView
-from deliveries.services import Mark
-
-_VERBS = {"seen": Mark.SEEN, "read": Mark.READ, "archive": Mark.ARCHIVED}
 
 urlpatterns: list[URLPattern] = [
     # A subject may hold slashes, so the longer addresses come first.
-    *(
-        path(f"inbox/<path:subject>/<uuid:item>/{verb}", marking(mark, verb).as_view(), name=f"inbox-{verb}")
-        for verb, mark in _VERBS.items()
-    ),
+    path("inbox/<path:subject>/<uuid:item>/seen", SeenView.as_view(), name="inbox-seen"),
+    path("inbox/<path:subject>/<uuid:item>/read", ReadView.as_view(), name="inbox-read"),
+    path("inbox/<path:subject>/<uuid:item>/archive", ArchiveView.as_view(), name="inbox-archive"),
     path("inbox/<path:subject>", InboxView.as_view(), name="inbox"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("deliveries/<uuid:delivery>", DeliveryView.as_view(), name="delivery"),
