@@ -181,7 +181,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/v1",
-    "ENUM_NAME_OVERRIDES": {"DeliveryStatus": "deliveries.states.DeliveryStatus"},
+    "ENUM_NAME_OVERRIDES": {
+        "DefinitionStatus": "workflows.models.definition.DefinitionStatus",
+        "DeliveryStatus": "deliveries.states.DeliveryStatus",
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
