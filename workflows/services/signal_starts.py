@@ -59,10 +59,11 @@ def _insert(
 def _new_run(loaded: Loaded, rule: StartRule, signal: SignalFacts) -> NewRun | Judged:
     """The run that a signal starts, or why it starts none."""
     facts: dict[str, Any] = {"signal": signal.as_tree(), "data": signal.data}
+    which = {"definition": f"{loaded.key} v{loaded.version}"}
     if rule.when is not None:
         judgement = evaluate(rule.when, facts)
         if not judgement.held:
-            return Judged("rejected", "condition_not_met", context=judgement.as_context())
+            return Judged("rejected", "condition_not_met", context=which | judgement.as_context())
     found = {name: lookup(facts, path) for name, path in {"": rule.subject, **rule.correlate}.items()}
     subject = found.pop("")
     run = NewRun(
@@ -77,4 +78,5 @@ def _new_run(loaded: Loaded, rule: StartRule, signal: SignalFacts) -> NewRun | J
     try:
         return check_starts(loaded, [run])[0]
     except Invalid as error:
-        return Judged("rejected", "start_refused", context={"faults": [dict(one) for one in error.detail]})  # type: ignore[arg-type]
+        faults = [dict(one) for one in error.detail]  # type: ignore[arg-type]
+        return Judged("rejected", "start_refused", context=which | {"faults": faults})

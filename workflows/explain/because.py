@@ -1,0 +1,89 @@
+"""One clause for every reason: what a line of the trace says, in plain English."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from workflows.explain.wording import outcome, quoted
+from workflows.states import Cause, Reason
+
+WHO = {
+    Cause.API: "an API call",
+    Cause.OPERATOR: "an operator",
+    Cause.SIGNAL: "a signal",
+    Cause.TRIGGER: "its trigger",
+    Cause.STEP: "a step",
+    Cause.TIMER: "a timer",
+    Cause.SWEEP: "a sweep",
+}
+
+Context = Mapping[str, Any]
+Clause = Callable[[str, Context], str]
+
+
+def who(cause: str, ref: str) -> str:
+    """Who or what made something happen, by name where there is one."""
+    actor = WHO.get(Cause(cause), cause) if cause in Cause.values else "somebody"
+    return f"{actor} ({ref})" if ref and cause in {Cause.API, Cause.OPERATOR} else actor
+
+
+def because(reason: str, step: str, context: Context) -> str:
+    """A clause that fits after "because" or "when". `step` is where the run stood, `context` that of the transition."""
+    clause = CLAUSES.get(Reason(reason)) if reason in Reason.values else None
+    return clause(step, context) if clause else f"of {reason or 'nothing that was noted'}"
+
+
+def _signal(context: Context) -> str:
+    return str(context.get("signal") or "a signal")
+
+
+def _branch(step: str, context: Context) -> str:
+    taken = context.get("when")
+    if isinstance(taken, int):
+        return f"condition {taken + 1} of {quoted(step)} held"
+    return f"no condition of {quoted(step)} held"
+
+
+def _outcome(context: Context) -> str:
+    return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
+
+
+CLAUSES: Mapping[Reason, Clause] = {
+    Reason.CREATED: lambda step, context: "it was created",
+    Reason.STARTED: lambda step, context: "it has begun",
+    Reason.SCHEDULED: lambda step, context: "it is scheduled",
+    Reason.STEP_OWED: lambda step, context: f"the work of {quoted(step)} is owed",
+    Reason.STEP_SETTLED: lambda step, context: f"{quoted(step)} ended with {_outcome(context)}",
+    Reason.RETRY_SCHEDULED: lambda step, context: f"{quoted(step)} is tried again after {_outcome(context)}",
+    Reason.OUTCOME_NOTED: lambda step, context: (
+        f"{quoted(str(context.get('of') or step))} turned out later as {_outcome(context)}"
+    ),
+    Reason.BRANCH_TAKEN: _branch,
+    Reason.WAIT_OPENED: lambda step, context: f"it came to the wait {quoted(step)}",
+    Reason.SIGNAL_MATCHED: lambda step, context: f"the signal {_signal(context)} came",
+    Reason.EARLY_SIGNAL_USED: lambda step, context: f"the early signal {_signal(context)} was used",
+    Reason.SIGNAL_BUFFERED: lambda step, context: f"{_signal(context)} came early and was kept",
+    Reason.SIGNAL_REJECTED: lambda step, context: f"{_signal(context)} came and its condition was not met",
+    Reason.WAIT_TIMED_OUT: lambda step, context: f"the time of the wait {quoted(step)} was up",
+    Reason.WOKEN: lambda step, context: f"somebody ended the wait {quoted(step)} by hand",
+    Reason.LAST_STEP_DONE: lambda step, context: f"{quoted(step)} was the last step",
+    Reason.RULE_COMPLETED: lambda step, context: f"a rule of {quoted(step)} completes it",
+    Reason.RULE_STOPPED: lambda step, context: (
+        f"a rule of {quoted(step)} stops it ({context.get('terminal_reason') or 'no reason given'})"
+    ),
+    Reason.CANCELLED: lambda step, context: (
+        f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
+    ),
+    Reason.DEADLINE_PASSED: lambda step, context: f"its deadline passed while it stood at {quoted(step)}",
+    Reason.STEP_QUARANTINED: lambda step, context: (
+        f"one worker after another was lost at {quoted(step)}, so nobody tries it any more"
+    ),
+    Reason.UNKNOWN_OUTCOME: lambda step, context: (
+        f"nobody can tell whether {quoted(step)} took effect, and it must not happen twice"
+    ),
+    Reason.ATTEMPT_LOST: lambda step, context: f"the worker that tried {quoted(step)} was lost",
+    Reason.STALE_ATTEMPT: lambda step, context: (
+        f"a worker came back too late with {quoted(step)}, and what it said was dropped"
+    ),
+    Reason.STEP_KIND_UNKNOWN: lambda step, context: f"no running code knows the kind of {quoted(step)}",
+    Reason.ENGINE_ERROR: lambda step, context: f"the engine failed at {quoted(step)}",
+}

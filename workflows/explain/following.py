@@ -1,0 +1,93 @@
+"""What may happen next to a run, where each leads, and what can be asked for now."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from workflows.definitions.document import Target
+from workflows.explain.explanation import Action, AwaitedSignal, Next, NextOn, Then, Waiting
+from workflows.explain.picture import Picture
+from workflows.states import TERMINAL, RunState
+
+
+def waiting_for(picture: Picture) -> Waiting | None:
+    """The open wait with its targets resolved, or None."""
+    wait = picture.wait
+    if wait is None:
+        return None
+    signals = tuple(
+        AwaitedSignal(rule["name"], rule.get("match"), rule.get("when"), then(picture, rule.get("then")))
+        for rule in wait.signals
+    )
+    on_timeout = then(picture, wait.on_timeout) if wait.due_at is not None else None
+    return Waiting(wait.step, wait.visit, wait.opened_at, signals, wait.due_at, on_timeout)
+
+
+def then(picture: Picture, declared: Any) -> Then:
+    """Where a target of the current step leads: {step: …} or {state: …, reason: …}."""
+    target = Target.parse(declared)
+    step = picture.follow(target)
+    if step:
+        return {"step": step}
+    if target.kind == "stop":
+        return {"state": "stopped", "reason": target.reason}
+    return {"state": "completed"}
+
+
+def follows(picture: Picture) -> tuple[Next, ...]:
+    """What may happen next, soonest first where times are known; empty for a finished run."""
+    run = picture.run
+    if run.state in TERMINAL:
+        return ()
+    found = [*_of_state(picture)]
+    if run.engine_failures:
+        found.append(Next(NextOn.ENGINE, {"step": run.step or _first(picture)}, run.due_at))
+    if run.deadline_at is not None:
+        found.append(Next(NextOn.DEADLINE, {"state": "expired", "reason": "deadline_passed"}, run.deadline_at))
+    return tuple(sorted(found, key=lambda one: (one.at is None, one.at or picture.now)))
+
+
+def actions(picture: Picture) -> tuple[Action, ...]:
+    """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
+    state = picture.run.state
+    ended = f"The run has ended: it is {state}."
+    asleep = state == RunState.WAITING and picture.wait is not None
+    return (
+        Action("cancel", state not in TERMINAL, ended if state in TERMINAL else ""),
+        Action("wake", asleep, "" if asleep else ended if state in TERMINAL else "The run does not wait."),
+    )
+
+
+def _of_state(picture: Picture) -> Iterator[Next]:
+    run = picture.run
+    if run.state == RunState.PENDING:
+        yield Next(NextOn.START, {"step": _first(picture)}, run.due_at)
+    elif run.state == RunState.WAITING:
+        yield from _of_wait(picture)
+    elif run.state == RunState.ACTIVE:
+        yield from _of_work(picture)
+
+
+def _of_wait(picture: Picture) -> Iterator[Next]:
+    waiting = waiting_for(picture)
+    if waiting is None:
+        return
+    for awaited in waiting.signals:
+        yield Next(NextOn.SIGNAL, awaited.then, name=awaited.signal)
+    if waiting.on_timeout is not None:
+        yield Next(NextOn.TIMER, waiting.on_timeout, waiting.due_at)
+
+
+def _of_work(picture: Picture) -> Iterator[Next]:
+    """The next try, and what its outcomes lead to."""
+    step, work = picture.version.document.by_key.get(picture.run.step), picture.work
+    if step is None or work is None:
+        return
+    if work.status == "owed":
+        yield Next(NextOn.ATTEMPT, {"step": step.key, "attempt": work.attempts_made + 1}, work.due_at)
+    for word, target in step.on_outcome.items():
+        yield Next(NextOn.OUTCOME, then(picture, target.as_declared()), name=word)
+    yield Next(NextOn.OUTCOME, then(picture, "next"))
+
+
+def _first(picture: Picture) -> str:
+    return picture.version.document.steps[0].key

@@ -1,0 +1,170 @@
+"""What is read to explain a run: the run, its open wait and its work, the version it follows, the end of its trace."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from workflows.definitions.document import Target
+from workflows.errors import RunNotFound
+from workflows.services.documents import Loaded, documents
+from workflows.states import NOTED
+from workflows.store.sql import fetch
+
+RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
+
+_RUN = """
+SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, r.status_context, r.step, r.visits,
+       r.pending_signals, r.suspended_until, r.deadline_at, r.due_at, r.terminal_reason, r.engine_failures, r.seq,
+       r.created_at, r.step_entered_at, r.finished_at,
+       w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout,
+       s.status, s.attempts_made, s.lost_attempts, s.due_at,
+       a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until
+  FROM workflows_run r
+  LEFT JOIN workflows_wait w ON w.tenant_id = r.tenant_id AND w.run_id = r.id AND w.closed_at IS NULL
+  LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.resend = 0
+        AND s.step = r.step AND s.visit = (r.visits ->> r.step)::int
+  LEFT JOIN LATERAL (
+        SELECT o.step, o.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at,
+               CASE WHEN a.status = 'running' THEN o.due_at END AS lease_until
+          FROM workflows_steprun o JOIN workflows_attempt a ON a.tenant_id = o.tenant_id AND a.step_run_id = o.id
+         WHERE o.tenant_id = r.tenant_id AND o.run_id = r.id ORDER BY a.started_at DESC, a.id DESC LIMIT 1) a ON true
+ WHERE r.tenant_id = %s AND r.public_id = %s
+"""
+_TRACE = """
+SELECT seq, step, visit, from_state, to_state, reason, cause, cause_ref, context, occurred_at
+  FROM workflows_transition
+ WHERE tenant_id = %s AND run_id = %s AND (seq > %s
+    OR (step = %s AND visit = %s AND NOT (from_state = to_state AND reason = ANY(%s))))
+ ORDER BY seq
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """The run's own columns."""
+
+    id: int
+    public_id: uuid.UUID
+    definition_id: int
+    subject: str
+    state: str
+    status_reason: str
+    status_context: Mapping[str, Any]
+    step: str
+    visits: Mapping[str, int]
+    pending_signals: int
+    suspended_until: datetime | None
+    deadline_at: datetime | None
+    due_at: datetime | None
+    terminal_reason: str
+    engine_failures: int
+    seq: int
+    created_at: datetime
+    step_entered_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWait:
+    """The open wait as it is stored: match values filled in, targets in the words of the document."""
+
+    step: str
+    visit: int
+    opened_at: datetime
+    signals: Sequence[Mapping[str, Any]]
+    due_at: datetime | None
+    on_timeout: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The step run of the current visit. `due_at`: when it may be claimed, or when the lease on it ends."""
+
+    status: str
+    attempts_made: int
+    lost_attempts: int
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """The latest attempt of the run."""
+
+    step: str
+    visit: int
+    number: int
+    status: str
+    outcome: str
+    error: str
+    started_at: datetime
+    finished_at: datetime | None
+    retry_at: datetime | None
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenLine:
+    """A line of the trace, as far as an explanation uses it."""
+
+    seq: int
+    step: str
+    visit: int
+    from_state: str
+    to_state: str
+    reason: str
+    cause: str
+    cause_ref: str
+    context: Mapping[str, Any]
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All of it, at one moment. `trace` ends with the latest line; what it leaves out are notes of long ago."""
+
+    run: RunRow
+    version: Loaded
+    wait: OpenWait | None
+    work: Work | None
+    last: Try | None
+    trace: tuple[SeenLine, ...]
+    now: datetime
+
+    @property
+    def visit(self) -> int:
+        """Which visit of the current step this is; 0 before the first step."""
+        return self.run.visits.get(self.run.step, 0)
+
+    def follow(self, target: Target) -> str:
+        """The step that a target of the current step leads to, or an empty text where it ends the run."""
+        if target.kind == "goto":
+            return target.step
+        here = self.version.document.by_key.get(self.run.step)
+        after = self.version.document.step_after(here) if here and target.kind == "next" else None
+        return after.key if after else ""
+
+
+def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture:
+    """Read what explains a run, in three statements at most, inside the tenant's scope. Raises `RunNotFound`."""
+    rows = fetch(_RUN, [tenant_id, public_id])
+    if not rows:
+        raise RunNotFound("No such run.")
+    row = rows[0]
+    run = RunRow(*row[:19])
+    return Picture(
+        run=run,
+        version=documents(tenant_id, [run.definition_id])[run.definition_id],
+        wait=OpenWait(*row[19:25]) if row[19] is not None else None,
+        work=Work(*row[25:29]) if row[25] is not None else None,
+        last=Try(*row[29:]) if row[29] is not None else None,
+        trace=_trace(tenant_id, run),
+        now=now,
+    )
+
+
+def _trace(tenant_id: int, run: RunRow) -> tuple[SeenLine, ...]:
+    here = [run.step, run.visits.get(run.step, 0)]
+    rows = fetch(_TRACE, [tenant_id, run.id, run.seq - RECENT, *here, [str(reason) for reason in NOTED]])
+    return tuple(SeenLine(*row) for row in rows)

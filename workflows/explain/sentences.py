@@ -1,0 +1,133 @@
+"""The sentence of an explanation: one for every state and every reason."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from workflows.definitions.document import Target
+from workflows.explain.because import because, who
+from workflows.explain.picture import Picture, SeenLine
+from workflows.explain.wording import counted, goes, instant, listed, matched, outcome, quoted
+from workflows.states import Reason, RunState
+
+_PATIENCE = timedelta(seconds=15)  # what is later than a sweep is overdue
+
+ENDED = {
+    RunState.COMPLETED: "Completed",
+    RunState.STOPPED: "Stopped",
+    RunState.CANCELLED: "Cancelled",
+    RunState.FAILED: "Failed",
+    RunState.EXPIRED: "Expired",
+}
+RULES = {Reason.RULE_COMPLETED, Reason.RULE_STOPPED}
+
+
+def sentence(picture: Picture) -> str:
+    """Where the run stands and why, for a person who knows the journey but not this service."""
+    state = RunState(picture.run.state)
+    said = _ended(picture, ENDED[state]) if state in ENDED else _LIVE[state](picture)
+    return " ".join([said, *_remarks(picture)])
+
+
+def since(picture: Picture) -> SeenLine | None:
+    """The line of the trace that brought the run into its present status."""
+    status = [line for line in _visit(picture) if line.reason == picture.run.status_reason]
+    return status[-1] if status else None
+
+
+def _visit(picture: Picture) -> list[SeenLine]:
+    return [line for line in picture.trace if (line.step, line.visit) == (picture.run.step, picture.visit)]
+
+
+def _pending(picture: Picture) -> str:
+    run = picture.run
+    begins = f"begins with {quoted(picture.version.document.steps[0].key)}"
+    if run.due_at is not None and run.due_at > picture.now:
+        return f"Scheduled: it {begins} at {instant(run.due_at, picture.now)}."
+    return f"Created at {instant(run.created_at, picture.now)}; the engine takes it up next and it {begins}."
+
+
+def _active(picture: Picture) -> str:
+    here = f"At {quoted(picture.run.step)} since {instant(picture.run.step_entered_at, picture.now)}"
+    if picture.work is None:
+        return f"{here}."
+    return f"{here}: {_in_flight(picture) if picture.work.status == 'running' else _owed(picture)}."
+
+
+def _in_flight(picture: Picture) -> str:
+    work, last = picture.work, picture.last
+    assert work is not None
+    began = f" began at {instant(last.started_at, picture.now)}" if last else ""
+    if work.due_at is not None and work.due_at <= picture.now:
+        return f"attempt {work.attempts_made}{began} and its worker has fallen silent; another worker takes over"
+    return f"attempt {work.attempts_made}{began} and is in flight"
+
+
+def _owed(picture: Picture) -> str:
+    work, last = picture.work, picture.last
+    assert work is not None
+    if not work.attempts_made or last is None:
+        return "its work is owed, and no worker has taken it up yet"
+    ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
+    at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
+    return f"{ended}; attempt {work.attempts_made + 1} comes{at}"
+
+
+def _waiting(picture: Picture) -> str:
+    run, wait = picture.run, picture.wait
+    if wait is None:
+        return f"Waiting at {quoted(run.step)}, and the wait itself is missing."
+    names = [f"{rule['name']}{matched(rule.get('match'))}" for rule in wait.signals]
+    what = f" for {listed(names, 'or')}" if names else ""
+    here = f"Waiting at {quoted(run.step)} since {instant(wait.opened_at, picture.now)}{what}"
+    if wait.due_at is None:
+        return f"{here}; no time limit is set."
+    will = goes(picture, Target.parse(wait.on_timeout))
+    if wait.due_at <= picture.now - _PATIENCE:
+        late = f"its time was up at {instant(wait.due_at, picture.now)} and the engine is late"
+        return f"{here}; {late}: it {will} as soon as it is taken up."
+    return f"{here}; at {instant(wait.due_at, picture.now)} it {will}."
+
+
+def _paused(picture: Picture) -> str:
+    until = picture.run.suspended_until
+    ends = f"until {instant(until, picture.now)}" if until else "until somebody resumes it"
+    return f"Paused at {quoted(picture.run.step)}: nothing happens {ends}."
+
+
+def _ended(picture: Picture, word: str) -> str:
+    run, line = picture.run, since(picture)
+    at = f" at {instant(run.finished_at, picture.now)}" if run.finished_at else ""
+    if run.status_reason == Reason.CANCELLED and line is not None:
+        return f"{word}{at} by {who(line.cause, line.cause_ref)}: {run.terminal_reason or 'no reason was given'}."
+    why = because(run.status_reason, run.step, run.status_context)
+    before = _cause_of_rule(picture, line)
+    return f"{word}{at}, because {why}{f' when {before}' if before else ''}."
+
+
+def _cause_of_rule(picture: Picture, line: SeenLine | None) -> str:
+    """What made the rule apply that ended the run: the line before tells."""
+    if line is None or line.reason not in RULES:
+        return ""
+    before = [other for other in _visit(picture) if other.seq == line.seq - 1]
+    return because(before[0].reason, before[0].step, before[0].context) if before else ""
+
+
+def _remarks(picture: Picture) -> list[str]:
+    run, remarks = picture.run, []
+    if run.pending_signals:
+        kept = counted(run.pending_signals, "early signal is", "early signals are")
+        remarks.append(f"{kept} kept for a later wait.")
+    if run.engine_failures:
+        again = f" and tries again at {instant(run.due_at, picture.now)}" if run.due_at else ""
+        remarks.append(f"The engine failed on this run {counted(run.engine_failures, 'time')}{again}.")
+    if run.state in _LIVE and run.deadline_at is not None:
+        remarks.append(f"It expires at {instant(run.deadline_at, picture.now)}.")
+    return remarks
+
+
+_LIVE: Mapping[str, Callable[[Picture], str]] = {
+    RunState.PENDING: _pending,
+    RunState.ACTIVE: _active,
+    RunState.WAITING: _waiting,
+    RunState.PAUSED: _paused,
+}
