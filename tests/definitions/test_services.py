@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
@@ -202,3 +203,13 @@ def test_the_latest_of_each_key(tenant: Tenant) -> None:
         definitions.ensure_definition(tenant_id=tenant.pk, document=document(key=key, deadline=deadline))
 
     assert [str(row) for row in definitions.latest_definitions(tenant_id=tenant.pk)] == ["a v1", "b v2"]
+
+
+@pytest.mark.parametrize("change", [{"version": 9}, {"document": {}}, {"status": "draft"}, {"checksum": "0" * 64}])
+def test_the_database_refuses_to_change_a_published_version(tenant: Tenant, change: dict[str, Any]) -> None:
+    definition = definitions.ensure_definition(tenant_id=tenant.pk, document=document())
+
+    with pytest.raises(DatabaseError, match="never changes"), tenant_scope(tenant.pk):
+        Definition.objects.filter(pk=definition.pk).update(**change)
+    with pytest.raises(DatabaseError, match="never changes"), tenant_scope(tenant.pk):
+        Definition.objects.filter(pk=definition.pk).delete()

@@ -1,11 +1,23 @@
 """Definitions: what product teams write, one row per version."""
 
+import pgtrigger
 from django.db import models
 from django.utils import timezone
 
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from workflows.querysets import DefinitionQuerySet
+
+
+# Runs stand on a published version: it may be retired, and nothing else of it changes, whoever asks.
+_FROZEN = """
+IF TG_OP = 'DELETE' OR NEW.status = 'draft'
+   OR (NEW.tenant_id, NEW.key, NEW.version, NEW.checksum, NEW.document)
+      IS DISTINCT FROM (OLD.tenant_id, OLD.key, OLD.version, OLD.checksum, OLD.document) THEN
+    RAISE EXCEPTION 'a published version of a definition never changes';
+END IF;
+RETURN NEW;
+"""
 
 
 class DefinitionStatus(models.TextChoices):
@@ -45,6 +57,15 @@ class Definition(TenantRow):
                 fields=["tenant", "start_signal"],
                 condition=models.Q(status="published"),
                 name="definition_start_signal",
+            )
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="published_is_frozen",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                condition=pgtrigger.Condition("OLD.status <> 'draft'"),
+                func=_FROZEN,
             )
         ]
 
