@@ -5,6 +5,8 @@ import shutil
 import time
 from pathlib import Path
 
+import redis
+
 from chimeway_py.embedded.memory import LOOPBACK, Memory, is_listening
 from chimeway_py.embedded.processes import Child, DidNotStart
 
@@ -44,6 +46,11 @@ class Broker:
     def stop(self) -> None:
         """End the server. Stopping twice is harmless."""
         self.server.stop(grace=5)
+
+    def flush(self) -> None:
+        """FLUSHALL: forget every message, as an eviction or a wrong command would."""
+        with redis.Redis.from_url(self.url) as client:
+            client.flushall()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would do it: everything in it is gone."""
