@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
-
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import read_instant
 from signals_app.services.new_signal import ATTRIBUTE, NAME, NewSignal
 
 Headers = Mapping[str, str]
@@ -135,13 +134,9 @@ def _instant(place: Place | None, headers: Headers, body: Any, faults: list[dict
         return None
     if type(value) is int and 0 <= value <= _LAST_SECOND:
         return datetime.fromtimestamp(value, UTC)
-    try:
-        instant = parse_datetime(value) if isinstance(value, str) else None
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
+    instant = read_instant(value)
+    if instant is None:
         faults.append(fault(_shown(place), "bad_time", "ISO 8601 with an offset, or whole seconds since 1970."))
-        return None
     return instant
 
 

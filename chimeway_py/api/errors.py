@@ -141,10 +141,11 @@ def _headers(refusal: ChimewayError, error: Exception) -> dict[str, str]:
 
 
 def _report(error: Exception, request: Any) -> None:
-    """Log an exception nobody foresaw, the way Django does for views that let it through."""
-    if request is not None:
+    """Tell whoever listens (the log, an error tracker) of an exception nobody foresaw, as Django itself would."""
+    if request is None:
+        structlog.get_logger(__name__).error("request_broken", exc_info=error)
+    else:
         got_request_exception.send(sender=None, request=getattr(request, "_request", request))
-    structlog.get_logger(__name__).error("request_broken", error=type(error).__name__, exc_info=error)
 
 
 __all__ = [

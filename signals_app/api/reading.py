@@ -1,13 +1,11 @@
 """From a JSON body to signals. By hand, because a batch holds a thousand of them; `schemas.py` describes the shape."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
-
-from django.utils.dateparse import parse_datetime
 
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import read_instant
 from signals_app.services import NewSignal
 
 MAX_BATCH = 1000
@@ -52,7 +50,7 @@ def _read(items: list[Any], path: str, faults: list[dict[str, str]]) -> list[New
         faults += _faults(item, f"{path}/{index}")
     if faults:
         raise Invalid("The signal is not valid.", faults)
-    return [NewSignal(**{**item, "occurred_at": _instant(item.get("occurred_at"))}) for item in items]
+    return [NewSignal(**{**item, "occurred_at": read_instant(item.get("occurred_at"))}) for item in items]
 
 
 def _faults(item: Any, path: str) -> Iterator[dict[str, str]]:
@@ -66,13 +64,5 @@ def _faults(item: Any, path: str) -> Iterator[dict[str, str]]:
             yield fault(pointer(path, name), "unknown_key", "No such member.")
         elif not isinstance(value, MEMBERS[name][0]):
             yield fault(f"{path}/{name}", "bad_type", f"Must be {MEMBERS[name][1]}.")
-        elif name == "occurred_at" and _instant(value) is None:
+        elif name == "occurred_at" and read_instant(value) is None:
             yield fault(f"{path}/{name}", "bad_time", "An instant with an offset, such as 2026-11-20T09:30:00Z.")
-
-
-def _instant(text: Any) -> datetime | None:
-    try:
-        instant = parse_datetime(text) if text else None
-    except ValueError:
-        return None
-    return instant if instant and instant.tzinfo else None

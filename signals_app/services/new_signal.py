@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import in_utc
 from signals_app.services.payloads import canonical, digest
 from tenants.ids import new_public_id
 
@@ -61,7 +62,7 @@ def check_signals(signals: Sequence[NewSignal]) -> list[CheckedSignal]:
 
 def _checked(signal: NewSignal) -> CheckedSignal:
     correlation = {attribute: _text(value) for attribute, value in signal.correlation.items()}
-    occurred_at = signal.occurred_at.astimezone(UTC) if signal.occurred_at else None
+    occurred_at = in_utc(signal.occurred_at)
     said = [signal.name, signal.subject, correlation, signal.data, occurred_at and occurred_at.isoformat()]
     return CheckedSignal(
         name=signal.name,
@@ -82,8 +83,8 @@ def _faults(signal: NewSignal) -> Iterator[tuple[str, str, str]]:
         yield "/subject", "bad_subject", "Text of at most 200 characters, without NUL or lone surrogates."
     if not _storable(signal.external_id, 200):
         yield "/external_id", "bad_id", "Text of at most 200 characters, without NUL or lone surrogates."
-    if signal.occurred_at is not None and signal.occurred_at.tzinfo is None:
-        yield "/occurred_at", "no_time_zone", "An instant with an offset, such as 2026-11-20T09:30:00Z."
+    if signal.occurred_at is not None and in_utc(signal.occurred_at) is None:
+        yield "/occurred_at", "bad_time", "An instant with an offset, such as 2026-11-20T09:30:00Z."
     yield from _correlation_faults(signal.correlation)
     yield from _data_faults(signal.data)
 

@@ -1,7 +1,6 @@
 """Tenants cannot meet: row-level security and composite keys, asked of every table there is."""
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 from django.apps import apps
@@ -18,11 +17,10 @@ TABLES = [model for model in apps.get_models() if issubclass(model, TenantRow)]
 
 
 @pytest.fixture
-def key_of_each(tenant: Tenant, other_tenant: Tenant) -> Iterator[None]:
+def key_of_each(tenant: Tenant, other_tenant: Tenant) -> None:
     """Both tenants own a row."""
     for owner in (tenant, other_tenant):
         create_api_key(tenant_id=owner.pk, name="ci", scopes=[])
-    yield
 
 
 def test_the_role_of_the_service_can_bypass_nothing() -> None:
