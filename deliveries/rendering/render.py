@@ -50,7 +50,7 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
     template = _parsed(source, html)
     try:
         with time_limit(RENDER_SECONDS):
-            return template.render(facts)
+            return _storable(template.render(facts))
     except UndefinedError as error:
         raise TemplateFault(f"undefined variable: {_name_at(error, source)}") from error
     except TimeLimitReached:
@@ -59,6 +59,13 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
         raise TemplateFault(_without_values(error)) from error
     except (ArithmeticError, TypeError, ValueError, RecursionError, AttributeError, LookupError) as error:
         raise TemplateFault(f"cannot be rendered: {type(error).__name__}") from error
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL refuses a NUL: one in one message would fail the whole batch of runs."""
+    if "\0" in text:
+        raise TemplateFault("the text holds a NUL")
+    return text
 
 
 def check_source(source: str, *, html: bool = False) -> None:

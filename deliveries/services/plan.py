@@ -12,9 +12,7 @@ from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
 from deliveries.rendering import Rendered, TemplateFault, render_parts
 from deliveries.states import DeliveryStatus
-from deliveries.wording import Wording, declared_wording, stored_wordings
-from workflows.models import Run
-from workflows.services.documents import documents
+from deliveries.wording import wordings_of_runs
 from workflows.steps.base import Outcome, PlannedStep
 
 
@@ -38,7 +36,7 @@ def plan_deliveries(
     Needs the tenant's scope. A few statements, however many runs move together.
     """
     drafts = [_draft(one, now) for one in planned]
-    _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None], now)
+    _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None])
     for draft in drafts:
         _note_outcome(draft, now)
         draft.delivery.resend_of, draft.delivery.resend_reason = resend_of, resend_reason
@@ -88,46 +86,25 @@ def _address(delivery: Delivery, chosen: Channel, recipient: str) -> None:
     delivery.recipient_masked = masked(recipient) if chosen.masks_recipient else recipient
 
 
-def _render_at_once(drafts: Sequence[_Draft], now: datetime) -> None:
+def _render_at_once(drafts: Sequence[_Draft]) -> None:
+    """Write the messages of channels that settle at once, or say why that cannot be done."""
     if not drafts:
         return
-    wordings = _wordings(drafts)
+    wordings = wordings_of_runs(drafts[0].planned.tenant_id, map(_wanted, drafts))
     for draft in drafts:
-        wording = wordings.get(draft.planned.step_run_id)
+        wording = wordings.get(_wanted(draft))
+        if wording is None:
+            draft.outcome = Undeliverable("no_template").as_outcome()
+            continue
         try:
-            if wording is None:
-                raise Undeliverable("no_template")
             draft.content = render_parts(wording, draft.facts)
             draft.outcome = Outcome(DeliveryStatus.DELIVERED)
         except TemplateFault as error:
-            draft.outcome = Outcome(DeliveryStatus.PERMANENT_FAILURE, f"template: {error.message}"[:200])
-        except Undeliverable as refused:
-            draft.outcome = refused.as_outcome()
+            draft.outcome = Undeliverable(f"template: {error.message}"[:200]).as_outcome()
 
 
-def _wordings(drafts: Sequence[_Draft]) -> dict[int, Wording]:
-    """The words of each draft by step run id, for runs of any number of definitions."""
-    tenant_id = drafts[0].planned.tenant_id
-    run_ids = {draft.planned.run_id for draft in drafts}
-    versions = dict(Run.objects.for_tenant(tenant_id).filter(id__in=run_ids).values_list("id", "definition_id"))
-    loaded = documents(tenant_id, versions.values())
-    found: dict[int, Wording] = {}
-    stored: list[_Draft] = []
-    for draft in drafts:
-        document = loaded[versions[draft.planned.run_id]].document.raw
-        declared = declared_wording(document, draft.delivery.template)
-        if declared is None:
-            stored.append(draft)
-        else:
-            found[draft.planned.step_run_id] = declared
-    by_channel: dict[str, set[str]] = {}
-    for draft in stored:
-        by_channel.setdefault(draft.channel.name, set()).add(draft.delivery.template)
-    rows = {name: stored_wordings(tenant_id, name, keys) for name, keys in by_channel.items()}
-    for draft in stored:
-        if draft.delivery.template in rows[draft.channel.name]:
-            found[draft.planned.step_run_id] = rows[draft.channel.name][draft.delivery.template]
-    return found
+def _wanted(draft: _Draft) -> tuple[int, str, str]:
+    return draft.planned.run_id, draft.channel.name, draft.delivery.template
 
 
 def _note_outcome(draft: _Draft, now: datetime) -> None:

@@ -80,6 +80,7 @@ REFUSED = [
     ("{% if " + "a and " * 5_000 + "a %}{% endif %}", "parsing error"),
     ("{{ a" + "[a" * 7_000 + "]" * 7_000 + "}}", "parsing error"),
     ("x" * (LONGEST_SOURCE + 1), "longer than"),
+    ("a\0b", "NUL"),
 ]
 
 
