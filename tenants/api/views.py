@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chimeway_py.api.bodies import read_body
 from chimeway_py.api.openapi import answers
 from chimeway_py.api.paging import CursorPages
 from chimeway_py.api.views import BoundedView
@@ -42,11 +43,13 @@ class TenantView(BoundedView):
     now: datetime
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        """Authenticate, read the body, then answer within the scope. As in REST framework, but for the transaction."""
+        """Read the body, authenticate, then answer within the scope. As in REST framework, but for the transaction."""
         self.args, self.kwargs = args, kwargs
         self.request = asked = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
+            if request.method in WRITES:
+                read_body(request)  # before anything is asked of the database: a slow sender holds no connection
             self.initial(asked, *args, **kwargs)
             response = self._answer(asked)
         except Exception as error:
@@ -73,7 +76,7 @@ class TenantView(BoundedView):
         writes = request.method in WRITES
         key = idempotency_key(request) if writes else ""
         if writes:
-            _ = request.data  # read and parsed before the transaction: a slow sender holds no connection
+            _ = request.data  # parsed before the transaction
 
         def answer() -> Response:
             return handler(request, *self.args, **self.kwargs)

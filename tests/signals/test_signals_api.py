@@ -1,5 +1,6 @@
 """Signals in REST."""
 
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from chimeway_py import nudges
 from signals_app import verdict_reader
 from signals_app.models import Signal
 from signals_app.verdict_reader import CandidateVerdict
@@ -100,6 +102,18 @@ def test_a_signal_that_is_not_valid_is_400_by_path(
     assert answer.status_code == 400
     assert [(found["path"], found["code"]) for found in answer.json()["detail"]] == [(path, code)]
     assert count(tenant) == 0
+
+
+def test_a_broker_that_does_not_answer_delays_nobody(rest: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, release = threading.Event(), threading.Event()
+    monkeypatch.setattr(nudges.current_app, "send_task", lambda *_, **__: asked.set() or release.wait(20))
+
+    answers = [rest.post("/v1/signals", {"name": "a"}) for _ in range(3)]
+
+    assert asked.wait(10)
+    assert not release.is_set()  # all three were answered while the first message was still on its way
+    assert [answer.status_code for answer in answers] == [202] * 3
+    release.set()
 
 
 def test_a_batch_is_answered_in_its_order(rest: APIClient, tenant: Tenant) -> None:
