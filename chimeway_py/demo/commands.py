@@ -8,7 +8,7 @@ from chimeway_py.embedded.memory import LOOPBACK
 from chimeway_py.embedded.processes import Child
 
 ROOT = Path(__file__).resolve().parents[2]
-CELERY = ("-m", "celery", "-A", "chimeway_py")
+CELERY = ("-m", "celery", "-A", "chimeway_py", "--quiet")
 WORKER = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -35,6 +35,11 @@ def beat(env: Mapping[str, str], logs: Path) -> Child:
     """Celery beat: asks for a sweep every second. Two of them do no harm."""
     schedule = ["-s", str(logs / "beat-schedule"), "--pidfile", ""]
     return _child("beat", [*CELERY, "beat", *schedule], {**env, "CHIMEWAY_PROCESS": "beat"}, logs)
+
+
+def receiver(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Child:
+    """Not of the service: the other end of its webhooks, which keeps them in a folder."""
+    return _child("receiver", ["-m", "chimeway_py.embedded.webhook_sink", str(port), str(folder)], env, logs)
 
 
 def service(env: Mapping[str, str], logs: Path, port: int) -> list[Child]:

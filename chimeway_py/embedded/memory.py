@@ -16,7 +16,12 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        self._kept: dict[str, Any] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the file again: another process may have written to it."""
+        self._kept = json.loads(self.path.read_text()) if self.path.exists() else {}
 
     def recall(self, name: str, make: Callable[[], Any]) -> Any:
         """The kept value, or what `make` returns, kept from now on."""

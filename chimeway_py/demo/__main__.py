@@ -1,0 +1,152 @@
+"""`python -m chimeway_py.demo`: start everything, keep it alive, say where it is, and end all of it on Ctrl-C."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from types import FrameType
+
+from chimeway_py.demo import commands
+from chimeway_py.demo.place import AlreadyRunning, Place
+from chimeway_py.demo.screen import say, welcome
+from chimeway_py.demo.supervisor import Supervisor
+from chimeway_py.embedded.broker import NoBroker
+from chimeway_py.embedded.memory import LOOPBACK, is_free
+from chimeway_py.embedded.postgres_files import NoPostgres
+from chimeway_py.embedded.processes import DidNotStart
+
+USUAL_PORT = 8000
+LOOK_EVERY = 0.25  # seconds
+
+
+class Demo:
+    """The service, prepared and running in one place."""
+
+    def __init__(self, place: Place, port: int) -> None:
+        self.place = place
+        self.url = f"http://{LOOPBACK}:{port}"
+        self.env = place.environment()
+        self.receiver_port = place.receiver_port()
+        receiver = commands.receiver(self.env, place.logs, self.receiver_port, place.webhooks)
+        self.supervisor = Supervisor([receiver, *commands.service(self.env, place.logs, port)])
+
+    def prepare(self) -> None:
+        """Migrate and seed. Raises DidNotStart with what went wrong."""
+        say("Migrating and seeding")
+        owner = self.place.owner_url()
+        env = {**self.env, **({"DATABASE_OWNER_URL": owner} if owner else {})}
+        command = [sys.executable, "-m", "chimeway_py.demo.prepare", str(self.place.memory.path)]
+        command.append(f"http://{LOOPBACK}:{self.receiver_port}/pager")
+        done = subprocess.run(command, env=env, cwd=commands.ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DidNotStart(f"The database could not be prepared:\n{done.stdout}{done.stderr}")
+        self.place.memory.reload()
+
+    def start(self, patience: float = 60.0) -> None:
+        """Start every process; returns when the web server answers. Raises DidNotStart with its log."""
+        say("Starting web, workers and beat")
+        self.supervisor.start()
+        web = self.supervisor.child("web")
+        deadline = time.monotonic() + patience
+        while not self.answers():
+            if time.monotonic() > deadline or not web.is_running:
+                raise DidNotStart(f"The web server does not answer:\n{web.log_tail()}")
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        """Whether the service says that it is ready."""
+        try:
+            urllib.request.urlopen(f"{self.url}/admin/login/", timeout=2).close()  # noqa: S310
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def watch(self) -> None:
+        """Start again what ends, until somebody interrupts."""
+        while True:
+            self.supervisor.look()
+            time.sleep(LOOK_EVERY)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo until it is interrupted; the exit code says whether it could."""
+    options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        place = Place()
+        port = choose_port(options.port, place)
+    except (NoPostgres, NoBroker, DidNotStart) as error:
+        return _failed(error)
+    demo: Demo | None = None
+    try:
+        place.start()
+        demo = Demo(place, port)
+        demo.prepare()
+        demo.start()
+        print(welcome(demo.url, place.memory.recall("seeded", dict), servers(place)), flush=True)
+        demo.watch()
+    except (DidNotStart, AlreadyRunning) as error:
+        return _failed(error)
+    except KeyboardInterrupt:
+        print(flush=True)
+    finally:
+        stop(demo, place)
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="bin/demo", description="Run the whole service on this machine.")
+    parser.add_argument("--port", type=int, help=f"port of the web server (default {USUAL_PORT}, or a free one)")
+    return parser.parse_args(arguments)
+
+
+def choose_port(wanted: int | None, place: Place) -> int:
+    """The port for the web server. Raises DidNotStart when the one asked for is taken."""
+    if wanted is not None:
+        if not is_free(wanted):
+            raise DidNotStart(f"Port {wanted} is taken.")
+        return wanted
+    return USUAL_PORT if is_free(USUAL_PORT) else place.memory.port("web")
+
+
+def servers(place: Place) -> dict[str, str]:
+    """Where to look besides the web server."""
+    env = place.environment()
+    found = {"PostgreSQL": env["DATABASE_URL"], "Broker": env["BROKER_URL"]}
+    if place.mailbox:
+        found["Mail"] = f"{place.mailbox.url}, kept in {place.mailbox.folder / 'mail'}"
+    found["Webhooks"] = f"sent to the endpoint pager are kept in {place.webhooks}"
+    return {**found, "Logs": str(place.logs)}
+
+
+def stop(demo: Demo | None, place: Place) -> None:
+    """End everything; a second interrupt ends it at once."""
+    say("Stopping")
+    try:
+        if demo:
+            demo.supervisor.stop()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if demo:
+            demo.supervisor.kill()
+        place.stop()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _failed(error: Exception) -> int:
+    print(f"✗ {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

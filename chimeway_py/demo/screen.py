@@ -1,0 +1,24 @@
+"""What a person sees while the demo runs."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+
+def say(text: str, to: TextIO = sys.stdout) -> None:
+    """One line of progress, at once."""
+    print(f"· {text}", file=to, flush=True)
+
+
+def welcome(url: str, seeded: Mapping[str, Any], servers: Mapping[str, str]) -> str:
+    """Addresses and logins, as one block of text. `servers` maps a name to an address or folder."""
+    operator = seeded["operator"]
+    lines = ["", "chimeway_py is running. Ctrl-C stops all of it.", ""]
+    lines += [f"  {'Admin':<12} {url}/admin/   user {operator['username']}   password {operator['password']}"]
+    lines += [f"  {'REST':<12} {url}/v1/      OpenAPI {url}/v1/openapi.json", ""]
+    for tenant in seeded["tenants"]:
+        lines += [f"  Tenant {tenant['slug']}"]
+        lines += [f"    {'API key':<10} {tenant['api_key']}"]
+        lines += [f"    {'Webhook':<10} {url}/hooks/{tenant['source']}   secret {tenant['secret']}"]
+    lines += ["", *(f"  {name:<12} {place}" for name, place in servers.items()), ""]
+    return "\n".join(lines)
