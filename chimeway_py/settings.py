@@ -184,6 +184,12 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DefinitionStatus": "workflows.models.definition.DefinitionStatus",
         "DeliveryStatus": "deliveries.states.DeliveryStatus",
+        "RunState": "workflows.states.RunState",
+        "Cause": "workflows.states.Cause",
+        "Reason": "workflows.states.Reason",
+        "Verdict": "signals_app.verdicts.Verdict",
+        "Moved": ["moved", "refused"],
+        "EndState": ["completed", "stopped", "expired"],
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

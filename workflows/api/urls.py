@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions
+from workflows.api import definition_versions, definitions, run_control, run_views, runs
 
 urlpatterns: list[URLPattern] = [
     path("definitions", definitions.DefinitionsView.as_view(), name="definitions"),
@@ -25,4 +25,13 @@ urlpatterns: list[URLPattern] = [
         definition_versions.RetireView.as_view(),
         name="definition-retire",
     ),
+    path("runs", runs.RunsView.as_view(), name="runs"),
+    path("runs/cancel", run_control.CancelRunsView.as_view(), name="runs-cancel"),
+    path("runs/<uuid:public_id>", runs.RunView.as_view(), name="run"),
+    path("runs/<uuid:public_id>/explain", run_views.ExplainRunView.as_view(), name="run-explain"),
+    path("runs/<uuid:public_id>/trace", run_views.TraceView.as_view(), name="run-trace"),
+    path("runs/<uuid:public_id>/attempts", run_views.AttemptsView.as_view(), name="run-attempts"),
+    path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
+    path("runs/<uuid:public_id>/wake", run_control.WakeRunView.as_view(), name="run-wake"),
+    path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
 ]

@@ -1,0 +1,185 @@
+"""Explanations in REST. They are answered as `as_dict` gives them; these serializers describe that to OpenAPI."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from signals_app.verdicts import Verdict
+from workflows.explain.explanation import NextOn
+from workflows.states import Reason, RunState
+
+_RUN_ID = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
+
+
+class ThenSerializer(serializers.Serializer[Any]):
+    """Where it leads: to a step, or to an end."""
+
+    step = serializers.CharField(required=False)
+    attempt = serializers.IntegerField(required=False)
+    state = serializers.ChoiceField(choices=["completed", "stopped", "expired"], required=False)
+    reason = serializers.CharField(required=False)
+
+
+class AwaitedSignalSerializer(serializers.Serializer[Any]):
+    """A signal that ends the wait."""
+
+    signal = serializers.CharField()
+    match = serializers.DictField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Values it must carry; null: it must be about the run's subject.",
+    )
+    when = serializers.DictField(allow_null=True, help_text="The condition it must meet, as declared.")
+    then = ThenSerializer()
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    """The open wait."""
+
+    step = serializers.CharField()
+    visit = serializers.IntegerField()
+    opened_at = serializers.DateTimeField()
+    signals = AwaitedSignalSerializer(many=True)
+    due_at = serializers.DateTimeField(allow_null=True)
+    on_timeout = ThenSerializer(allow_null=True)
+
+
+class NextSerializer(serializers.Serializer[Any]):
+    """One thing that may happen."""
+
+    on = serializers.ChoiceField(choices=NextOn.choices)
+    then = ThenSerializer()
+    at = serializers.DateTimeField(allow_null=True)
+    name = serializers.CharField(allow_blank=True, help_text="The signal or the outcome; empty: any other outcome.")
+
+
+class ActionSerializer(serializers.Serializer[Any]):
+    """Something that can be asked for now, or why it would be refused."""
+
+    name = serializers.ChoiceField(choices=["cancel", "wake"])
+    allowed = serializers.BooleanField()
+    why_not = serializers.CharField(allow_blank=True)
+
+
+class LastAttemptSerializer(serializers.Serializer[Any]):
+    """The latest try at owed work."""
+
+    step = serializers.CharField()
+    visit = serializers.IntegerField()
+    number = serializers.IntegerField()
+    outcome = serializers.CharField(allow_blank=True)
+    error = serializers.CharField(allow_blank=True)
+    started_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    in_flight_since = serializers.DateTimeField(allow_null=True)
+    lease_until = serializers.DateTimeField(allow_null=True)
+    worker_lost = serializers.BooleanField(help_text="Its lease ran out before it told its outcome.")
+    retry_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Waiting",
+            value={
+                "run": _RUN_ID,
+                "definition": "invoice_dunning",
+                "version": 3,
+                "subject": "customer_42",
+                "state": "waiting",
+                "reason": "wait_opened",
+                "sentence": "Waiting at “grace” since 09:12 UTC for invoice.paid (invoice_id 42); "
+                "at 2026-11-22 09:12 UTC it goes on to “email”.",
+                "since": "2026-11-20T09:12:00Z",
+                "step": "grace",
+                "waiting_for": {
+                    "step": "grace",
+                    "visit": 1,
+                    "opened_at": "2026-11-20T09:12:00Z",
+                    "signals": [
+                        {
+                            "signal": "invoice.paid",
+                            "match": {"invoice_id": "42"},
+                            "when": None,
+                            "then": {"state": "completed"},
+                        }
+                    ],
+                    "due_at": "2026-11-22T09:12:00Z",
+                    "on_timeout": {"step": "email"},
+                },
+                "pending_signals": 0,
+                "suspended_until": None,
+                "deadline_at": None,
+                "next": [
+                    {"on": "timer", "then": {"step": "email"}, "at": "2026-11-22T09:12:00Z", "name": ""},
+                    {"on": "signal", "then": {"state": "completed"}, "at": None, "name": "invoice.paid"},
+                ],
+                "actions": [
+                    {"name": "cancel", "allowed": True, "why_not": ""},
+                    {"name": "wake", "allowed": True, "why_not": ""},
+                ],
+                "last_attempt": None,
+                "terminal_reason": "",
+                "evidence": [4, 5],
+                "engine_failures": 0,
+                "as_of": "2026-11-20T15:00:00Z",
+            },
+            response_only=True,
+        )
+    ]
+)
+class ExplanationSerializer(serializers.Serializer[Any]):
+    """Where a run stands and why: structure only, never a payload value."""
+
+    run = serializers.UUIDField()
+    definition = serializers.CharField()
+    version = serializers.IntegerField()
+    subject = serializers.CharField()
+    state = serializers.ChoiceField(choices=RunState.choices)
+    reason = serializers.ChoiceField(choices=Reason.choices)
+    sentence = serializers.CharField()
+    since = serializers.DateTimeField()
+    step = serializers.CharField(allow_blank=True)
+    waiting_for = WaitingSerializer(allow_null=True)
+    pending_signals = serializers.IntegerField(help_text="Early signals kept for a later wait.")
+    suspended_until = serializers.DateTimeField(allow_null=True)
+    deadline_at = serializers.DateTimeField(allow_null=True)
+    next = NextSerializer(many=True, help_text="What may happen, soonest first; without a time at the end.")
+    actions = ActionSerializer(many=True)
+    last_attempt = LastAttemptSerializer(allow_null=True)
+    terminal_reason = serializers.CharField(allow_blank=True)
+    evidence = serializers.ListField(child=serializers.IntegerField(), help_text="The seq of the lines that prove it.")
+    engine_failures = serializers.IntegerField()
+    as_of = serializers.DateTimeField()
+
+
+class SignalOnRunSerializer(serializers.Serializer[Any]):
+    """What a signal meant to one run."""
+
+    run = serializers.UUIDField()
+    definition = serializers.CharField()
+    step = serializers.CharField(allow_blank=True)
+    verdict = serializers.ChoiceField(choices=Verdict.choices)
+    reason = serializers.CharField(allow_blank=True)
+    sentence = serializers.CharField()
+    condition = serializers.DictField(allow_null=True, help_text="What refused it; inputs as type and digest.")
+    decided_at = serializers.DateTimeField()
+
+
+class SignalExplanationSerializer(serializers.Serializer[Any]):
+    """What became of a signal, or why no run exists for it."""
+
+    signal = serializers.UUIDField()
+    name = serializers.CharField()
+    subject = serializers.CharField(allow_blank=True)
+    source = serializers.CharField()  # type: ignore[assignment]
+    external_id = serializers.CharField()
+    received_at = serializers.DateTimeField()
+    routed_at = serializers.DateTimeField(allow_null=True)
+    verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+    sentence = serializers.CharField()
+    condition = serializers.DictField(allow_null=True)
+    runs = SignalOnRunSerializer(many=True)
+    as_of = serializers.DateTimeField()

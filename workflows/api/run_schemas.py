@@ -1,0 +1,142 @@
+"""Runs as REST shows them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from workflows.models import Attempt, Run, StepRun, Transition
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A run: where it stands, without payloads. `explain` says it in a sentence."""
+
+    id = serializers.UUIDField(source="public_id")
+    workflow = serializers.CharField(source="definition_key")
+    version = serializers.IntegerField()
+    correlation = serializers.DictField(child=serializers.CharField())
+    visits = serializers.DictField(child=serializers.IntegerField(), help_text="How often each step was entered.")
+    reason = serializers.CharField(source="status_reason")
+
+    class Meta:
+        model = Run
+        fields = [
+            "id",
+            "workflow",
+            "version",
+            "subject",
+            "correlation",
+            "state",
+            "reason",
+            "step",
+            "visits",
+            "pending_signals",
+            "terminal_reason",
+            "revision",
+            "started_by",
+            "started_by_ref",
+            "idempotency_key",
+            "created_at",
+            "due_at",
+            "deadline_at",
+            "suspended_until",
+            "updated_at",
+            "finished_at",
+        ]
+
+
+class StepRunSerializer(serializers.ModelSerializer[StepRun]):
+    """One visit of a step that does work outside: what it came to."""
+
+    class Meta:
+        model = StepRun
+        fields = [
+            "step",
+            "visit",
+            "resend",
+            "kind",
+            "key",
+            "status",
+            "outcome",
+            "attempts_made",
+            "lost_attempts",
+            "due_at",
+            "created_at",
+            "finished_at",
+        ]
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    """One try at the work of a step."""
+
+    step = serializers.CharField(source="step_run.step")
+    visit = serializers.IntegerField(source="step_run.visit")
+    resend = serializers.IntegerField(source="step_run.resend", help_text="0: the journey's own; n: the n-th resend.")
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "step",
+            "visit",
+            "resend",
+            "number",
+            "worker",
+            "status",
+            "outcome",
+            "error",
+            "retryable",
+            "started_at",
+            "finished_at",
+            "retry_at",
+        ]
+
+
+class HexField(serializers.CharField):
+    """Bytes as hexadecimal text."""
+
+    def to_representation(self, value: Any) -> str:
+        """Two digits a byte."""
+        return bytes(value).hex()
+
+
+class TransitionSerializer(serializers.ModelSerializer[Transition]):
+    """One line of a trace."""
+
+    context = serializers.DictField(help_text="Structure of what happened: names, ids, digests.")  # type: ignore[assignment]
+    prev_hash = HexField(help_text="The hash of the line before.")
+    hash = HexField()
+
+    class Meta:
+        model = Transition
+        fields = [
+            "seq",
+            "step",
+            "visit",
+            "delivery",
+            "cause",
+            "cause_ref",
+            "from_state",
+            "to_state",
+            "reason",
+            "context",
+            "occurred_at",
+            "prev_hash",
+            "hash",
+        ]
+
+
+class TraceSerializer(serializers.Serializer[Any]):
+    """Some lines of a trace, oldest first."""
+
+    items = TransitionSerializer(many=True)
+    next = serializers.IntegerField(allow_null=True, help_text="`after` of the next page; null at the end.")
+
+
+class RunDetailSerializer(RunSerializer):
+    """A run, and what `include` asks for."""
+
+    steps = StepRunSerializer(many=True, required=False, help_text="With include=steps.")
+    attempts = AttemptSerializer(many=True, required=False, help_text="With include=attempts: the latest 200.")
+    transitions = TransitionSerializer(many=True, required=False, help_text="With include=transitions: the latest 200.")
+
+    class Meta(RunSerializer.Meta):
+        fields = [*RunSerializer.Meta.fields, "steps", "attempts", "transitions"]
