@@ -234,12 +234,13 @@ def test_fifty_at_once_are_one_signal(tenant: Tenant, together: Callable[..., li
     assert row.duplicate_count == 49
 
 
+@pytest.mark.parametrize("data", [{}, {"x": 1}])  # without a payload, nothing else puts the batches in a row
 def test_batches_that_share_signals_in_any_order_do_not_deadlock(
-    tenant: Tenant, together: Callable[..., list[Any]]
+    tenant: Tenant, together: Callable[..., list[Any]], data: dict[str, Any]
 ) -> None:
     shuffle = random.Random(4711)
     for turn in range(10):
-        batch = [signal(f"{turn}-{n}", data={"turn": turn, "n": n}) for n in range(20)]
+        batch = [signal(f"{turn}-{n}", data=data and data | {"turn": turn, "n": n}) for n in range(20)]
         orders = [shuffle.sample(batch, len(batch)) for _ in range(4)]
 
         answers = together(
