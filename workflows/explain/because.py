@@ -66,9 +66,9 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.WAIT_TIMED_OUT: lambda step, context: f"the time of the wait {quoted(step)} was up",
     Reason.WOKEN: lambda step, context: f"somebody ended the wait {quoted(step)} by hand",
     Reason.LAST_STEP_DONE: lambda step, context: f"{quoted(step)} was the last step",
-    Reason.RULE_COMPLETED: lambda step, context: f"a rule of {quoted(step)} completes it",
+    Reason.RULE_COMPLETED: lambda step, context: f"a rule of {quoted(step)} completed it",
     Reason.RULE_STOPPED: lambda step, context: (
-        f"a rule of {quoted(step)} stops it ({context.get('terminal_reason') or 'no reason given'})"
+        f"a rule of {quoted(step)} stopped it ({context.get('terminal_reason') or 'no reason given'})"
     ),
     Reason.CANCELLED: lambda step, context: (
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
