@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from chimeway_py.demo import commands
+from chimeway_py.demo.once import walk_once
 from chimeway_py.demo.place import AlreadyRunning, Place
 from chimeway_py.demo.screen import say, welcome
 from chimeway_py.demo.supervisor import Supervisor
@@ -88,12 +89,16 @@ def main(arguments: Sequence[str]) -> int:
         demo = Demo(place, port)
         demo.prepare()
         demo.start()
+        if options.once:
+            say("Walking the scenario")
+            return 0 if walk_once(place, demo.supervisor, demo.url) else 1
         print(welcome(demo.url, place.memory.recall("seeded", dict), servers(place)), flush=True)
         demo.watch()
     except (DidNotStart, AlreadyRunning) as error:
         return _failed(error)
     except KeyboardInterrupt:
         print(flush=True)
+        return 130 if options.once else 0
     finally:
         stop(demo, place)
     return 0
@@ -103,6 +108,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="bin/demo", description="Run the whole service on this machine.")
     parser.add_argument("--port", type=int, help=f"port of the web server (default {USUAL_PORT}, or a free one)")
+    parser.add_argument(
+        "--once", action="store_true", help="walk the scenario, print it, and exit 0 if every step held"
+    )
     return parser.parse_args(arguments)
 
 

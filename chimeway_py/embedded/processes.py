@@ -125,7 +125,10 @@ class Child:
 
     def _has_ended(self) -> bool:
         # WNOWAIT leaves a zombie, so the group id cannot be given to somebody else before the group is cleared
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # another thread has just collected it
+            return True
 
     def _clear_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
