@@ -145,6 +145,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
     if CELERY_BROKER_URL.startswith(("redis", "valkey"))
     else {"confirm_publish": True}
 )
+if CELERY_BROKER_URL.startswith("amqp"):  # replicated by the broker; a lost node takes no queue with it
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"
 SWEEP_EVERY = env.float("SWEEP_EVERY_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY, "options": {"expires": 10}},
