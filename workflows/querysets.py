@@ -1,10 +1,11 @@
 """Domain words that chain."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
-from workflows.states import LIVE
+from workflows.states import LIVE, Reason
 
 if TYPE_CHECKING:
     from workflows import models as rows  # noqa: F401  used in the base classes below
@@ -44,6 +45,23 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
     def overdue(self, now: Any) -> Self:
         """Runs whose clock has passed: a number that should be zero."""
         return self.filter(due_at__lt=now)
+
+    def stuck(self, now: datetime) -> Self:
+        """Live runs that should have moved: their clock passed a minute ago, or the engine fails on them."""
+        late = models.Q(due_at__lt=now - timedelta(minutes=1))
+        return self.live().filter(late | models.Q(due_at__isnull=False, engine_failures__gt=0))
+
+    def engine_fails(self) -> Self:
+        """Live runs that the engine failed to advance, and comes back to later and later."""
+        return self.filter(due_at__isnull=False, engine_failures__gt=0)
+
+    def failed_since(self, when: datetime) -> Self:
+        """Runs that failed at `when` or later."""
+        return self.filter(state="failed", finished_at__gte=when)
+
+    def quarantined_since(self, when: datetime) -> Self:
+        """Runs that failed because their work took down worker after worker."""
+        return self.failed_since(when).filter(status_reason=Reason.STEP_QUARANTINED)
 
     def locked(self) -> Self:
         """Locked in id order, so that two callers never wait for each other in a circle.

@@ -1,7 +1,6 @@
 """What the admin of every tenant's row has in common: who may see it, how it is found, and that nothing leaks."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
@@ -26,8 +25,8 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     list_max_show_all = 200
     show_full_result_count = False
     paginator = CappedPaginator
-    list_select_related: Sequence[str] = ("tenant",)
-    ordering = ("-id",)
+    list_select_related: ClassVar[Any] = ("tenant",)
+    ordering: ClassVar[Any] = ("-id",)
     view_on_site = False
     save_as = False
 

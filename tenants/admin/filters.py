@@ -35,7 +35,7 @@ class TenantFilter(admin.SimpleListFilter):
 
 
 def question_filter(
-    title: str, parameter: str, questions: Sequence[tuple[str, str, Callable[[QuerySet[Any]], QuerySet[Any]]]]
+    title: str, parameter: str, questions: Sequence[tuple[str, str, Callable[[Any], QuerySet[Any]]]]
 ) -> type[admin.SimpleListFilter]:
     """A list filter of named questions: (value in the address, label, what it keeps of a queryset)."""
 

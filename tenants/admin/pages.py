@@ -1,6 +1,6 @@
 """Object pages: facts, tables and buttons, to read. What may be changed is changed on a page of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,9 +43,18 @@ class Page:
     tone: str = ""
     facts: Sequence[tuple[str, Any]] = ()
     buttons: list[Button] = field(default_factory=list)
-    sections: Sequence[Section] = ()
+    sections: list[Section] = field(default_factory=list)
     texts: Sequence[tuple[str, str]] = ()
     more: dict[str, Any] = field(default_factory=dict)
+
+
+Extension = Callable[[HttpRequest, Any, Page], None]
+_extensions: dict[str, list[Extension]] = {}
+
+
+def extend_page(label: str, extension: Extension) -> None:
+    """Let an app above add to the pages of a model (`signals_app.Signal`): the apps below do not know of it."""
+    _extensions.setdefault(label, []).append(extension)
 
 
 class PageAdmin(TenantAdmin):
@@ -63,6 +72,8 @@ class PageAdmin(TenantAdmin):
         """The page. It only reads, so it answers only GET."""
         row = self.found_or_404(request, object_id)
         page = self.page(request, row)
+        for extension in _extensions.get(self.opts.label, ()):
+            extension(request, row, page)
         context = {
             **self.admin_site.each_context(request),
             "title": page.title,

@@ -11,7 +11,7 @@ from django.urls import reverse
 COUNTED_AT_MOST = 10_000
 
 
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable when it runs
     """Counts to 10,000 and stops. Whoever needs a row further down narrows the list with a filter."""
 
     @cached_property

@@ -49,6 +49,10 @@ class WritingAdmin(PageAdmin):
     may_change = True
     rotates = False
 
+    def form_of(self, row: Any) -> type[ServiceForm]:
+        """The form of a row, or of a new one (None)."""
+        return self.form_class
+
     def initial(self, row: Any) -> dict[str, Any]:
         """What the form of an existing row starts with."""
         return {}
@@ -117,10 +121,11 @@ class WritingAdmin(PageAdmin):
         return self._render(request, form, f"Rotate the secret of {row}", row)
 
     def _form(self, request: HttpRequest, row: Any, title: str) -> HttpResponse:
-        form = self.form_class(request.POST or None, initial=self.initial(row) if row is not None else None)
+        form_class = self.form_of(row)
+        form = form_class(request.POST or None, initial=self.initial(row) if row is not None else None)
         if row is None and self.model is not Tenant:
             form.fields["tenant"] = self._tenant_field(request)
-            form.order_fields(["tenant"])
+            form.order_fields(["tenant", *form.fields])
         if request.method == "POST" and form.is_valid():
             tenant_id = row.tenant_id if row is not None else getattr(form.cleaned_data.get("tenant"), "pk", 0)
             try:

@@ -1,0 +1,5 @@
+"""The admin of signals and of the sources that send them."""
+
+from signals_app.admin import concerns, signals, sources
+
+__all__ = ["concerns", "signals", "sources"]

@@ -1,0 +1,115 @@
+"""The page of a run: the sentence first, then what happens next, the steps with the path taken, and the evidence."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from tenants.admin import words
+from tenants.admin.pages import Button, Page
+from workflows.admin.run_sections import attempts, signals, waits
+from workflows.explain import Explanation, explain_run
+from workflows.explain.explanation import Next, NextOn
+from workflows.graph import draw_graph, path_taken
+from workflows.models import Run, Transition
+from workflows.services.documents import documents
+from workflows.states import Cause
+
+MOST_LINES = 500
+TONES = {"completed": "good", "failed": "bad", "expired": "bad", "waiting": "calm", "paused": "calm"}
+
+
+def run_page(run: Run) -> Page:
+    """Everything about one run that an operator may see: structure and declared values, never a payload."""
+    said = explain_run(tenant_id=run.tenant_id, public_id=run.public_id)
+    lines = list(reversed(Transition.objects.filter(tenant_id=run.tenant_id, run=run).order_by("-seq")[:MOST_LINES]))
+    version = documents(run.tenant_id, [run.definition_id])[run.definition_id]
+    return Page(
+        title=f"{said.definition} for {said.subject or 'nobody'}",
+        lead=said.sentence,
+        tone=TONES.get(said.state, "plain"),
+        facts=list(_facts(run, said)),
+        buttons=[_button(one.name, one.allowed, one.why_not) for one in said.actions],
+        sections=[waits(run), attempts(run), signals(run)],
+        more={
+            "next": [_next(one) for one in said.next],
+            "graph": mark_safe(draw_graph(version.document, path_taken(lines))),  # noqa: S308  built as elements
+            "lines": [_line(line) for line in lines],
+            "left_out": lines[0].seq - 1 if lines else 0,
+            "evidence": set(said.evidence),
+        },
+    )
+
+
+def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
+    yield "State", words.badge(said.state)
+    yield "Reason", said.reason.replace("_", " ")
+    yield "Step", said.step or "–"
+    yield "Since", words.moment(said.since)
+    if run.due_at is not None:
+        yield "Due", words.moment(run.due_at)
+    if said.deadline_at is not None:
+        yield "Deadline", words.moment(said.deadline_at)
+    yield "Workflow", words.link(run.definition, f"{said.definition} v{said.version}")
+    yield "Subject", said.subject or "–"
+    yield "Correlation", words.pairs(run.correlation)
+    yield "Started", words.moment(run.created_at)
+    if run.finished_at is not None:
+        yield "Finished", words.moment(run.finished_at)
+    if said.pending_signals:
+        yield "Early signals kept", said.pending_signals
+    if said.engine_failures:
+        yield "Engine failures", said.engine_failures
+    yield "Public id", run.public_id
+
+
+def _button(name: str, allowed: bool, why_not: str) -> Button:
+    return Button(name.capitalize(), action=name, why_not="" if allowed else why_not)
+
+
+def _next(one: Next) -> SafeString:
+    """When that happens, the run does this."""
+    return format_html('{} <span class="cw-arrow">→</span> <strong>{}</strong>', _when(one), _leads(one.then))
+
+
+def _when(one: Next) -> str | SafeString:
+    match one.on:
+        case NextOn.SIGNAL:
+            return format_html("signal <code>{}</code>", one.name)
+        case NextOn.OUTCOME:
+            return f"outcome {one.name.replace('_', ' ')}" if one.name else "any other outcome"
+        case NextOn.TIMER:
+            return format_html("at {}", words.moment(one.at))
+    return format_html("{} {}", one.on.value, words.moment(one.at) if one.at else "")
+
+
+def _leads(then: Mapping[str, Any]) -> str:
+    if "step" in then:
+        attempt = f", attempt {then['attempt']}" if "attempt" in then else ""
+        return f"{then['step']}{attempt}"
+    return f"{then['state']} ({then['reason']})" if then.get("reason") else str(then["state"])
+
+
+def _line(line: Transition) -> dict[str, Any]:
+    """One line of the trace with links to its evidence."""
+    return {
+        "seq": line.seq,
+        "at": words.instant(line.occurred_at),
+        "to": words.badge(line.to_state),
+        "moved": line.from_state != line.to_state,
+        "step": f"{line.step} #{line.visit}" if line.visit > 1 else line.step,
+        "reason": line.reason.replace("_", " "),
+        "cause": _cause(line),
+        "context": words.pairs(line.context) if line.context else "",
+    }
+
+
+def _cause(line: Transition) -> str | SafeString:
+    if line.cause == Cause.SIGNAL and line.cause_ref:
+        url = reverse("admin:signals_app_signal_change", args=[line.cause_ref])
+        return format_html('signal <a href="{}">{}</a>', url, words.short(line.cause_ref))
+    if line.cause in {Cause.API, Cause.OPERATOR}:
+        return f"{line.cause} {line.cause_ref}".strip()
+    return line.cause

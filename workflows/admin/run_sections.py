@@ -1,0 +1,76 @@
+"""The tables of a run's page: its waits, its attempts, its signals with their verdicts."""
+
+from typing import Any
+
+from tenants.admin import words
+from tenants.admin.pages import Section
+from workflows.explain.signal_sentences import run_sentence
+from workflows.models import Attempt, Run, SignalVerdict, StepRun, Wait
+
+MOST_ROWS = 100
+
+
+def waits(run: Run) -> Section:
+    """Every wait the run has opened: what it listened for, until when, and how it ended."""
+    found = Wait.objects.filter(tenant_id=run.tenant_id, run=run).order_by("-id")[:MOST_ROWS]
+    rows = [
+        [
+            f"{wait.step} #{wait.visit}",
+            "; ".join(_listens(rule) for rule in wait.signals) or "its time alone",
+            words.moment(wait.opened_at),
+            words.moment(wait.due_at),
+            words.badge(wait.outcome) if wait.outcome else words.badge("open"),
+            words.moment(wait.closed_at),
+        ]
+        for wait in found
+    ]
+    return Section(
+        "Waits", ["Step", "Listens for", "Opened", "Due", "Outcome", "Closed"], rows, "It has not waited yet."
+    )
+
+
+def attempts(run: Run) -> Section:
+    """Every try at owed work, newest first."""
+    found = Attempt.objects.filter(tenant_id=run.tenant_id, step_run__tenant_id=run.tenant_id, step_run__run=run)
+    rows = [
+        [
+            _visit(one.step_run),
+            one.number,
+            words.badge(one.outcome or one.status),
+            one.error or "–",
+            words.moment(one.started_at),
+            words.moment(one.finished_at),
+            words.moment(one.retry_at),
+            one.worker,
+        ]
+        for one in found.select_related("step_run").order_by("-id")[:MOST_ROWS]
+    ]
+    headings = ["Step", "Number", "Outcome", "Error", "Started", "Finished", "Next try", "Worker"]
+    return Section("Attempts", headings, rows, "No work was tried outside the engine.")
+
+
+def signals(run: Run) -> Section:
+    """Every signal that this run was a candidate for, and what it came to."""
+    found = SignalVerdict.objects.filter(tenant_id=run.tenant_id, run=run).select_related("signal")
+    rows = [
+        [
+            words.link(one.signal, one.name),
+            words.badge(one.verdict),
+            run_sentence(one),
+            words.moment(one.received_at),
+            words.moment(one.decided_at),
+        ]
+        for one in found.order_by("-id")[:MOST_ROWS]
+    ]
+    headings = ["Signal", "Verdict", "What it came to", "Received", "Judged"]
+    return Section("Signals", headings, rows, "No signal has concerned this run.")
+
+
+def _listens(rule: dict[str, Any]) -> str:
+    match = rule.get("match")
+    return f"{rule['name']} ({words.pairs(match)})" if match else f"{rule['name']} (its subject)"
+
+
+def _visit(step_run: StepRun) -> str:
+    resend = f", resend {step_run.resend}" if step_run.resend else ""
+    return f"{step_run.step} #{step_run.visit}{resend}"

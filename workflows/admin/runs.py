@@ -1,0 +1,111 @@
+"""Runs: a list that answers an operator's questions, and the page of one run."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from tenants.admin import words
+from tenants.admin.concerns import GRACE
+from tenants.admin.filters import Choice, TenantFilter, question_filter
+from tenants.admin.pages import Page, PageAdmin
+from tenants.operator_scope import operator_of
+from workflows.admin.actions import CancelRuns, WakeRuns
+from workflows.admin.run_page import run_page
+from workflows.admin.search import search_runs, signal_names
+from workflows.models import Definition, Run
+
+DAY = timedelta(days=1)
+
+
+def _midnight() -> datetime:
+    return words.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+Attention = question_filter(
+    "attention",
+    "attention",
+    [
+        ("stuck", "stuck", lambda runs: runs.stuck(words.now())),
+        ("overdue", "overdue", lambda runs: runs.overdue(words.now() - GRACE)),
+        ("engine", "the engine fails", lambda runs: runs.engine_fails()),
+        ("failed", "failed today", lambda runs: runs.failed_since(_midnight())),
+        ("quarantined", "quarantined in 24 h", lambda runs: runs.quarantined_since(words.now() - DAY)),
+    ],
+)
+
+
+class WorkflowFilter(admin.SimpleListFilter):
+    """The keys of the tenants' definitions."""
+
+    title = "workflow"
+    parameter_name = "workflow"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[Choice]:
+        found = Definition.objects.filter(tenant_id__in=list(operator_of(request).roles))
+        return [(key, key) for key in found.order_by("key").values_list("key", flat=True).distinct()[:100]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(definition_key=self.value()) if self.value() else queryset
+
+
+class WaitingOnFilter(admin.SimpleListFilter):
+    """The signals that any wait listens for."""
+
+    title = "waiting on"
+    parameter_name = "waiting_on"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[Choice]:
+        return [(name, name) for name in signal_names(list(operator_of(request).roles))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.waiting_on(self.value()) if self.value() else queryset  # type: ignore[attr-defined]
+
+
+@admin.register(Run)
+class RunAdmin(PageAdmin):
+    """Runs, to read; what may be done to them is an action with a reason."""
+
+    page_template = "admin/run_page.html"
+    list_display = ["shown_id", "tenant", "definition_key", "subject", "shown_state", "step", "reason", "due", "age"]
+    list_filter = [Attention, TenantFilter, WorkflowFilter, "state", WaitingOnFilter]
+    search_fields = ["public_id"]
+    search_help_text = (
+        "A public id, a subject, or a correlation value (INV-7 or invoice_id=INV-7) that the run listens with"
+    )
+    actions = [CancelRuns(), WakeRuns()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("correlation", "visits", "status_context")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (search_runs(queryset, term, list(operator_of(request).roles)) if term else queryset), False
+
+    def page(self, request: HttpRequest, row: Run) -> Page:
+        return run_page(row)
+
+    @admin.display(description="Run")
+    def shown_id(self, row: Run) -> str:
+        return words.short(row.public_id)
+
+    @admin.display(description="State", ordering="state")
+    def shown_state(self, row: Run) -> SafeString:
+        return words.badge(row.state)
+
+    @admin.display(description="Reason")
+    def reason(self, row: Run) -> str:
+        return row.terminal_reason or row.status_reason.replace("_", " ")
+
+    @admin.display(description="Due")
+    def due(self, row: Run) -> str:
+        return words.ago(row.due_at)
+
+    @admin.display(description="Age")
+    def age(self, row: Run) -> str:
+        return words.length(words.now() - row.created_at)
