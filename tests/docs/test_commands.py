@@ -1,0 +1,111 @@
+"""Every command that a page shows exists, with every option that it is given."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+from chimeway_py.demo import commands as demo_commands
+from tests.docs.pages import ROOT, Block, all_blocks, blocks, page
+
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+
+
+def _shown() -> list[tuple[Block, list[str]]]:
+    """The commands after the prompts of all pages, as words, without the variables set before them and comments."""
+    found = []
+    for block in all_blocks("console"):
+        for line in block.text.splitlines():
+            if line.startswith("$ "):
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                while re.match(r"[A-Z_]+=", words[0]):
+                    words = words[1:]
+                found.append((block, words))
+    return found
+
+
+SHOWN = _shown()
+MANAGED = [(block, words[2:]) for block, words in SHOWN if words[:2] == ["python", "manage.py"]]
+
+
+@pytest.mark.parametrize(("block", "words"), MANAGED, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_a_management_command_understands_what_is_shown(block: Block, words: list[str]) -> None:
+    name, *arguments = words
+    command = load_command_class(get_commands()[name], name)  # type: ignore[arg-type]
+    sample = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
+    arguments = [sample if word in ("RUN", "SIGNAL", "KEY_ID") else word for word in arguments]
+
+    command.create_parser("manage.py", name).parse_args(arguments)  # ends the process when it does not understand
+
+
+def test_every_command_of_ours_is_shown_somewhere() -> None:
+    ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in OURS}
+
+    assert ours == {words[0] for _, words in MANAGED} & ours
+
+
+OURS = ("tenants", "signals_app", "workflows", "deliveries", "chimeway_py")
+
+
+def test_the_two_commands_of_the_readme_exist_and_answer_help() -> None:
+    shown = [words[0] for block, words in SHOWN if block.page == ROOT / "README.md"]
+
+    assert shown == ["bin/demo", "bin/test"]
+    assert all((ROOT / program).exists() for program in shown)
+
+
+def test_every_other_program_that_is_shown_is_known() -> None:
+    programs = {Path(words[0]).name for _, words in SHOWN}
+
+    assert programs <= {"python", "python3", "pip", "createdb", "psql", "gunicorn", "celery", "demo", "test"}
+
+
+def _processes() -> list[list[str]]:
+    return [words for _, words in SHOWN if words[0] in ("gunicorn", "celery")]
+
+
+def _units() -> list[list[str]]:
+    lines = [line for unit in UNITS for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    found = [shlex.split(line.removeprefix("ExecStart=").replace("%%", "%")) for line in lines]
+    return [[Path(words[0]).name, *words[1:]] for words in found]
+
+
+def test_there_is_a_unit_for_every_process() -> None:
+    assert len(UNITS) == len(_processes()) == len(demo_commands.service({}, Path("logs"), 8000))
+
+
+@pytest.mark.parametrize("words", [*_processes(), *_units()], ids=" ".join)
+def test_a_process_understands_its_options(words: list[str]) -> None:
+    options = [word.split("=")[0] for word in words[1:] if re.match(r"--?[a-zA-Z]", word)]
+    module, *subcommand = (["gunicorn"] if words[0] == "gunicorn" else ["celery", "-A", "chimeway_py", words[3]])
+    helped = subprocess.run([sys.executable, "-m", module, *subcommand, "--help"], capture_output=True, text=True, check=True)
+
+    known = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", helped.stdout))
+    assert [option for option in options if option not in known | {"-A"}] == []
+
+
+@pytest.mark.parametrize("lines", [_processes(), _units()], ids=["page", "units"])
+def test_together_the_workers_take_every_queue(lines: list[list[str]]) -> None:
+    from django.conf import settings
+
+    taken = [queue for words in lines if "-Q" in words for queue in words[words.index("-Q") + 1].split(",")]
+
+    assert sorted(taken) == sorted({route["queue"] for route in settings.CELERY_TASK_ROUTES.values()})
+
+
+def test_the_deploy_page_leads_to_the_units() -> None:
+    linked = set(re.findall(r"systemd/([\w-]+\.service)", page("deploy.md").read_text()))
+
+    assert linked == {unit.name for unit in UNITS}
+
+
+def test_variables_in_commands_are_settings() -> None:
+    from tests.docs.codes import settings_of
+
+    text = "\n".join(block.text for path in ("deploy.md", "operations.md") for block in blocks(page(path), "console"))
+    named = set(re.findall(r"\b([A-Z][A-Z_]{3,})=", text))
+    assert named <= set(settings_of())

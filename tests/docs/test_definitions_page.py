@@ -1,0 +1,123 @@
+"""The page about definitions says what the schema says, and its examples are valid."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import ROOT, Block, all_blocks, code, page, rows_under
+from workflows.definitions.conditions import OPERATORS
+from workflows.definitions.loader import load
+from workflows.definitions.schema import document_schema
+from workflows.definitions.validate import validate
+
+PAGE = page("definitions.md")
+COMMON = {"key", "kind", "name", "on_outcome"}
+
+
+def _schema(*path: str) -> Mapping[str, Any]:
+    found: Any = document_schema()
+    for name in path:
+        found = found[name]
+    return found  # type: ignore[no-any-return]
+
+
+def _object(*path: str) -> Mapping[str, Any]:
+    """The schema of an object, whether it stands there, in a list, or behind a reference."""
+    found = _schema(*path)
+    found = found.get("items", found)
+    name = found.get("$ref", "").removeprefix("#/$defs/")
+    return _object("$defs", name) if name else found
+
+
+OBJECTS = {
+    "The document": _object(),
+    "start_on": _object("$defs", "start_on"),
+    "templates": _object("$defs", "template"),
+    "wait": _object("$defs", "step_wait"),
+    "signals": _object("$defs", "step_wait", "properties", "signals"),
+    "until": _object("$defs", "step_wait", "properties", "until"),
+    "branch": _object("$defs", "step_branch"),
+    "deliver": _object("$defs", "step_deliver"),
+    "retry": _object("$defs", "step_deliver", "properties", "retry"),
+}
+
+
+@pytest.mark.parametrize("heading", OBJECTS)
+def test_a_table_names_every_key_of_the_schema_and_no_other(heading: str) -> None:
+    rows = rows_under(PAGE, heading)
+
+    shown = {code(row[0]) for row in rows}
+    known = set(OBJECTS[heading]["properties"])
+    if "kind" in known:  # keys of every step have a table of their own
+        known -= COMMON - shown
+    assert shown == known
+
+
+@pytest.mark.parametrize("heading", OBJECTS)
+def test_a_table_says_which_keys_are_needed(heading: str) -> None:
+    needed = {code(row[0]) for row in rows_under(PAGE, heading) if row[1] == "yes"}
+
+    assert needed == set(OBJECTS[heading].get("required", ())) - (COMMON if "kind" in OBJECTS[heading]["properties"] else set())
+
+
+def test_the_keys_of_every_step_are_told_once() -> None:
+    assert {code(row[0]) for row in rows_under(PAGE, "Steps")} | {"on_outcome"} == COMMON
+
+
+def test_every_kind_of_step_has_a_heading() -> None:
+    from workflows.steps.registry import kinds
+
+    kind_row = next(row for row in rows_under(PAGE, "Steps") if code(row[0]) == "kind")
+    assert set(re.findall("`(.+?)`", kind_row[2])) == set(kinds())
+    assert all(f"\n## {kind}\n" in PAGE.read_text() for kind in kinds())
+
+
+def test_every_channel_is_named() -> None:
+    from deliveries.channels.registry import channels
+
+    row = next(row for row in rows_under(PAGE, "deliver") if code(row[0]) == "channel")
+    assert set(re.findall("`(.+?)`", row[2])) == set(channels())
+
+
+def test_every_outcome_is_told() -> None:
+    from deliveries.states import OUTCOMES
+
+    assert {code(row[0]) for row in rows_under(PAGE, "outcomes")} == set(OUTCOMES)
+
+
+def test_every_operator_is_told() -> None:
+    told = [name for row in rows_under(PAGE, "Conditions") for name in re.findall("`(.+?)`", row[0])]
+
+    assert sorted(told) == sorted(OPERATORS)
+
+
+def test_every_look_back_is_told() -> None:
+    from workflows.steps.wait import LOOK_BACKS
+
+    told = {code(row[0]) for row in rows_under(PAGE, "look back")}
+    assert told == {*LOOK_BACKS, "PT1H"}
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
+def test_every_example_is_valid(block: Block) -> None:
+    assert validate(_whole(load(block.text.encode(), "yaml"))) == []
+
+
+def _whole(example: Any) -> Any:
+    """A whole definition as it is; steps alone in a definition that has what they refer to."""
+    if "steps" in example and "key" in example:
+        return example
+    return {
+        "key": "example",
+        "correlation": ["invoice_id"],
+        "templates": {"reminder": {"subject": "Reminder", "text": "Please pay."}},
+        **example,
+    }
+
+
+def test_the_samples_that_the_page_names_are_all_there_are() -> None:
+    linked = set(re.findall(r"workflows/samples/(\w+\.yaml)", PAGE.read_text()))
+
+    assert linked == {path.name for path in (ROOT / "workflows" / "samples").glob("*.yaml")}
