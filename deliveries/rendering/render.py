@@ -12,7 +12,7 @@ from liquid.exceptions import LiquidError, UndefinedError
 from chimeway_py.errors import ChimewayError
 from deliveries.rendering.environment import refuse_ranges, sandbox
 from deliveries.rendering.filters import LimitReached
-from deliveries.rendering.time_limit import TimeLimitReached, time_limit
+from deliveries.rendering.time_limit import TimeLimitReached, within
 
 RENDER_SECONDS = 0.05
 PARSE_SECONDS = 0.25
@@ -49,8 +49,7 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
     """The text of one template over `facts`; with `html` every value is escaped. Raises `TemplateFault`."""
     template = _parsed(source, html)
     try:
-        with time_limit(RENDER_SECONDS):
-            return _storable(template.render(facts))
+        return _storable(within(RENDER_SECONDS, lambda: template.render(facts)))
     except UndefinedError as error:
         raise TemplateFault(f"undefined variable: {_name_at(error, source)}") from error
     except TimeLimitReached:
@@ -84,15 +83,18 @@ def _parsed(source: str, html: bool) -> BoundTemplate:
     if len(source) > LONGEST_SOURCE:
         raise TemplateFault(f"longer than {LONGEST_SOURCE} characters")
     try:
-        with time_limit(PARSE_SECONDS):
-            template = sandbox(html).from_string(source)
-            refuse_ranges(template)
+        return within(PARSE_SECONDS, lambda: _read(source, html))
     except TimeLimitReached:
         raise TemplateFault("takes too long to read") from None
     except LiquidError as error:
         raise TemplateFault(f"{error.message}{_place(error)}"[:200]) from error
     except (RecursionError, ValueError, ArithmeticError) as error:
         raise TemplateFault(f"cannot be read: {type(error).__name__}") from error
+
+
+def _read(source: str, html: bool) -> BoundTemplate:
+    template = sandbox(html).from_string(source)
+    refuse_ranges(template)
     return template
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from deliveries.rendering import TemplateFault, check_source, render
+from deliveries.rendering.environment import sandbox
 from deliveries.rendering.filters import LONGEST_TEXT
 from deliveries.rendering.render import LONGEST_SOURCE
 
@@ -155,3 +156,18 @@ def test_a_template_is_read_when_it_is_stored() -> None:
 def test_a_date_without_a_value_says_so() -> None:
     with pytest.raises(TemplateFault):
         render("{{ data.nothing | date: '%Y' }}", FACTS)
+
+
+def test_one_pause_of_the_process_does_not_fail_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a collection of garbage takes longer than most templates and falls into any of them
+    pauses = iter([0.2])
+
+    def upcase(text: str) -> str:
+        until = time.thread_time() + next(pauses, 0.0)
+        while time.thread_time() < until:
+            str(text)
+        return text.upper()
+
+    monkeypatch.setitem(sandbox(False).filters, "upcase", upcase)
+
+    assert render("{{ data.secret | upcase }}", FACTS) == "S3CRET"
