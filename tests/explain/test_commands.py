@@ -1,0 +1,104 @@
+"""The command line says what REST says."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from tenants.models import Tenant
+from tests.journeys import GRACE, drain, paid, publish, reasons_of, run_of, waiting_run
+from workflows.explain import explain_run
+
+
+def output(*arguments: Any, tenant: Tenant) -> str:
+    """What a command writes for a tenant."""
+    written = StringIO()
+    call_command(*map(str, arguments), "--tenant", tenant.slug, stdout=written, stderr=StringIO())
+    return written.getvalue()
+
+
+def test_explain_opens_with_the_sentence(tenant: Tenant) -> None:
+    public_id = run_of(tenant, waiting_run(tenant)).public_id
+
+    lines = output("explain", public_id, tenant=tenant).splitlines()
+
+    assert lines[0] == explain_run(tenant_id=tenant.pk, public_id=public_id).sentence
+    assert f"  run          {public_id} of dunning v1 for ada" in lines
+    assert "  action       wake" in lines
+    assert any(line.startswith("  next         signal invoice.paid: state completed") for line in lines)
+
+
+def test_explain_as_json_is_what_rest_answers(tenant: Tenant, rest: Any) -> None:
+    public_id = run_of(tenant, waiting_run(tenant)).public_id
+
+    said = json.loads(output("explain", public_id, "--json", tenant=tenant))
+    answered = rest.get(f"/v1/runs/{public_id}/explain").json()
+
+    assert said | {"as_of": ""} == answered | {"as_of": ""}
+
+
+def test_explain_a_signal(tenant: Tenant) -> None:
+    waiting_run(tenant)
+    receipt = paid(tenant)
+    drain(tenant)
+
+    said = output("explain", receipt.public_id, "--signal", tenant=tenant)
+
+    assert said.startswith("It ended a wait (1 run concerned).\n")
+    assert "It ended the wait “grace”." in said
+
+
+def test_trace_prints_a_line_for_every_transition(tenant: Tenant) -> None:
+    run_id = waiting_run(tenant)
+    public_id = run_of(tenant, run_id).public_id
+
+    table = output("trace", public_id, tenant=tenant).splitlines()
+    rows = [
+        json.loads(line) for line in output("trace", public_id, "--json", "--after", "1", tenant=tenant).splitlines()
+    ]
+
+    assert len(table) == 1 + 3
+    assert [row["seq"] for row in rows] == [2, 3]
+    assert [row["reason"] for row in rows] == reasons_of(tenant, run_id)[1:]
+
+
+def test_runs_are_started_listed_and_ended(tenant: Tenant) -> None:
+    publish(tenant, GRACE)
+
+    started = output("runs", "start", "dunning", "ada", "bob", "--correlation", "invoice_id=42", tenant=tenant).split()
+    drain(tenant)
+    listed = output("runs", "list", "--waiting-on", "invoice.paid", "--subject", "bob", tenant=tenant)
+    woken = output("runs", "wake", started[0], "--reason", "test", tenant=tenant)
+    ended = output("runs", "cancel", *started, "--reason", "test", "--by", "grace", tenant=tenant)
+    again = output("runs", "cancel", started[0], "--reason", "test", tenant=tenant)
+
+    assert listed == f"{started[1]}  waiting    dunning  grace  bob\n"
+    assert woken == f"{started[0]}  moved, waiting\n"  # on to the second wait
+    assert ended == "".join(f"{one}  moved, cancelled\n" for one in started)
+    assert again == f"{started[0]}  refused, cancelled\n"
+
+
+@pytest.mark.parametrize("command", ["explain", "trace", "verify_trace", "runs"])
+def test_what_another_tenant_has_is_not_there(tenant: Tenant, other_tenant: Tenant, command: str) -> None:
+    run_id = waiting_run(tenant)
+    public_id = str(run_of(tenant, run_id).public_id)
+    arguments = {"verify_trace": ["--run", public_id], "runs": ["cancel", public_id, "--reason", "no"]}
+
+    with pytest.raises(CommandError, match="No such run"):
+        output(command, *arguments.get(command, [public_id]), tenant=other_tenant)
+
+    assert run_of(tenant, run_id).state == "waiting"
+
+
+def test_what_is_wrong_is_said(tenant: Tenant) -> None:
+    public_id = run_of(tenant, waiting_run(tenant)).public_id
+
+    with pytest.raises(CommandError, match="/limit: A whole number from 0 to 1000"):
+        output("trace", public_id, "--limit", "1001", tenant=tenant)
+    with pytest.raises(CommandError, match="not an id such as"):
+        output("explain", "42", tenant=tenant)
+    with pytest.raises(CommandError, match="No tenant nobody"):
+        call_command("verify_trace", "--tenant", "nobody")
