@@ -23,6 +23,8 @@ class Servers:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chimeway-tests-"))
         self.folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
+        self.static = self.folder / "static"
+        self.static.mkdir()
         self.postgres: Postgres = migrated_copy(self.folder / "postgres")
         self.broker = Broker(self.folder / "broker")
         self.mailbox = Mailbox(self.folder / "mail")
@@ -45,6 +47,7 @@ class Servers:
             "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner"),
             "BROKER_URL": self.broker.url,
             "EMAIL_URL": self.mailbox.url,
+            "STATIC_ROOT": str(self.static),
             "LOG_LEVEL": "WARNING",
         }
 

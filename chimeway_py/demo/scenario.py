@@ -75,7 +75,7 @@ class Scenario:
         """The sender repeats itself; nothing happens twice."""
         first, again = self._mention(self.one, "unread"), self._mention(self.one, "unread")
         expect((first.status, again.status) == (200, 200), f"answered {first.status}, {again.status}")
-        expect(first.body["public_id"] == again.body["public_id"], "the receipts differ")
+        expect(first.body["id"] == again.body["id"], "the receipts differ")
         other = self._mention(self.one, "unread", excerpt="another body")
         expect(other.status == 409, f"another body under the same id answered {other.status}")
         return "and another body under the same id is a 409"
@@ -116,10 +116,10 @@ class Scenario:
             },
         )
         expect(started.status == 201, f"the run was not started: {started.body}")
-        self.runs["early"] = started.body["runs"][0]["public_id"]
+        self.runs["early"] = started.body["runs"][0]["id"]
         self._wait_until_held(address)
         sent = self.one.ask("POST", "signals", {"name": "order.paid", "correlation": {"order_id": order}})
-        signal = f"signals/{sent.body['public_id']}"
+        signal = f"signals/{sent.body['id']}/explain"
         wait_for(lambda: self.one.get(signal)["verdict"] == "buffered" or None, "the verdict buffered")
         self._let_go()
         self._wait_for_state(self.one, "early", "completed")
@@ -156,7 +156,7 @@ class Scenario:
         """Tenant two asks for tenant one's run, item and signal by their ids."""
         run = self.runs["unread"]
         item = next(item for item in self._inbox(self.one) if item["run_id"] == run)
-        signal = self.one.get("signals?name=mention.created&limit=1")["items"][0]["public_id"]
+        signal = self.one.get("signals?name=mention.created&limit=1")["items"][0]["id"]
         asked = [
             self.two.ask("GET", f"runs/{run}"),
             self.two.ask("GET", f"runs/{run}/explain"),
@@ -217,7 +217,7 @@ class Scenario:
     def _run(self, client: Client, name: str) -> str:
         """The id of the run that a mention started."""
         path = f"runs?workflow={MENTIONS}&subject={self._subject}&correlation.message_id={name}-{self.mark}"
-        found: str = wait_for(lambda: [one["public_id"] for one in client.get(path)["items"]], f"the run of {name}")[0]
+        found: str = wait_for(lambda: [one["id"] for one in client.get(path)["items"]], f"the run of {name}")[0]
         return found
 
     def _state(self, client: Client, name: str) -> Any:

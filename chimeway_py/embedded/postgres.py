@@ -92,8 +92,9 @@ class Postgres:
             accounts.give(path, self.account)
         command = [self._programs / "initdb", "-D", draft, "-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8"]
         options = ["--no-locale", "--no-instructions", f"--pwfile={password}", "--wal-segsize=4"]
+        options.append("--no-sync")  # nobody's data is in it yet, and waiting for a slow disk costs seconds
         made = subprocess.run(
-            [*map(str, command), *options, *([] if self.durable else ["--no-sync"])],
+            [*map(str, command), *options],
             capture_output=True,
             text=True,
             check=False,
