@@ -52,7 +52,7 @@ class SignalAdmin(PageAdmin):
     def page(self, request: HttpRequest, row: Signal) -> Page:
         duplicates = f"{row.duplicate_count}, the last {words.ago(row.last_duplicate_at)}" if row.duplicate_count else 0
         return Page(
-            title=f"{row.name} about {row.subject or 'nobody'}",
+            title=f"{row.name} about {row.subject}" if row.subject else row.name,
             facts=[
                 ("Verdict when routed", words.badge(row.verdict or "unrouted")),
                 ("Source", row.source),

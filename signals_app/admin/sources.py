@@ -37,7 +37,9 @@ class ChangeForm(ServiceForm):
 
     name = forms.CharField(max_length=100, required=False, widget=WIDE)
     mapping = JSONText(initial=MAPPING, help_text="Paths into the sender's body, header:<name>, or {const: text}.")
-    name_map = JSONText(initial=dict, required=False, help_text="The sender's names for signals, to ours.")
+    name_map = JSONText(
+        initial=dict, required=False, help_text="The sender's names of signals, and ours: {theirs: ours}."
+    )
     enabled = forms.BooleanField(required=False, initial=True)
 
 

@@ -24,6 +24,7 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     list_per_page = 50
     list_max_show_all = 200
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each would count
     paginator = CappedPaginator
     list_select_related: ClassVar[Any] = ("tenant",)
     ordering: ClassVar[Any] = ("-id",)
@@ -72,6 +73,11 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
         """Without the tenant, for whoever sees only one."""
         shown = list(super().get_list_display(request))
         return shown if len(operator_of(request).roles) > 1 else [name for name in shown if name != "tenant"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, under its own name."""
+        title = str(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": f"{title[:1].upper()}{title[1:]}", **(extra_context or {})})
 
     def found_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """The row, or the same 404 whether it is another tenant's or nobody's."""

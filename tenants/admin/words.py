@@ -1,5 +1,7 @@
 """How the admin writes times, links and states. Everything that comes from outside is escaped."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,11 +51,9 @@ def moment(when: datetime | None) -> str | SafeString:
     )
 
 
-def instant(when: datetime | None) -> str | SafeString:
-    """A time to the millisecond in UTC, for a trace; a dash for None."""
-    if when is None:
-        return "–"
-    shown = f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03}"
+def clock(when: datetime) -> SafeString:
+    """The time of day to the millisecond in UTC, for lines that stand under their date."""
+    shown = f"{when:%H:%M:%S}.{when.microsecond // 1000:03}"
     return format_html('<time datetime="{}">{}</time>', when.isoformat(), shown)
 
 
@@ -73,6 +73,12 @@ def short(public_id: Any) -> str:
     return f"{text[:8]}…{text[-6:]}"
 
 
-def pairs(mapping: dict[str, Any]) -> str:
-    """A small flat object as text: `invoice_id = INV-7, message_id = 9`; a dash for an empty one."""
-    return ", ".join(f"{name} = {value}" for name, value in mapping.items()) or "–"
+def pairs(mapping: Mapping[str, Any]) -> str:
+    """A small object as text: `invoice_id = INV-7, signals = a b`; a dash for an empty one."""
+    return ", ".join(f"{name} = {_value(value)}" for name, value in mapping.items()) or "–"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return " ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

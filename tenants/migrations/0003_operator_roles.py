@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [("tenants", "0002_isolation"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
     operations = [
+        migrations.AlterModelOptions(name="apikey", options={"verbose_name": "API key"}),
         migrations.AddField(
             model_name="membership",
             name="role",

@@ -41,6 +41,7 @@ class ApiKey(TenantRow):
     )
 
     class Meta:
+        verbose_name = "API key"
         constraints = [models.UniqueConstraint(fields=["tenant", "public_id"], name="api_key_public_id")]
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The page of a run: the sentence first, then what happens next, the steps with the path taken, and the evidence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from django.urls import reverse
@@ -36,7 +37,7 @@ def run_page(run: Run) -> Page:
         more={
             "next": [_next(one) for one in said.next],
             "graph": mark_safe(draw_graph(version.document, path_taken(lines))),  # noqa: S308  built as elements
-            "lines": [_line(line) for line in lines],
+            "days": _by_day(lines),
             "left_out": lines[0].seq - 1 if lines else 0,
             "evidence": set(said.evidence),
         },
@@ -92,17 +93,25 @@ def _leads(then: Mapping[str, Any]) -> str:
     return f"{then['state']} ({then['reason']})" if then.get("reason") else str(then["state"])
 
 
+def _by_day(lines: Sequence[Transition]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The lines of a trace under the date of their day, in UTC."""
+    days = groupby(lines, key=lambda line: f"{line.occurred_at:%Y-%m-%d}")
+    return [(day, [_line(line) for line in group]) for day, group in days]
+
+
 def _line(line: Transition) -> dict[str, Any]:
     """One line of the trace with links to its evidence."""
+    context = {name: value for name, value in line.context.items() if name != "delivery"}
     return {
         "seq": line.seq,
-        "at": words.instant(line.occurred_at),
+        "at": words.clock(line.occurred_at),
         "to": words.badge(line.to_state),
         "moved": line.from_state != line.to_state,
         "step": f"{line.step} #{line.visit}" if line.visit > 1 else line.step,
         "reason": line.reason.replace("_", " "),
         "cause": _cause(line),
-        "context": words.pairs(line.context) if line.context else "",
+        "delivery": line.delivery or line.context.get("delivery"),
+        "context": words.pairs(context) if context else "",
     }
 
 

@@ -70,7 +70,7 @@ class RunAdmin(PageAdmin):
     """Runs, to read; what may be done to them is an action with a reason."""
 
     page_template = "admin/run_page.html"
-    list_display = ["shown_id", "tenant", "definition_key", "subject", "shown_state", "step", "reason", "due", "age"]
+    list_display = ["shown_id", "tenant", "workflow", "subject", "shown_state", "step", "reason", "due", "age"]
     list_filter = [Attention, TenantFilter, WorkflowFilter, "state", WaitingOnFilter]
     search_fields = ["public_id"]
     search_help_text = (
@@ -94,13 +94,17 @@ class RunAdmin(PageAdmin):
     def shown_id(self, row: Run) -> str:
         return words.short(row.public_id)
 
+    @admin.display(description="Workflow", ordering="definition_key")
+    def workflow(self, row: Run) -> str:
+        return row.definition_key
+
     @admin.display(description="State", ordering="state")
     def shown_state(self, row: Run) -> SafeString:
         return words.badge(row.state)
 
     @admin.display(description="Reason")
     def reason(self, row: Run) -> str:
-        return row.terminal_reason or row.status_reason.replace("_", " ")
+        return (row.terminal_reason or row.status_reason).replace("_", " ")
 
     @admin.display(description="Due")
     def due(self, row: Run) -> str:

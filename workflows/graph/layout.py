@@ -88,9 +88,11 @@ def follower(document: Document, step: Step) -> str:
 
 def _exits(document: Document, step: Step) -> Iterator[Exit]:
     for pointer, target in targets(step):
-        yield Exit(_label(step.config, pointer), _leads_to(document, step, target), _says(target))
+        to = _leads_to(document, step, target)
+        yield Exit(_label(step.config, pointer), to, _says(target, to))
     if step_kind(step.kind).falls_through(step.config):
-        yield Exit("otherwise" if step.on_outcome else "then", follower(document, step), "next step")
+        to = follower(document, step)
+        yield Exit("otherwise" if step.on_outcome else "then", to, _says(Target("next"), to))
 
 
 def _leads_to(document: Document, step: Step, target: Target) -> str:
@@ -99,15 +101,13 @@ def _leads_to(document: Document, step: Step, target: Target) -> str:
     return follower(document, step) if target.kind == "next" else END
 
 
-def _says(target: Target) -> str:
+def _says(target: Target, to: str) -> str:
     match target.kind:
-        case "goto":
-            return target.step
         case "stop":
             return f"stop: {target.reason}"
         case "complete":
             return "complete"
-    return "next step"
+    return "end" if to == END else to
 
 
 def _label(config: Mapping[str, Any], pointer: str) -> str:

@@ -142,7 +142,11 @@ def _draw_cap(svg: Xml.Element, left: int, top: int, text: str, *, taken: bool) 
 def _draw_node(svg: Xml.Element, layout: Layout, node: Node, path: PathTaken) -> None:
     key = node.step.key
     visits = path.visits.count(key)
-    classes = ["cw-node", *(["cw-taken"] if visits else []), *(["cw-current"] if path.current == key else [])]
+    classes = [
+        "cw-node",
+        *(["cw-taken"] if visits else []),
+        *(["cw-current"] if path.current == key and not path.end else []),
+    ]
     group = Xml.SubElement(svg, "g", {"class": " ".join(classes)})
     size = {"width": str(NODE_WIDTH), "height": str(node.height), "rx": "6"}
     Xml.SubElement(group, "rect", {"x": str(layout.left), "y": str(node.top), **size})
