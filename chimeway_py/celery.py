@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
 
@@ -15,3 +15,9 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def use_django_logging(**_: object) -> None:
     """Keep Celery from replacing the structured logging that the settings configured."""
+
+
+@worker_init.connect
+def watch(**_: object) -> None:
+    """Give the worker its watchdog; only workers load it."""
+    import chimeway_py.watchdog  # noqa: F401

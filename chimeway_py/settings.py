@@ -149,7 +149,7 @@ if CELERY_BROKER_URL.startswith("amqp"):  # replicated by the broker; a lost nod
     CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"
 SWEEP_EVERY = env.float("SWEEP_EVERY_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY, "options": {"expires": 10}},
+    "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY},
 }
 
 # -- The service -------------------------------------------------------------------------------------------------------

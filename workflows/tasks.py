@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from workflows.services import turn
+from workflows.services import sweeping, turn
 
 
 @shared_task
@@ -20,4 +20,4 @@ def perform_work(tenant_id: int) -> int:
 @shared_task
 def sweep() -> int:
     """Offer due work again, tenant by tenant."""
-    return turn.sweep()
+    return sweeping.offer_due_work()

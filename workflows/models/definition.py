@@ -8,7 +8,6 @@ from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from workflows.querysets import DefinitionQuerySet
 
-
 # Runs stand on a published version: it may be retired, and nothing else of it changes, whoever asks.
 _FROZEN = """
 IF TG_OP = 'DELETE' OR NEW.status = 'draft'

@@ -8,13 +8,11 @@ import time
 import structlog
 
 from chimeway_py.nudges import offer
-from tenants.scope import scope_of
 from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
 from workflows.services.lease import kept_alive
 from workflows.services.route import route_signals
 from workflows.services.work import claim_work, finish_work, perform, quarantine_poison
-from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 
@@ -54,15 +52,6 @@ def work_turn(*, tenant_id: int) -> int:
         if time.monotonic() >= ends_at:
             offer("work", tenant_id)
             return done
-
-
-def sweep() -> int:
-    """Offer every tenant's due work again; how many nudges that were. Any number of sweepers may run at once."""
-    with scope_of([]):
-        due = fetch("SELECT lane, tenant_id FROM tenants_with_due_work()", [])
-    for lane, tenant_id in due:
-        offer(lane, tenant_id)
-    return len(due)
 
 
 def worker_name() -> str:

@@ -1,0 +1,137 @@
+"""Real workers, a real broker and a real mail server, and what is left when some of them die."""
+
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.mailbox import Mailbox
+from tenants.models import Tenant
+from tenants.scope import tenant_scope
+from tests.fleet import Workers
+from tests.journeys import GRACE, paid, publish, run_of, start
+from workflows.models import Attempt, Run
+
+SWEEP_BOUND = 15.0  # seconds within which everything moves again
+MAIL: dict[str, Any] = {
+    "key": "mail",
+    "templates": {"hello": {"subject": "Hello", "text": "Hello {{ run.subject }}"}},
+    "steps": [{"key": "send", "kind": "deliver", "channel": "email", "template": "hello", "to": "data.email"}],
+}
+
+
+@pytest.fixture
+def address() -> str:
+    return f"{uuid.uuid4().hex}@example.org"
+
+
+@pytest.fixture
+def frozen_broker(broker: Broker) -> Iterator[Broker]:
+    """A broker that accepts connections and answers nothing."""
+    broker.server.signal(signal.SIGSTOP)
+    yield broker
+    broker.server.signal(signal.SIGCONT)
+
+
+def until(held: Callable[[], Any], seconds: float = SWEEP_BOUND) -> float:
+    """Seconds until it held. Fails after `seconds`."""
+    began = time.monotonic()
+    while not held():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def state(tenant: Tenant, run_id: int) -> str:
+    return run_of(tenant, run_id).state
+
+
+def test_a_nudge_carries_a_run_through_in_a_moment(tenant: Tenant, worker_processes: Workers) -> None:
+    publish(tenant, GRACE)
+    run_id = start(tenant, "dunning", correlation={"invoice_id": "42"})
+    until(lambda: state(tenant, run_id) == "waiting")
+
+    paid(tenant)
+
+    until(lambda: state(tenant, run_id) == "completed")
+
+
+def test_a_worker_killed_in_mid_step_is_replaced_and_one_mail_arrives(
+    tenant: Tenant, worker_processes: Workers, smtp_sink: Mailbox, address: str
+) -> None:
+    publish(tenant, MAIL)
+    smtp_sink.hold(address)
+    run_id = start(tenant, "mail", data={"email": address})
+    until(lambda: smtp_sink.is_holding(address))
+
+    worker_processes.work.kill()
+    until(lambda: not smtp_sink.is_holding(address))
+    smtp_sink.answer_normally()
+    worker_processes.start()
+
+    until(lambda: state(tenant, run_id) == "completed")
+    assert len(smtp_sink.to(address)) == 1
+    with tenant_scope(tenant.pk):
+        attempts = Attempt.objects.filter(tenant_id=tenant.pk).order_by("number")
+        assert list(attempts.values_list("number", "status")) == [(1, "lost"), (2, "finished")]
+
+
+def test_work_that_takes_longer_than_its_lease_keeps_it(
+    tenant: Tenant, worker_processes: Workers, smtp_sink: Mailbox, address: str
+) -> None:
+    publish(tenant, MAIL)
+    smtp_sink.hold(address)
+    run_id = start(tenant, "mail", data={"email": address})
+    until(lambda: smtp_sink.is_holding(address))
+
+    time.sleep(8)  # the lease of the fleet is shorter
+    smtp_sink.answer_normally()
+
+    until(lambda: state(tenant, run_id) == "completed")
+    with tenant_scope(tenant.pk):
+        assert [attempt.status for attempt in Attempt.objects.filter(tenant_id=tenant.pk)] == ["finished"]
+
+
+def test_lost_nudges_are_found_by_the_sweep(tenant: Tenant, worker_processes: Workers, broker: Broker) -> None:
+    publish(tenant, GRACE)
+    runs = []
+    for number in range(5):
+        runs.append(start(tenant, "dunning", correlation={"invoice_id": f"i{number}"}))
+        paid(tenant, f"i{number}")
+        broker.flush()
+
+    until(lambda: {state(tenant, run_id) for run_id in runs} == {"completed"})
+
+
+def test_a_request_never_waits_for_a_frozen_broker(
+    tenant: Tenant, rest: APIClient, frozen_broker: Broker
+) -> None:
+    publish(tenant, GRACE)
+    began = time.monotonic()
+
+    for number in range(5):
+        answer = rest.post("/v1/signals", {"name": "invoice.paid", "correlation": {"invoice_id": str(number)}})
+        assert answer.status_code == 202
+
+    assert time.monotonic() - began < 2.0
+
+
+def test_what_was_accepted_while_the_broker_was_dead_is_done_when_it_is_back(
+    tenant: Tenant, worker_processes: Workers, broker: Broker
+) -> None:
+    publish(tenant, GRACE)
+    broker.kill()
+    runs = [start(tenant, "dunning", correlation={"invoice_id": f"i{n}"}) for n in range(5)]
+    for number in range(5):
+        paid(tenant, f"i{number}")
+    with tenant_scope(tenant.pk):
+        assert set(Run.objects.filter(tenant_id=tenant.pk).values_list("state", flat=True)) == {"pending"}
+
+    broker.start()
+
+    until(lambda: {state(tenant, run_id) for run_id in runs} == {"completed"}, 30)

@@ -1,0 +1,47 @@
+"""Sweeping: offer due work again, tenant by tenant; and do it here when nobody takes it."""
+
+import time
+
+import structlog
+
+from chimeway_py.nudges import Lane, offer
+from workflows.services.turn import engine_turn, work_turn
+from workflows.store.sql import fetch
+
+log = structlog.get_logger(__name__)
+
+TURNS = {"engine": engine_turn, "work": work_turn}
+
+
+def due_work() -> list[tuple[Lane, int]]:
+    """(lane, tenant id) of everything that is due now."""
+    return [(lane, tenant_id) for lane, tenant_id in fetch("SELECT lane, tenant_id FROM tenants_with_due_work()", [])]
+
+
+def offer_due_work() -> int:
+    """Nudge for everything that is due; how many nudges that were. Any number of sweepers may do so at once."""
+    due = due_work()
+    for lane, tenant_id in due:
+        offer(lane, tenant_id)
+    return len(due)
+
+
+class Sweeper:
+    """Sweeps in a process of its own. What stays due for `patience` seconds although it was offered, it does itself."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self._due_since: dict[tuple[Lane, int], float] = {}
+
+    def sweep(self) -> int:
+        """One round; how many turns it took itself."""
+        now = time.monotonic()
+        self._due_since = {name: self._due_since.get(name, now) for name in due_work()}
+        taken = 0
+        for (lane, tenant_id), since in self._due_since.items():
+            offer(lane, tenant_id)
+            if now - since >= self.patience:
+                log.info("sweeper_works", lane=lane, tenant_id=tenant_id, due_for=round(now - since, 1))
+                TURNS[lane](tenant_id=tenant_id)
+                taken += 1
+        return taken
