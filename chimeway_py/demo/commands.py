@@ -37,6 +37,11 @@ def beat(env: Mapping[str, str], logs: Path) -> Child:
     return _child("beat", [*CELERY, "beat", *schedule], {**env, "CHIMEWAY_PROCESS": "beat"}, logs)
 
 
+def sweeper(env: Mapping[str, str], logs: Path) -> Child:
+    """Looks for due work without a broker, and does what nobody else takes."""
+    return _child("sweeper", ["manage.py", "sweeper"], {**env, "CHIMEWAY_PROCESS": "sweeper"}, logs)
+
+
 def receiver(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Child:
     """Not of the service: the other end of its webhooks, which keeps them in a folder."""
     return _child("receiver", ["-m", "chimeway_py.embedded.webhook_sink", str(port), str(folder)], env, logs)
@@ -44,7 +49,8 @@ def receiver(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Chi
 
 def service(env: Mapping[str, str], logs: Path, port: int) -> list[Child]:
     """Every process of the service, not yet started."""
-    return [web(env, logs, port), engine_worker(env, logs), delivery_worker(env, logs), beat(env, logs)]
+    workers = [engine_worker(env, logs), delivery_worker(env, logs), beat(env, logs), sweeper(env, logs)]
+    return [web(env, logs, port), *workers]
 
 
 def _worker(name: str, options: list[str], env: Mapping[str, str], logs: Path) -> Child:
