@@ -156,6 +156,7 @@ CELERY_BEAT_SCHEDULE = {
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=10)  # how long a silent worker keeps a claim
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  # CIDRs that webhooks may reach although private
 SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused signal may still be used
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail --------------------------------------------------------------------------------------------------------------
 for _name, _value in env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25").items():

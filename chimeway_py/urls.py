@@ -4,10 +4,15 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from chimeway_py.api.views import NoSuchAddress
+from chimeway_py.health import healthz, readyz
+from chimeway_py.metrics import metrics
 from signals_app.api.urls import hooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("v1/", include("tenants.api.urls")),
     path("v1/", include("signals_app.api.urls")),
     path("v1/", include("workflows.api.urls")),

@@ -46,6 +46,10 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
         """Runs whose clock has passed: a number that should be zero."""
         return self.filter(due_at__lt=now)
 
+    def overdue_timers(self, now: datetime) -> Self:
+        """Waiting runs whose wait should have ended before `now`."""
+        return self.filter(state="waiting", due_at__lt=now)
+
     def stuck(self, now: datetime) -> Self:
         """Live runs that should have moved: their clock passed a minute ago, or the engine fails on them."""
         late = models.Q(due_at__lt=now - timedelta(minutes=1))
@@ -53,7 +57,7 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
 
     def engine_fails(self) -> Self:
         """Live runs that the engine failed to advance, and comes back to later and later."""
-        return self.filter(due_at__isnull=False, engine_failures__gt=0)
+        return self.filter(engine_failures__gt=0, due_at__isnull=False)
 
     def failed_since(self, when: datetime) -> Self:
         """Runs that failed at `when` or later."""

@@ -214,7 +214,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="delivery",
             index=models.Index(
-                condition=models.Q(("status__in", ["planned", "sending", "temporary_failure"])),
+                condition=models.Q(("status__in", ["planned", "sending"])),
                 fields=["tenant", "planned_at"],
                 name="delivery_owed",
             ),

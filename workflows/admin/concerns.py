@@ -1,39 +1,32 @@
 """What the home page watches in workflows. Every number should be zero."""
 
 from datetime import timedelta
-from typing import Any
-
-from django.db.models import QuerySet
 
 from chimeway_py.admin_site import register_concern
 from tenants.admin import words
 from tenants.admin.concerns import GRACE, concern
-from workflows.models import Run, StepRun, Wait
+from workflows.models import Run, StepRun
 
 RUNS = "admin:workflows_run_changelist"
-
-
-def _late(rows: QuerySet[Any]) -> QuerySet[Any]:
-    return rows.filter(due_at__lt=words.now() - GRACE)
 
 
 register_concern(
     concern(
         label="Overdue timers",
-        hint="waits whose time has come and whose run still waits",
-        url_name="admin:workflows_wait_changelist",
-        query="when=overdue",
-        rows=lambda: _late(Wait.objects.filter(closed_at__isnull=True, run__state="waiting")),
+        hint="waits whose time has come",
+        url_name=RUNS,
+        query="attention=timers",
+        rows=lambda: Run.objects.overdue_timers(words.now() - GRACE),
         since="due_at",
     )
 )
 register_concern(
     concern(
         label="Overdue runs",
-        hint="runs whose clock has passed",
+        hint="due to begin or to expire",
         url_name=RUNS,
         query="attention=overdue",
-        rows=lambda: _late(Run.objects.all()),
+        rows=lambda: Run.objects.overdue(words.now() - GRACE).exclude(state="waiting"),
         since="due_at",
     )
 )

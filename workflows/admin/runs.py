@@ -30,7 +30,8 @@ Attention = question_filter(
     "attention",
     [
         ("stuck", "stuck", lambda runs: runs.stuck(words.now())),
-        ("overdue", "overdue", lambda runs: runs.overdue(words.now() - GRACE)),
+        ("timers", "overdue timers", lambda runs: runs.overdue_timers(words.now() - GRACE)),
+        ("overdue", "overdue runs", lambda runs: runs.overdue(words.now() - GRACE).exclude(state="waiting")),
         ("engine", "the engine fails", lambda runs: runs.engine_fails()),
         ("failed", "failed today", lambda runs: runs.failed_since(_midnight())),
         ("quarantined", "quarantined in 24 h", lambda runs: runs.quarantined_since(words.now() - DAY)),

@@ -13,13 +13,13 @@ from tenants.admin.concerns import GRACE
 from tenants.admin.filters import Choice, TenantFilter, question_filter
 from tenants.operator_scope import operator_of
 from workflows.admin.search import signal_names
-from workflows.models import Wait
+from workflows.models import Run, Wait
 
 When = question_filter(
     "when",
     "when",
     [
-        ("overdue", "overdue", lambda waits: waits.filter(due_at__lt=words.now() - GRACE)),
+        ("overdue", "overdue", lambda waits: waits.filter(run__in=Run.objects.overdue_timers(words.now() - GRACE))),
         ("timed", "with a time", lambda waits: waits.filter(due_at__isnull=False)),
         ("endless", "until a signal comes", lambda waits: waits.filter(due_at__isnull=True)),
     ],

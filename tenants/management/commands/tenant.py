@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
-from tenants.models import Tenant
-from tenants.services import add_membership, create_tenant, find_tenant, remove_membership
+from tenants.models import Role, Tenant
+from tenants.services import add_membership, create_tenant, find_tenant, remove_membership, set_role
 
 
 class Command(BaseCommand):
@@ -26,6 +26,7 @@ class Command(BaseCommand):
         member = verbs.add_parser("member", help="Let an operator account see the tenant in the admin.")
         member.add_argument("slug")
         member.add_argument("username")
+        member.add_argument("--role", choices=Role.values, help="viewer, operator (for a new member) or admin.")
         member.add_argument("--remove", action="store_true", help="Take the tenant out of the operator's sight.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,8 +44,12 @@ class Command(BaseCommand):
         user = get_user_model().objects.filter(username=options["username"]).first()
         if user is None:
             raise CommandError(f"No account {options['username']}: see manage.py createsuperuser.")
-        change = remove_membership if options["remove"] else add_membership
-        change(tenant_id=tenant.id, user_id=user.pk)
+        if options["remove"]:
+            remove_membership(tenant_id=tenant.id, user_id=user.pk)
+        elif options["role"]:
+            set_role(tenant_id=tenant.id, user_id=user.pk, role=Role(options["role"]))
+        else:
+            add_membership(tenant_id=tenant.id, user_id=user.pk)
         return {"tenant": tenant.slug, "username": options["username"], "member": not options["remove"]}
 
 
