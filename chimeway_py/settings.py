@@ -86,7 +86,7 @@ TEMPLATES = [
     }
 ]
 
-# -- PostgreSQL: `default` is the app role, which owns nothing; `owner` exists only where migrations run -----------------
+# -- PostgreSQL: `default` is the app role, which owns nothing; `owner` exists only where migrations run --------------
 PROCESS_ROLE = env.str("CHIMEWAY_PROCESS", default="command")  # web, worker, beat or command
 DATABASE_OPTIONS: dict[str, Any] = {
     "application_name": f"chimeway-{PROCESS_ROLE}",
@@ -95,12 +95,15 @@ DATABASE_OPTIONS: dict[str, Any] = {
 
 
 def database(name: str, default: str = "") -> dict[str, Any]:
-    """One connection from a URL, e.g. postgres://app:secret@db:5432/chimeway?sslmode=require (percent-encode passwords)."""
+    """One connection from a URL such as postgres://app:secret@db:5432/chimeway?sslmode=require.
+
+    Percent-encode passwords.
+    """
     found: dict[str, Any] = env.db_url(name, default=default)
     found["ENGINE"] = "django.db.backends.postgresql"
     found["OPTIONS"] = DATABASE_OPTIONS | found.get("OPTIONS", {})
     found["CONN_HEALTH_CHECKS"] = True
-    found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode gives the next statement another backend
+    found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode changes backends between statements
     return found
 
 
@@ -118,7 +121,7 @@ else:
 DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="chimeway_app")
 DATABASE_OPERATOR_ROLE = env.str("DATABASE_OPERATOR_ROLE", default="chimeway_operator")
 
-# -- Celery: messages are nudges, so no results, no ETA, no retries in the broker ----------------------------------------
+# -- Celery: messages are nudges, so no results, no ETA, no retries in the broker -------------------------------------
 CELERY_BROKER_URL = env.str("BROKER_URL", default="redis://127.0.0.1:6379/0")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -152,19 +155,19 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY},
 }
 
-# -- The service -------------------------------------------------------------------------------------------------------
+# -- The service ------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=10)  # how long a silent worker keeps a claim
-OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  # CIDRs that webhooks may reach although private
+OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  # private CIDRs that webhooks may reach
 SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused signal may still be used
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
-# -- Mail --------------------------------------------------------------------------------------------------------------
+# -- Mail -------------------------------------------------------------------------------------------------------------
 for _name, _value in env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25").items():
     globals()[_name] = _value
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="notifications@localhost")
 
-# -- REST --------------------------------------------------------------------------------------------------------------
+# -- REST -------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tenants.api.authentication.HasScope"],
@@ -197,7 +200,7 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
-# -- Sign-in, language, files ------------------------------------------------------------------------------------------
+# -- Sign-in, language, files -----------------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -211,7 +214,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
-# -- Logs: one JSON object a line, ids and names only -------------------------------------------------------------------
+# -- Logs: one JSON object a line, ids and names only -----------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 _shared: list[Any] = [
     structlog.contextvars.merge_contextvars,

@@ -1,10 +1,9 @@
 """The tenant scope: one transaction that may touch the rows of the tenants it names, and no others.
 
-Row-level security compares each row with the settings `chimeway.tenant_id` (one tenant: everything the service does) and
+Row-level security compares each row with the settings `chimeway.tenant_id` (one tenant: all that the service does) and
 `chimeway.tenant_ids` (several: an operator at the admin), which live as long as the transaction. Without them a
-connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and
-timers are judged by (`now()` is frozen at the start of a transaction: a statement that waited for a lock must not use
-it).
+connection sees and writes nothing. The scope also reads the database clock, the only clock that leases and timers are
+judged by (`now()` is frozen at the start of a transaction: a statement that waited for a lock must not use it).
 """
 
 from collections.abc import Iterable, Iterator

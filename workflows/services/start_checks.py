@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable, scalar_text
@@ -51,9 +51,14 @@ def _faults(loaded: Loaded, run: "NewRun", at: str) -> Iterator[dict[str, str]]:
             yield fault(
                 f"{at}/correlation/{name}", "undeclared", f"{loaded.key} declares these correlation names: {known}."
             )
-        elif not isinstance(value, str | int) or not scalar_text(value) or not is_storable(scalar_text(value), 200):
+        elif not _is_value(value):
             yield fault(
                 f"{at}/correlation/{name}", "bad_value", "Text of 1 to 200 characters, a whole number or a boolean."
             )
     for found in data_faults(loaded.document.raw, run.data):
         yield found | {"path": f"{at}/data{found['path']}"}
+
+
+def _is_value(value: Any) -> bool:
+    """Whether a correlation value can be stored and compared; the caller may have passed anything."""
+    return isinstance(value, str | int) and scalar_text(value) != "" and is_storable(scalar_text(value), 200)
