@@ -5,6 +5,8 @@ import os
 from celery import Celery
 from celery.signals import setup_logging, worker_init
 
+from chimeway_py import task_log  # noqa: F401  connects itself
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
 
 app = Celery("chimeway_py")

@@ -2,6 +2,7 @@
 
 import uuid
 
+import structlog
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +29,7 @@ from tenants.models.api_key import Scope
 
 def receipt_answer(receipt: Receipt) -> Response:
     """202 for a signal that was accepted now, 200 for a duplicate."""
+    structlog.contextvars.bind_contextvars(signal_id=str(receipt.public_id))
     return Response(ReceiptSerializer(receipt).data, status=202 if receipt.status == "accepted" else 200)
 
 

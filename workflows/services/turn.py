@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,7 @@ from workflows.services.advance import advance_due
 from workflows.services.lease import kept_alive
 from workflows.services.route import route_signals
 from workflows.services.work import claim_work, finish_work, perform, quarantine_poison
+from workflows.steps.base import Claim
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +48,19 @@ def work_turn(*, tenant_id: int) -> int:
             outcome = perform(claim)
         try:
             finish_work(claim=claim, outcome=outcome)
+            log.info("attempt_finished", outcome=outcome.word, error=outcome.error, **_ids(claim))
         except StaleAttempt as stale:
-            log.warning("stale_attempt", tenant_id=tenant_id, step_run_id=claim.step_run_id, met=stale.detail)
+            log.warning("stale_attempt", met=stale.detail, **_ids(claim))
         done += 1
         if time.monotonic() >= ends_at:
             offer("work", tenant_id)
             return done
+
+
+def _ids(claim: Claim) -> dict[str, Any]:
+    """What a log line says of an attempt."""
+    visit = {"step": claim.step["key"], "visit": claim.visit, "attempt": claim.attempt_number}
+    return {"tenant_id": claim.tenant_id, "run_id": claim.run_public_id, **visit}
 
 
 def worker_name() -> str:

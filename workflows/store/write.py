@@ -1,9 +1,12 @@
 """The statements that write a batch: one per table, whatever the number of runs."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from workflows.engine.facts import Owed, WaitFacts
 from workflows.steps.base import WorkKind
@@ -14,6 +17,8 @@ from workflows.store.sql import arrays, execute, fetch, insert, update
 
 if TYPE_CHECKING:
     from workflows.store.batch import Pending
+
+log = structlog.get_logger(__name__)
 
 _CHANGE_RUNS = update("workflows_run", rows.CHANGED_RUN, "engine_failures = 0")
 _TRANSITIONS = insert("workflows_transition", rows.TRANSITION)
@@ -76,6 +81,10 @@ def write_transitions(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) ->
     """Append rows of `rows.TRANSITION`, already numbered and chained, to the traces of their runs."""
     if transitions:
         execute(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION)])
+    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        names = list(rows.TRANSITION)[:10]  # structure; the context may be large
+        for row in transitions:
+            log.debug("transition", tenant_id=tenant_id, **dict(zip(names, map(str, row), strict=False)))
 
 
 def write_step_runs(tenant_id: int, owed: Sequence[tuple[LockedRun, Owed]], now: datetime) -> list[tuple[int, str]]:
