@@ -83,7 +83,7 @@ class Scenario:
     def reading_one_message_leaves_the_other_run_waiting(self) -> str:
         """Both are about the same person; the match is on the run."""
         item = next(item for item in self._inbox(self.one) if item["run_id"] == self.runs["read"])
-        path = f"inbox/{self._subject}/{item['public_id']}/read"
+        path = f"inbox/{self._subject}/{item['id']}/read"
         expect(self.one.ask("POST", path).status == 200, "the item could not be marked as read")
         self._wait_for_state(self.one, "read", "completed")
         expect(self._state(self.one, "unread") == "waiting", "the other run did not stay")
@@ -163,7 +163,7 @@ class Scenario:
             self.two.ask("GET", f"runs/{run}/trace"),
             self.two.ask("GET", f"signals/{signal}"),
             self.two.ask("POST", f"runs/{run}/cancel", {"reason": "not mine"}),
-            self.two.ask("POST", f"inbox/{self._subject}/{item['public_id']}/read"),
+            self.two.ask("POST", f"inbox/{self._subject}/{item['id']}/read"),
         ]
         expect([answer.status for answer in asked] == [404] * len(asked), f"{[answer.status for answer in asked]}")
         forged = Client(self.one.url, "forged", "", self.one.source, self.two.secret)

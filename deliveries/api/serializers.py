@@ -11,13 +11,14 @@ from deliveries.models import Delivery, Endpoint, InboxItem, Template
 class InboxItemSerializer(serializers.ModelSerializer[InboxItem]):
     """One item, to the product that shows it."""
 
+    id = serializers.UUIDField(source="public_id")
     run_id = serializers.UUIDField(source="run_public_id")
     step = serializers.CharField(source="step_key")
 
     class Meta:
         model = InboxItem
         fields = [
-            "public_id", "run_id", "step", "subject", "title", "body", "data",
+            "id", "run_id", "step", "subject", "title", "body", "data",
             "created_at", "seen_at", "read_at", "archived_at",
         ]  # fmt: skip
 
@@ -34,6 +35,7 @@ class InboxSerializer(serializers.Serializer[Any]):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     """One delivery, without a word of its content and with the address masked."""
 
+    id = serializers.UUIDField(source="public_id")
     run_id = serializers.UUIDField(source="run.public_id")
     workflow = serializers.CharField(source="definition_key")
     step = serializers.CharField(source="step_key")
@@ -43,7 +45,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
         fields = [
-            "public_id", "run_id", "workflow", "step", "visit", "channel", "template", "subject", "recipient", "status",
+            "id", "run_id", "workflow", "step", "visit", "channel", "template", "subject", "recipient", "status",
             "error", "provider_ref", "resend_of", "resend_reason",
             "planned_at", "sending_at", "delivered_at", "bounced_at", "settled_at",
         ]  # fmt: skip
@@ -94,12 +96,13 @@ class SecretEndSerializer(serializers.Serializer[Any]):
 class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
     """An endpoint. Its secrets are not shown again."""
 
+    id = serializers.UUIDField(source="public_id")
     secrets = SecretEndSerializer(many=True)
 
     class Meta:
         model = Endpoint
         fields = [
-            "public_id", "key", "url", "enabled", "disabled_reason", "secrets", "created_at", "updated_at",
+            "id", "key", "url", "enabled", "disabled_reason", "secrets", "created_at", "updated_at",
         ]  # fmt: skip
 
 

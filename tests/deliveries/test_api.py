@@ -59,7 +59,7 @@ def test_one_delivery_is_shown_to_its_tenant_only(
     address = f"/v1/deliveries/{two_deliveries[0].public_id}"
     theirs = client_of(other_tenant)
 
-    assert rest.get(address).json()["public_id"] == str(two_deliveries[0].public_id)
+    assert rest.get(address).json()["id"] == str(two_deliveries[0].public_id)
     assert theirs.get(address).status_code == 404
     assert theirs.get("/v1/deliveries").json()["items"] == []
     foreign, missing = theirs.get(address).json(), theirs.get(f"/v1/deliveries/{uuid.uuid4()}").json()

@@ -132,7 +132,7 @@ def test_rest_lists_an_inbox_newest_first_in_pages(
     second = rest.get("/v1/inbox/anna", {"limit": 2, "cursor": first["next"]}).json()
     last = rest.get("/v1/inbox/anna", {"limit": 2, "cursor": second["next"]}).json()
 
-    shown = [item["public_id"] for page in (first, second, last) for item in page["items"]]
+    shown = [item["id"] for page in (first, second, last) for item in page["items"]]
     assert shown == [str(item.public_id) for item in reversed(items)]
     assert (first["unread"], first["unseen"], last["next"]) == (5, 5, None)
     assert first["items"][0]["title"] == "Hello 4"
@@ -177,7 +177,7 @@ def test_a_subject_may_hold_slashes_and_spaces(
     listed = rest.get("/v1/inbox/team%2Fr%C3%B6d%201").json()["items"]
     marked = rest.post(f"/v1/inbox/team%2Fr%C3%B6d%201/{item.public_id}/read")
 
-    assert [one["public_id"] for one in listed] == [str(item.public_id)]
+    assert [one["id"] for one in listed] == [str(item.public_id)]
     assert marked.status_code == 200
 
 

@@ -187,4 +187,4 @@ def test_a_resend_under_one_idempotency_key_happens_once(sent: Callable[..., Del
 
     answers = [rest.post(address, {"reason": "r"}, HTTP_IDEMPOTENCY_KEY="once") for _ in range(2)]
 
-    assert len({answer.json()["public_id"] for answer in answers}) == 1
+    assert len({answer.json()["id"] for answer in answers}) == 1
