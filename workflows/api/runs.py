@@ -17,7 +17,13 @@ from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.run_asking import StartedSerializer, StartSerializer
 from workflows.api.run_filters import FILTERS, correlation_filters, filtered
-from workflows.api.run_schemas import RunDetailSerializer, RunSerializer
+from workflows.api.run_schemas import (
+    AttemptSerializer,
+    RunDetailSerializer,
+    RunSerializer,
+    StepRunSerializer,
+    TransitionSerializer,
+)
 from workflows.api.start_reading import read_start
 from workflows.errors import RunNotFound
 from workflows.models import Attempt, Run, StepRun, Transition
@@ -26,7 +32,7 @@ from workflows.services.start import start_runs
 from workflows.states import RunState
 
 TAG = ["Runs"]
-LATEST = 200
+LATEST = 200  # rows that a run is shown with; the rest is behind its own address
 INCLUDES = ("steps", "attempts", "transitions")
 _TIME = {"type": "string", "format": "date-time"}
 
@@ -110,9 +116,7 @@ class RunView(TenantView):
         """Where it stands."""
         included = _included(request)
         run = run_of(self.tenant_id, public_id)
-        for name in included:
-            setattr(run, name, _LOADERS[name](run))
-        return Response(RunDetailSerializer(run).data)
+        return Response(RunSerializer(run).data | {name: _INCLUDED[name](run) for name in included})
 
 
 def _included(request: Request) -> list[str]:
@@ -123,18 +127,19 @@ def _included(request: Request) -> list[str]:
     return asked
 
 
-def _steps(run: Run) -> list[Any]:
-    return list(StepRun.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).order_by("id")[:LATEST])
+def _steps(run: Run) -> Any:
+    mine = StepRun.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).order_by("-id")[:LATEST]
+    return StepRunSerializer(list(mine)[::-1], many=True).data
 
 
-def _attempts(run: Run) -> list[Any]:
-    mine = Attempt.objects.filter(tenant_id=run.tenant_id, step_run__run_id=run.pk)
-    return list(mine.select_related("step_run").order_by("-id")[:LATEST])[::-1]
+def _attempts(run: Run) -> Any:
+    mine = Attempt.objects.filter(tenant_id=run.tenant_id, step_run__run_id=run.pk).select_related("step_run")
+    return AttemptSerializer(list(mine.order_by("-id")[:LATEST])[::-1], many=True).data
 
 
-def _transitions(run: Run) -> list[Any]:
-    mine = Transition.objects.filter(tenant_id=run.tenant_id, run_id=run.pk)
-    return list(mine.order_by("-seq")[:LATEST])[::-1]
+def _transitions(run: Run) -> Any:
+    mine = Transition.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).order_by("-seq")[:LATEST]
+    return TransitionSerializer(list(mine)[::-1], many=True).data
 
 
-_LOADERS = {"steps": _steps, "attempts": _attempts, "transitions": _transitions}
+_INCLUDED = {"steps": _steps, "attempts": _attempts, "transitions": _transitions}
