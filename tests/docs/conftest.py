@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,16 @@ from tests.fleet import Workers
 
 @pytest.fixture
 def reader(
-    web_server: str, worker_processes: Workers, smtp_sink: Mailbox, tmp_path: Path, known_secrets: dict[str, object]
+    web_server: str,
+    worker_processes: Workers,
+    smtp_sink: Mailbox,
+    tmp_path: Path,
+    known_secrets: dict[str, object],
+    settings: Any,
 ) -> Mapping[str, str]:
     """The environment of a reader who filled in what `bin/demo` printed for the tenant acme."""
-    known_secrets |= seed(known_secrets, "http://127.0.0.1:9/pager")
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+    known_secrets |= seed(known_secrets, "http://127.0.0.1:9999/pager")
     acme = known_secrets["tenants"][0]  # type: ignore[index]
     return {
         "PATH": os.environ["PATH"],

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from chimeway_py.demo import commands as demo_commands
-from tests.docs.pages import ROOT, Block, all_blocks, blocks, page
+from tests.docs.codes import OURS, settings_of
+from tests.docs.pages import ROOT, Block, all_blocks, page
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 
@@ -48,9 +49,6 @@ def test_every_command_of_ours_is_shown_somewhere() -> None:
     assert ours == {words[0] for _, words in MANAGED} & ours
 
 
-OURS = ("tenants", "signals_app", "workflows", "deliveries", "chimeway_py")
-
-
 def test_the_two_commands_of_the_readme_exist_and_answer_help() -> None:
     shown = [words[0] for block, words in SHOWN if block.page == ROOT / "README.md"]
 
@@ -65,27 +63,56 @@ def test_every_other_program_that_is_shown_is_known() -> None:
 
 
 def _processes() -> list[list[str]]:
-    return [words for _, words in SHOWN if words[0] in ("gunicorn", "celery")]
+    own = [["manage.py", *words] for _, words in MANAGED if words[0] == "sweeper"]
+    return own + [words for _, words in SHOWN if words[0] in ("gunicorn", "celery")]
 
 
 def _units() -> list[list[str]]:
     lines = [line for unit in UNITS for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
     found = [shlex.split(line.removeprefix("ExecStart=").replace("%%", "%")) for line in lines]
-    return [[Path(words[0]).name, *words[1:]] for words in found]
+    return [words[1:] if "manage.py" in words else [Path(words[0]).name, *words[1:]] for words in found]
 
 
 def test_there_is_a_unit_for_every_process() -> None:
-    assert len(UNITS) == len(_processes()) == len(demo_commands.service({}, Path("logs"), 8000))
+    assert sorted(map(_kind, _units())) == sorted(map(_kind, _processes()))
+
+
+def test_the_demo_starts_the_processes_that_the_page_shows() -> None:
+    shown = {_kind(words) for words in _processes()}
+
+    started = {_kind(_bare(child.command)) for child in demo_commands.service({}, Path("logs"), 8000)}
+    assert started <= shown
+
+
+def _kind(words: list[str]) -> str:
+    """What makes two command lines the same process: the program, and for workers their queues."""
+    queues = words[words.index("-Q") + 1] if "-Q" in words else ""
+    which = next((word for word in words if word in ("worker", "beat", "sweeper")), "")
+    return f"{words[0]} {which} {queues}".strip()
+
+
+def _bare(command: list[str]) -> list[str]:
+    """The words of a child of the demo, which starts modules with its own Python."""
+    words = [str(word) for word in command]
+    return words[2:] if words[1] == "-m" else words[1:]
 
 
 @pytest.mark.parametrize("words", [*_processes(), *_units()], ids=" ".join)
 def test_a_process_understands_its_options(words: list[str]) -> None:
     options = [word.split("=")[0] for word in words[1:] if re.match(r"--?[a-zA-Z]", word)]
-    module, *subcommand = (["gunicorn"] if words[0] == "gunicorn" else ["celery", "-A", "chimeway_py", words[3]])
-    helped = subprocess.run([sys.executable, "-m", module, *subcommand, "--help"], capture_output=True, text=True, check=True)
+    helped = subprocess.run(_help_of(words), capture_output=True, text=True, check=True, cwd=ROOT)
 
     known = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", helped.stdout))
     assert [option for option in options if option not in known | {"-A"}] == []
+
+
+def _help_of(words: list[str]) -> list[str]:
+    match words[0]:
+        case "gunicorn":
+            return [sys.executable, "-m", "gunicorn", "--help"]
+        case "celery":
+            return [sys.executable, "-m", *words[:4], "--help"]
+    return [sys.executable, *words, "--help"]
 
 
 @pytest.mark.parametrize("lines", [_processes(), _units()], ids=["page", "units"])
@@ -104,8 +131,8 @@ def test_the_deploy_page_leads_to_the_units() -> None:
 
 
 def test_variables_in_commands_are_settings() -> None:
-    from tests.docs.codes import settings_of
+    lines = [line for block in all_blocks("console") for line in block.text.splitlines()]
+    named = {name for line in lines for name in re.findall(r"^\$ ([A-Z_]+)=", line)}
 
-    text = "\n".join(block.text for path in ("deploy.md", "operations.md") for block in blocks(page(path), "console"))
-    named = set(re.findall(r"\b([A-Z][A-Z_]{3,})=", text))
+    assert named
     assert named <= set(settings_of())

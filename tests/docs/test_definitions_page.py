@@ -102,19 +102,17 @@ def test_every_look_back_is_told() -> None:
 
 @pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
 def test_every_example_is_valid(block: Block) -> None:
-    assert validate(_whole(load(block.text.encode(), "yaml"))) == []
+    assert validate(_whole(block.text)) == []
 
 
-def _whole(example: Any) -> Any:
-    """A whole definition as it is; steps alone in a definition that has what they refer to."""
-    if "steps" in example and "key" in example:
-        return example
-    return {
-        "key": "example",
-        "correlation": ["invoice_id"],
-        "templates": {"reminder": {"subject": "Reminder", "text": "Please pay."}},
-        **example,
-    }
+def _whole(text: str) -> Any:
+    """A whole definition as it is; steps alone in a definition that has the steps they lead to."""
+    if not text.startswith("- "):
+        return load(text.encode(), "yaml")
+    steps = load(f"steps:\n{text}".encode(), "yaml")["steps"]
+    led_to = set(re.findall(r"goto: (\w+)", text)) - {step["key"] for step in steps}
+    others = [{"key": key, "kind": "deliver", "channel": "in_app", "template": "other"} for key in sorted(led_to)]
+    return {"key": "example", "correlation": ["invoice_id"], "steps": [*steps, *others]}
 
 
 def test_the_samples_that_the_page_names_are_all_there_are() -> None:

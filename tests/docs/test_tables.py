@@ -83,6 +83,33 @@ def test_the_defaults_of_settings_are_those_of_the_code() -> None:
     assert wrong == []
 
 
+def test_every_number_of_the_home_is_explained() -> None:
+    from django.contrib import admin
+
+    from chimeway_py.admin_site import readings
+    from tenants.scope import scope_of
+
+    admin.autodiscover()
+    with scope_of([]):
+        labels = [reading.concern.label for reading in readings()]
+    explained = [row[0] for row in rows_under(page("operations.md"), "When a number is not zero")]
+    assert sorted(explained) == sorted(labels)
+
+
+def test_every_gauge_is_explained() -> None:
+    from chimeway_py.metrics import GAUGES
+
+    rows = rows_under(page("operations.md"), "The same numbers for your monitoring")
+    assert {code(row[0]) for row in rows} == {name for name, _, _ in GAUGES.values()} | {"chimeway_database_up"}
+
+
+def test_every_role_is_explained() -> None:
+    from tenants.models import Role
+
+    rows = rows_under(page("operations.md"), "Tenants, keys and operators")
+    assert [code(row[0]) for row in rows] == list(Role)
+
+
 def test_codes_of_refusals_named_anywhere_exist() -> None:
     """In the pages that tell senders what to do about them."""
     known = set(refusals())

@@ -10,7 +10,7 @@ import pytest
 from tests.docs import curl
 from tests.docs.likeness import json_faults, output_faults
 from tests.docs.pages import blocks, page
-from tests.docs.tour import PLACEHOLDER, run_page
+from tests.docs.tour import FILLED_IN, run_page
 
 TOURS = ["README.md", "api.md", "signals.md", "explain.md"]
 
@@ -36,8 +36,9 @@ def test_no_page_has_shell_commands_that_nobody_runs() -> None:
 
 def test_what_a_reader_fills_in_is_what_the_tests_fill_in(reader: Mapping[str, str]) -> None:
     lines = [line for block in blocks(page("README.md"), "sh") for line in block.text.splitlines()]
-    asked = {line.split("=")[0].removeprefix("export ") for line in lines if PLACEHOLDER in line}
+    asked = {line.removeprefix(FILLED_IN).split("=")[0] for line in lines if line.startswith(FILLED_IN)}
 
+    assert asked == {"URL", "KEY", "HOOK", "SECRET"}
     assert asked <= set(reader)
 
 

@@ -12,7 +12,7 @@ from tests.docs.pages import Block, blocks
 
 _MARK = "--- end of block ---"
 _FILE_NAME = re.compile(r"# (?P<name>\w+\.(py|yaml|json))\b")
-PLACEHOLDER = "…"
+FILLED_IN = "export "
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _write_files(every: list[Block], folder: Path) -> None:
 
 def _without_placeholders(block: Block) -> str:
     """The lines of a block but for those that a reader fills in; the environment has those values."""
-    return "".join(line for line in block.text.splitlines(keepends=True) if PLACEHOLDER not in line)
+    return "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith(FILLED_IN))
 
 
 def _after(every: list[Block], block: Block) -> Block | None:
