@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chimeway_py.celery import app
 from chimeway_py.demo import commands
-from chimeway_py.embedded.memory import LOOPBACK, free_port
+from chimeway_py.embedded.memory import LOOPBACK, listen
 from chimeway_py.embedded.processes import Child
 
 NEARBY = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}  # receivers of webhooks are on this machine in tests
@@ -69,9 +69,10 @@ class Web:
 
     def __init__(self, logs: Path) -> None:
         logs.mkdir(exist_ok=True)
-        port = free_port()
+        self.listener = listen()
+        port = self.listener.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{port}"
-        self.server = commands.web({**os.environ, **NEARBY}, logs, port)
+        self.server = commands.web({**os.environ, **NEARBY}, logs, port, self.listener)
 
     def start(self, *, seconds: float = 30.0) -> None:
         """Start the server; returns when it answers requests. Raises AssertionError with its log."""
@@ -94,3 +95,4 @@ class Web:
     def stop(self) -> None:
         """End the server."""
         self.server.stop()
+        self.listener.close()

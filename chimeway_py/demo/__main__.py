@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from chimeway_py.demo.place import AlreadyRunning, Place
 from chimeway_py.demo.screen import say, welcome
 from chimeway_py.demo.supervisor import Supervisor
 from chimeway_py.embedded.broker import NoBroker
-from chimeway_py.embedded.memory import LOOPBACK, is_free
+from chimeway_py.embedded.memory import LOOPBACK, listen
 from chimeway_py.embedded.postgres_files import NoPostgres
 from chimeway_py.embedded.processes import DidNotStart
 
@@ -27,13 +28,14 @@ LOOK_EVERY = 0.25  # seconds
 class Demo:
     """The service, prepared and running in one place."""
 
-    def __init__(self, place: Place, port: int) -> None:
+    def __init__(self, place: Place, listener: socket.socket) -> None:
         self.place = place
+        port = listener.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{port}"
         self.env = place.environment()
         self.receiver_port = place.receiver_port()
         receiver = commands.receiver(self.env, place.logs, self.receiver_port, place.webhooks)
-        self.supervisor = Supervisor([receiver, *commands.service(self.env, place.logs, port)])
+        self.supervisor = Supervisor([receiver, *commands.service(self.env, place.logs, port, listener)])
 
     def prepare(self) -> None:
         """Migrate and seed. Raises DidNotStart with what went wrong."""
@@ -61,7 +63,7 @@ class Demo:
     def answers(self) -> bool:
         """Whether the service says that it is ready."""
         try:
-            urllib.request.urlopen(f"{self.url}/admin/login/", timeout=2).close()  # noqa: S310
+            urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()  # noqa: S310
         except (urllib.error.URLError, OSError):
             return False
         return True
@@ -80,13 +82,15 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     try:
         place = Place()
-        port = choose_port(options.port, place)
+        listener = choose_listener(options.port, place)
     except (NoPostgres, NoBroker, DidNotStart) as error:
         return _failed(error)
+    except PermissionError as error:
+        return _failed(f"{error.filename} belongs to another user. Remove it, or set CHIMEWAY_HOME to another folder.")
     demo: Demo | None = None
     try:
         place.start()
-        demo = Demo(place, port)
+        demo = Demo(place, listener)
         demo.prepare()
         demo.start()
         if options.once:
@@ -114,13 +118,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def choose_port(wanted: int | None, place: Place) -> int:
-    """The port for the web server. Raises DidNotStart when the one asked for is taken."""
-    if wanted is not None:
-        if not is_free(wanted):
-            raise DidNotStart(f"Port {wanted} is taken.")
-        return wanted
-    return USUAL_PORT if is_free(USUAL_PORT) else place.memory.port("web")
+def choose_listener(wanted: int | None, place: Place) -> socket.socket:
+    """The socket for the web server: ours from now on, so no other program can be taken for our server.
+
+    Raises DidNotStart when the port asked for is taken.
+    """
+    try:
+        return listen(USUAL_PORT if wanted is None else wanted)
+    except OSError as error:
+        if wanted is not None:
+            raise DidNotStart(f"Port {wanted} cannot be used: {error.strerror}.") from error
+        return listen(place.memory.port("web"))
 
 
 def servers(place: Place) -> dict[str, str]:
@@ -151,7 +159,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception | str) -> int:
     print(f"✗ {error}", file=sys.stderr)
     return 1
 

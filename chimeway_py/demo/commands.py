@@ -1,5 +1,6 @@
 """The processes of the service, as command lines: what `docs/deploy.md` starts on many hosts, started on one."""
 
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,13 @@ CELERY = ("-m", "celery", "-A", "chimeway_py", "--quiet")
 WORKER = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
-def web(env: Mapping[str, str], logs: Path, port: int) -> Child:
-    """The web server: one process, eight threads, on a loopback port."""
-    options = ["--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", "8"]
-    quiet = ["--no-control-socket", "--log-level", "warning", "--graceful-timeout", "5"]
-    return _child(
-        "web", ["-m", "gunicorn", "chimeway_py.wsgi", *options, *quiet], {**env, "CHIMEWAY_PROCESS": "web"}, logs
-    )
+def web(env: Mapping[str, str], logs: Path, port: int, listener: socket.socket | None = None) -> Child:
+    """The web server: one process, eight threads, on a loopback port, or on a socket that listens already."""
+    address = f"fd://{listener.fileno()}" if listener else f"{LOOPBACK}:{port}"
+    options = ["--bind", address, "--worker-class", "gthread", "--threads", "8"]
+    options += ["--no-control-socket", "--log-level", "warning", "--graceful-timeout", "5"]
+    gunicorn = ["-m", "gunicorn", "chimeway_py.wsgi", *options]
+    return _child("web", gunicorn, {**env, "CHIMEWAY_PROCESS": "web"}, logs, listener)
 
 
 def engine_worker(env: Mapping[str, str], logs: Path) -> Child:
@@ -47,15 +48,18 @@ def receiver(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Chi
     return _child("receiver", ["-m", "chimeway_py.embedded.webhook_sink", str(port), str(folder)], env, logs)
 
 
-def service(env: Mapping[str, str], logs: Path, port: int) -> list[Child]:
+def service(env: Mapping[str, str], logs: Path, port: int, listener: socket.socket | None = None) -> list[Child]:
     """Every process of the service, not yet started."""
     workers = [engine_worker(env, logs), delivery_worker(env, logs), beat(env, logs), sweeper(env, logs)]
-    return [web(env, logs, port), *workers]
+    return [web(env, logs, port, listener), *workers]
 
 
 def _worker(name: str, options: list[str], env: Mapping[str, str], logs: Path) -> Child:
     return _child(name, [*CELERY, *WORKER, "-n", f"{name}@%h", *options], {**env, "CHIMEWAY_PROCESS": "worker"}, logs)
 
 
-def _child(name: str, arguments: list[str], env: Mapping[str, str], logs: Path) -> Child:
-    return Child(name, [sys.executable, *arguments], env=env, cwd=ROOT, log=logs / f"{name}.log")
+def _child(
+    name: str, arguments: list[str], env: Mapping[str, str], logs: Path, listener: socket.socket | None = None
+) -> Child:
+    command = [sys.executable, *arguments]
+    return Child(name, command, env=env, cwd=ROOT, log=logs / f"{name}.log", listener=listener)

@@ -68,6 +68,22 @@ def is_free(port: int) -> bool:
     return True
 
 
+def listen(port: int = 0) -> socket.socket:
+    """A socket that listens on this loopback port (0: a free one). Raises OSError when the port is taken.
+
+    Handed to a server, it keeps the port ours while the server is started again, and callers wait instead of failing.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(128)
+    return listener
+
+
 def is_listening(port: int) -> bool:
     """Whether somebody accepts connections on this loopback port."""
     with socket.socket() as probe:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ class DidNotStart(Exception):
 class Child:
     """One program and whatever it starts. Linux ends it with the thread that started it, so let that be the main one.
 
-    `log` receives its output (appended; without it the output is ours), `stop_signal` asks it to end in good order.
+    `log` receives its output (appended; without it the output is ours), `stop_signal` asks it to end in good order,
+    `listener` is a socket that it inherits.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Child:
         cwd: Path | None = None,
         log: Path | None = None,
         account: Account | None = None,
+        listener: socket.socket | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
@@ -42,6 +45,7 @@ class Child:
         self.cwd = cwd
         self.log = log
         self.account = account
+        self.listener = listener
         self.stop_signal = stop_signal
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -55,6 +59,7 @@ class Child:
             [str(part) for part in leash] + self.command[1:],
             env=dict(self.env) if self.env is not None else None,
             cwd=self.cwd,
+            pass_fds=[self.listener.fileno()] if self.listener else [],
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
