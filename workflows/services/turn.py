@@ -11,6 +11,7 @@ import structlog
 from chimeway_py.nudges import offer
 from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
+from workflows.services.forsaken import end_forsaken
 from workflows.services.lease import kept_alive
 from workflows.services.route import route_signals
 from workflows.services.work import claim_work, finish_work, perform, quarantine_poison
@@ -39,6 +40,7 @@ def work_turn(*, tenant_id: int) -> int:
     """Claim and do owed work, one piece at a time, until nothing is due or the turn is over; how many were finished."""
     ends_at = time.monotonic() + TURN_SECONDS
     quarantine_poison(tenant_id=tenant_id)
+    end_forsaken(tenant_id=tenant_id)
     done = 0
     while True:
         claim = claim_work(tenant_id=tenant_id, worker=worker_name())

@@ -26,9 +26,11 @@ from workflows.store.write import abandon
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
 _CLAIM = """
 WITH due AS (
-    SELECT id, status, fence FROM workflows_steprun
+    SELECT id, status, fence FROM workflows_steprun o
      WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
        AND lost_attempts < %s AND kind = ANY(%s)
+       AND (resend > 0 OR NOT EXISTS (SELECT 1 FROM workflows_run r
+            WHERE r.tenant_id = o.tenant_id AND r.id = o.run_id AND r.finished_at IS NOT NULL))
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
     lost_attempts = s.lost_attempts + (due.status = 'running')::int,
@@ -118,7 +120,8 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
     assert claim.run_id is not None
     with tenant_scope(claim.tenant_id):
         batch = RunBatch.lock(claim.tenant_id, [claim.run_id])
-        finish = _decide(claim, outcome, batch.now)
+        is_over = claim.run_id in batch.runs and batch.runs[claim.run_id].facts.is_finished and not claim.is_resend
+        finish = Finish(outcome, None) if is_over else _decide(claim, outcome, batch.now)
         if not _write_finish(claim, outcome, finish, batch.now):
             stale = _stale(batch, claim)
         else:

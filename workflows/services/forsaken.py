@@ -1,0 +1,37 @@
+"""Work of ended runs whose worker fell silent: nobody takes it over, because nobody wants it any more."""
+
+from tenants.scope import tenant_scope
+from workflows.store.batch import RunBatch
+from workflows.store.sql import execute, fetch
+from workflows.store.write import abandon
+
+BATCH = 20
+_FORSAKEN = """
+SELECT s.id, s.run_id, s.kind FROM workflows_steprun s
+  JOIN workflows_run r ON r.tenant_id = s.tenant_id AND r.id = s.run_id AND r.finished_at IS NOT NULL
+ WHERE s.tenant_id = %s AND s.due_at <= clock_timestamp() AND s.status = 'running' AND s.resend = 0
+ LIMIT %s
+"""
+_END = """
+UPDATE workflows_steprun SET status = 'unknown', outcome = 'unknown', due_at = NULL, finished_at = %s
+ WHERE tenant_id = %s AND id = %s AND status = 'running' AND due_at <= clock_timestamp()
+"""
+_LOSE = """
+UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
+ WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
+"""
+
+
+def end_forsaken(*, tenant_id: int) -> int:
+    """End in-flight work whose run has ended and whose lease has run out; how many there were.
+
+    Whether it took effect nobody knows, and so it says: `unknown`.
+    """
+    with tenant_scope(tenant_id):
+        found = fetch(_FORSAKEN, [tenant_id, BATCH])
+        batch = RunBatch.lock(tenant_id, [run_id for _, run_id, _ in found])
+        for step_run_id, _, kind in found:
+            if execute(_END, [batch.now, tenant_id, step_run_id]):
+                execute(_LOSE, [batch.now, tenant_id, step_run_id])
+                abandon(tenant_id, [(kind, step_run_id)], batch.now)
+        return len(found)
