@@ -5,25 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from chimeway_py.errors import ChimewayError, fault
-from deliveries.facts import Facts
-from deliveries.rendering import Rendered
+from chimeway_py.errors import ChimewayError
+from chimeway_py.rendering import Rendered
 from deliveries.states import DeliveryStatus
-from workflows.definitions.paths import RUN_ROOTS, path_fault
 from workflows.steps.base import CheckContext, Fault, Outcome
-
-SOURCE: Mapping[str, Any] = {
-    "description": "a path such as data.email or run.subject, or {const: <text>}",
-    "oneOf": [
-        {"$ref": "#/$defs/path"},
-        {
-            "type": "object",
-            "properties": {"const": {"type": "string", "minLength": 1, "maxLength": 320}},
-            "required": ["const"],
-            "additionalProperties": False,
-        },
-    ],
-}
+from workflows.steps.sources import Facts
 
 
 class Undeliverable(ChimewayError):
@@ -80,10 +66,3 @@ class Channel(ABC):
     def send(self, message: Message) -> Outcome:
         """Send it, outside any transaction. Every failure that can be expected is an outcome."""
         raise NotImplementedError(f"{self.name} settles at once")
-
-
-def check_source(source: Any, path: str, context: CheckContext) -> Iterator[Fault]:
-    """The fault of a path that leads nowhere a run has, at JSON Pointer `path`."""
-    wrong = isinstance(source, str) and path_fault(source, RUN_ROOTS, context.correlation_names)
-    if wrong:
-        yield fault(path, "path", wrong)

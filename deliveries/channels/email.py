@@ -14,10 +14,10 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.message import BadHeaderError
 from django.core.validators import validate_email
 
-from deliveries.channels.base import SOURCE, Channel, Message, Undeliverable, check_source
-from deliveries.facts import Facts, text_of
+from deliveries.channels.base import Channel, Message, Undeliverable
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import CheckContext, Fault, Outcome
+from workflows.steps.sources import SOURCE, Facts, check_source, text_of
 
 _ENHANCED = re.compile(rb"\d\.\d{1,3}\.\d{1,3}")  # RFC 3463
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from deliveries.channels.base import SOURCE, Channel, Undeliverable, check_source
-from deliveries.facts import Facts, text_of, value_of
+from chimeway_py.rendering import Rendered
+from deliveries.channels.base import Channel, Undeliverable
 from deliveries.models import Delivery, InboxItem
-from deliveries.rendering import Rendered
 from workflows.steps.base import CheckContext, Fault
+from workflows.steps.sources import SOURCE, Facts, check_source, text_of, value_of
 
 
 @dataclass(frozen=True, slots=True)

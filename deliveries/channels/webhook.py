@@ -13,14 +13,14 @@ from standardwebhooks import Webhook
 
 from chimeway_py import __version__
 from chimeway_py.errors import fault
-from deliveries.channels.base import SOURCE, Channel, Message, Undeliverable, check_source
-from deliveries.facts import Facts, value_of
+from chimeway_py.outbound.client import Answer, RequestTooLarge, exchange
+from chimeway_py.outbound.guard import AddressRefused
+from deliveries.channels.base import Channel, Message, Undeliverable
 from deliveries.models import Endpoint
-from deliveries.outbound.client import Answer, RequestTooLarge, exchange
-from deliveries.outbound.guard import AddressRefused
 from deliveries.states import DeliveryStatus
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault, Outcome
+from workflows.steps.sources import SOURCE, Facts, check_source, value_of
 
 GONE = "http 410"
 LONGEST_RETRY_AFTER = 24 * 3600.0

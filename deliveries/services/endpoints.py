@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
+from chimeway_py.outbound.guard import AddressRefused, check_url
 from deliveries.models import Endpoint
-from deliveries.outbound.guard import AddressRefused, check_url
 from deliveries.services.templates import KEY
 from tenants.scope import tenant_scope
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from chimeway_py.rendering import Rendered, TemplateFault, render_parts
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.registry import channel
-from deliveries.facts import Facts, facts_of
 from deliveries.models import Delivery
-from deliveries.rendering import Rendered, TemplateFault, render_parts
 from deliveries.states import OWED, DeliveryStatus
 from deliveries.wording import Wording, find_wording
 from signals_app.services import load_payloads
@@ -17,6 +16,7 @@ from tenants.scope import tenant_scope
 from workflows.models import Run
 from workflows.services.documents import documents
 from workflows.steps.base import Claim, Outcome
+from workflows.steps.sources import Facts, facts_of
 
 
 @dataclass(frozen=True, slots=True)

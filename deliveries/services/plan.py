@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chimeway_py.rendering import Rendered, TemplateFault, render_parts
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.channels.in_app import Entry, InAppChannel
 from deliveries.channels.registry import channel
-from deliveries.facts import Facts, facts_of
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
-from deliveries.rendering import Rendered, TemplateFault, render_parts
 from deliveries.states import DeliveryStatus
 from deliveries.wording import wordings_of_runs
 from workflows.steps.base import Outcome, PlannedStep
+from workflows.steps.sources import Facts, facts_of
 
 
 @dataclass(slots=True)

@@ -5,10 +5,10 @@ import json
 import re
 
 from chimeway_py.errors import Invalid, fault
+from chimeway_py.rendering import TemplateFault, check_source
 from chimeway_py.text import is_storable
 from deliveries.channels.registry import channels
 from deliveries.models import Template
-from deliveries.rendering import TemplateFault, check_source
 from tenants.scope import tenant_scope
 
 KEY = re.compile(r"[a-z0-9_]{1,64}")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chimeway_py.errors import fault
-from deliveries.rendering import TemplateFault, check_source
+from chimeway_py.rendering import TemplateFault, check_source
 from deliveries.wording import stored_wordings
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from chimeway_py.embedded.mailbox import Mailbox
+from chimeway_py.rendering import Rendered
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.email import EmailChannel, message_id
-from deliveries.facts import facts_of
-from deliveries.rendering import Rendered
 from tests.deliveries.smtp_script import ScriptedSmtp
 from workflows.steps.base import Outcome
+from workflows.steps.sources import facts_of
 
 TEMPORARY, PERMANENT, DELIVERED, UNKNOWN = "temporary_failure", "permanent_failure", "delivered", "unknown"
 

@@ -13,17 +13,17 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug import Request, Response
 
+from chimeway_py.outbound.client import exchange
+from chimeway_py.rendering import Rendered
 from deliveries.channels import webhook
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.webhook import WebhookChannel, retry_after, webhook_id
-from deliveries.facts import facts_of
 from deliveries.models import Endpoint
-from deliveries.outbound.client import exchange
-from deliveries.rendering import Rendered
 from deliveries.services import put_endpoint, rotate_secret
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from workflows.steps.base import Outcome
+from workflows.steps.sources import facts_of
 
 KEY = "0192f0c0-0000-7000-8000-000000000000:page:1"
 

@@ -11,9 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from deliveries.outbound import client, guard
-from deliveries.outbound.client import Answer, RequestTooLarge, exchange
-from deliveries.outbound.guard import AddressRefused
+from chimeway_py.outbound import client, guard
+from chimeway_py.outbound.client import Answer, RequestTooLarge, exchange
+from chimeway_py.outbound.guard import AddressRefused
 
 LOOPBACK = ["127.0.0.1/32"]
 

@@ -1,12 +1,27 @@
-"""What a message may speak of: the start data of the run, and the run itself."""
+"""Sources: where a step takes a value from. A path into the run, or a constant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workflows.definitions.paths import MISSING, lookup
+from chimeway_py.errors import fault
+from workflows.definitions.paths import MISSING, RUN_ROOTS, lookup, path_fault
+from workflows.steps.base import CheckContext, Fault
 
 Facts = Mapping[str, Any]
 """{data: …, run: {id, subject, correlation, definition}}: what templates and paths see."""
+
+SOURCE: Mapping[str, Any] = {
+    "description": "a path such as data.email or run.subject, or {const: <text>}",
+    "oneOf": [
+        {"$ref": "#/$defs/path"},
+        {
+            "type": "object",
+            "properties": {"const": {"type": "string", "minLength": 1, "maxLength": 320}},
+            "required": ["const"],
+            "additionalProperties": False,
+        },
+    ],
+}
 
 
 def facts_of(
@@ -31,3 +46,10 @@ def text_of(source: Any, facts: Facts) -> str:
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         return ""
     return str(found).strip()
+
+
+def check_source(source: Any, path: str, context: CheckContext) -> Iterator[Fault]:
+    """The fault of a path that leads nowhere a run has, at JSON Pointer `path`."""
+    wrong = isinstance(source, str) and path_fault(source, RUN_ROOTS, context.correlation_names)
+    if wrong:
+        yield fault(path, "path", wrong)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from deliveries.rendering import TemplateFault, check_source, render
-from deliveries.rendering.environment import sandbox
-from deliveries.rendering.filters import LONGEST_TEXT
-from deliveries.rendering.render import LONGEST_SOURCE
+from chimeway_py.rendering import TemplateFault, check_source, render
+from chimeway_py.rendering.environment import sandbox
+from chimeway_py.rendering.filters import LONGEST_TEXT
+from chimeway_py.rendering.render import LONGEST_SOURCE
 
 FACTS: dict[str, Any] = {
     "data": {

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpcore2
 
 from chimeway_py.errors import ChimewayError
-from deliveries.outbound.addresses import refusal_of
+from chimeway_py.outbound.addresses import refusal_of
 
 SCHEMES = frozenset({"http", "https"})
 PORTS = frozenset({80, 443}) | frozenset(range(1024, 65536))  # no mail, shell, name or file servers

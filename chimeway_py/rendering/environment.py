@@ -10,7 +10,7 @@ from liquid.builtin.expressions.primitive import RangeLiteral
 from liquid.exceptions import LiquidSyntaxError
 from liquid.expression import Expression
 
-from deliveries.rendering.filters import LONGEST_TEXT, allowed_filters
+from chimeway_py.rendering.filters import LONGEST_TEXT, allowed_filters
 
 _REFUSED_TAGS = ("include", "render", "tablerow", "liquid", "ifchanged", "doc")
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import httpcore2
 import httpx2
 
-from deliveries.outbound.guard import GuardedBackend, check_url
+from chimeway_py.outbound.guard import GuardedBackend, check_url
 
 TOTAL_SECONDS = 8.0  # less than a lease, so that a slow receiver does not cost us the claim
 CONNECT_SECONDS = 3.0

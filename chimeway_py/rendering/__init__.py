@@ -1,5 +1,5 @@
 """Templates: tenants' wording in Liquid, rendered in a sandbox with limits on time, size and loops."""
 
-from deliveries.rendering.render import Rendered, TemplateFault, check_source, render, render_parts
+from chimeway_py.rendering.render import Rendered, TemplateFault, check_source, render, render_parts
 
 __all__ = ["Rendered", "TemplateFault", "check_source", "render", "render_parts"]

@@ -10,14 +10,14 @@ from liquid import BoundTemplate
 from liquid.exceptions import LiquidError, UndefinedError
 
 from chimeway_py.errors import ChimewayError
-from deliveries.rendering.environment import refuse_ranges, sandbox
-from deliveries.rendering.filters import LimitReached
-from deliveries.rendering.time_limit import TimeLimitReached, within
+from chimeway_py.rendering.environment import refuse_ranges, sandbox
+from chimeway_py.rendering.filters import LimitReached
+from chimeway_py.rendering.time_limit import TimeLimitReached, within
 
 RENDER_SECONDS = 0.05
 PARSE_SECONDS = 0.25
 LONGEST_SOURCE = 32 * 1024
-ROOTS = frozenset({"data", "run"})  # see `deliveries.facts`
+ROOTS = frozenset({"data", "run"})  # the data of a run, and the run itself
 _NAME = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deliveries.outbound.addresses import refusal_of
-from deliveries.outbound.guard import AddressRefused, check_host, check_url
+from chimeway_py.outbound.addresses import refusal_of
+from chimeway_py.outbound.guard import AddressRefused, check_host, check_url
 
 REFUSED = [
     ("0.0.0.0", "this_host"),  # noqa: S104 (Linux connects it to itself)
