@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from chimeway_py.api.views import NoSuchAddress
 from chimeway_py.health import healthz, readyz
 from chimeway_py.metrics import metrics
+from chimeway_py.schema import openapi
 from signals_app.api.urls import hooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("v1/openapi.json", openapi, name="openapi"),
     path("v1/", include("tenants.api.urls")),
     path("v1/", include("signals_app.api.urls")),
     path("v1/", include("workflows.api.urls")),

@@ -20,5 +20,12 @@ def welcome(url: str, seeded: Mapping[str, Any], servers: Mapping[str, str]) -> 
         lines += [f"  Tenant {tenant['slug']}"]
         lines += [f"    {'API key':<10} {tenant['api_key']}"]
         lines += [f"    {'Webhook':<10} {url}/hooks/{tenant['source']}   secret {tenant['secret']}"]
+    lines += ["", "  For the tour in README.md:", f"    {exports(url, seeded['tenants'][0])}"]
     lines += ["", *(f"  {name:<12} {place}" for name, place in servers.items()), ""]
     return "\n".join(lines)
+
+
+def exports(url: str, tenant: Mapping[str, str]) -> str:
+    """The shell line that the tour of the README starts with."""
+    hook, secret = f"{url}/hooks/{tenant['source']}", tenant["secret"]
+    return f"export URL={url} KEY={tenant['api_key']} HOOK={hook} SECRET={secret}"
