@@ -18,12 +18,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("-S", "--show-error", action="store_true")
     parser.add_argument("-f", "--fail", action="store_true")
     options = parser.parse_args(arguments)
-    request = urllib.request.Request(options.url, data=_body(options.data), method=options.request)  # noqa: S310
+    request = urllib.request.Request(options.url, data=_body(options.data), method=options.request)
     for header in options.header:
         name, _, value = header.partition(":")
         request.add_header(name, value.strip())
     try:
-        answer = urllib.request.urlopen(request, timeout=30)  # noqa: S310
+        answer = urllib.request.urlopen(request, timeout=30)
     except urllib.error.HTTPError as refusal:
         answer = refusal
     sys.stdout.buffer.write(answer.read())

@@ -41,5 +41,8 @@ def output_faults(language: str, shown: str, printed: str) -> list[str]:
     """Where what was printed differs from what a page shows."""
     if language == "json":
         return json_faults(json.loads(shown), json.loads(printed))
-    shown_lines, lines = settled(shown.strip()).splitlines(), settled(printed.strip()).splitlines()
-    return [] if shown_lines == lines else [f"printed:\n{printed}shown:\n{shown}"]
+    return [] if _lines(shown) == _lines(printed) else [f"printed:\n{printed}shown:\n{shown}"]
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in settled(text.strip()).splitlines()]

@@ -1,10 +1,12 @@
 """The OpenAPI document, and the operations in it with the scope that each needs."""
 
+import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
+
+from chimeway_py.schema import document
 
 
 @dataclass(frozen=True)
@@ -17,22 +19,11 @@ class Operation:
     summary: str
 
 
-@lru_cache
-def document() -> dict[str, Any]:
-    """The OpenAPI document as it is served."""
-    from drf_spectacular.generators import SchemaGenerator
-
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
-    return made
-
-
 def operations() -> list[Operation]:
     """Every operation, by path."""
     scopes = _scopes()
     return [
-        Operation(
-            method.upper(), path, scopes.get((method.upper(), _bare(path)), ""), operation.get("summary", "")
-        )
+        Operation(method.upper(), path, scopes.get((method.upper(), _bare(path)), ""), operation.get("summary", ""))
         for path, methods in document()["paths"].items()
         for method, operation in methods.items()
         if method != "parameters"
@@ -41,8 +32,6 @@ def operations() -> list[Operation]:
 
 def schema_named(name: str) -> dict[str, Any]:
     """A JSON Schema for the component of that name, able to resolve the others."""
-    from drf_spectacular.settings import spectacular_settings  # noqa: F401  the document must be built first
-
     components = document()["components"]
     assert name in components["schemas"], f"OpenAPI has no {name}: {sorted(components['schemas'])}"
     return {"$ref": f"#/components/schemas/{name}", "components": components}
@@ -69,6 +58,4 @@ def _views(resolver: URLResolver, prefix: str) -> list[tuple[str, Any]]:
 
 def _bare(path: str) -> str:
     """A path with its parameters made alike: `/v1/runs/{id}` and `/v1/runs/<uuid:id>`."""
-    import re
-
     return re.sub(r"\{[^}]*\}|<[^>]*>", "{}", path)

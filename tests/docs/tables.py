@@ -9,9 +9,7 @@ from typing import Any
 
 from tests.docs.pages import PAGES
 
-_PLACE = re.compile(
-    r"(?P<begin><!-- table: (?P<name>\w+) -->\n)(?P<body>.*?)(?P<end><!-- end of table -->)", re.DOTALL
-)
+_PLACE = re.compile(r"(?P<begin><!-- table: (?P<name>\w+) -->\n)(?P<body>.*?)(?P<end><!-- end of table -->)", re.DOTALL)
 Row = Sequence[str]
 
 

@@ -33,7 +33,9 @@ SHOWN = _shown()
 MANAGED = [(block, words[2:]) for block, words in SHOWN if words[:2] == ["python", "manage.py"]]
 
 
-@pytest.mark.parametrize(("block", "words"), MANAGED, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(
+    ("block", "words"), MANAGED, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
 def test_a_management_command_understands_what_is_shown(block: Block, words: list[str]) -> None:
     name, *arguments = words
     command = load_command_class(get_commands()[name], name)  # type: ignore[arg-type]

@@ -59,7 +59,9 @@ def test_a_table_names_every_key_of_the_schema_and_no_other(heading: str) -> Non
 def test_a_table_says_which_keys_are_needed(heading: str) -> None:
     needed = {code(row[0]) for row in rows_under(PAGE, heading) if row[1] == "yes"}
 
-    assert needed == set(OBJECTS[heading].get("required", ())) - (COMMON if "kind" in OBJECTS[heading]["properties"] else set())
+    assert needed == set(OBJECTS[heading].get("required", ())) - (
+        COMMON if "kind" in OBJECTS[heading]["properties"] else set()
+    )
 
 
 def test_the_keys_of_every_step_are_told_once() -> None:

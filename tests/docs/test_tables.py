@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs import tables
 from tests.docs.codes import refusals, settings_of
-from tests.docs.pages import PAGES, ROOT, code, page, prose, rows_under
+from tests.docs.pages import PAGES, ROOT, code, page, rows_under
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -47,7 +47,9 @@ def test_every_verdict_is_described() -> None:
 def test_every_scope_is_described() -> None:
     from tenants.models.api_key import Scope
 
-    scopes = [scope for row in rows_under(page("api.md"), "Whose key is this") for scope in re.findall("`(.+?)`", row[0])]
+    scopes = [
+        scope for row in rows_under(page("api.md"), "Whose key is this") for scope in re.findall("`(.+?)`", row[0])
+    ]
     assert sorted(scopes) == sorted(Scope.values)
 
 
@@ -123,10 +125,3 @@ def test_the_statuses_of_the_answers_are_those_of_the_codes() -> None:
     for status, codes, _ in rows_under(page("signals.md"), "Answers"):
         wrong += [name for name in re.findall("`(.+?)`", codes) if str(refusals()[name][0]) != status]
     assert wrong == []
-
-
-def test_no_page_speaks_of_what_the_glossary_calls_otherwise() -> None:
-    """One word for one thing."""
-    avoided = re.compile(r"\b(webhook secret key|event bus|journey instance|workflow instance|outbox row)\b", re.IGNORECASE)
-
-    assert [str(page.relative_to(ROOT)) for page in PAGES if avoided.search(prose(page))] == []
