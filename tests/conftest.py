@@ -1,9 +1,11 @@
 """Fixtures for everybody. Tests commit for real, as the app role under row-level security, in tenants of their own."""
 
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -41,6 +43,14 @@ def servers(pytestconfig: pytest.Config) -> Servers:
 def postgres(servers: Servers) -> Postgres:
     """The running PostgreSQL: `postgres.connect()` is a superuser's connection."""
     return servers.postgres
+
+
+@pytest.fixture
+def open_folder(servers: Servers) -> Path:
+    """A folder of this test's own that the account of a PostgreSQL can reach (pytest's folders are private)."""
+    folder = Path(tempfile.mkdtemp(dir=servers.folder))
+    folder.chmod(0o711)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from chimeway_py.demo.once import walk_once
 from chimeway_py.demo.place import AlreadyRunning, Place
 from chimeway_py.demo.screen import say, welcome
 from chimeway_py.demo.supervisor import Supervisor
+from chimeway_py.embedded.accounts import CannotReach
 from chimeway_py.embedded.broker import NoBroker
 from chimeway_py.embedded.memory import LOOPBACK, listen
 from chimeway_py.embedded.postgres_files import NoPostgres
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         place = Place()
         listener = choose_listener(options.port, place)
-    except (NoPostgres, NoBroker, DidNotStart) as error:
+    except (NoPostgres, NoBroker, CannotReach, DidNotStart) as error:
         return _failed(error)
     except PermissionError as error:
         return _failed(f"{error.filename} belongs to another user. Remove it, or set CHIMEWAY_HOME to another folder.")

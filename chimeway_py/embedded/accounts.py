@@ -12,6 +12,10 @@ CANDIDATES = ("postgres", "nobody")
 SYSTEM_FOLDER = Path("/var/lib/chimeway")  # where root keeps what the other user cannot reach below root's own home
 
 
+class CannotReach(Exception):
+    """The data is where the account may not go (any more)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The user that a child runs as."""
@@ -40,10 +44,15 @@ def can_reach(account: Account | None, path: Path) -> bool:
 
 
 def reachable_folder(wanted: Path, account: Account | None) -> Path:
-    """The wanted folder, or one in a system place (linked from the wanted one) where the account cannot get there."""
+    """The wanted folder, or one in a system place (linked from the wanted one) where the account cannot get there.
+
+    Raises CannotReach when the wanted folder exists and cannot be reached.
+    """
     wanted.parent.mkdir(parents=True, exist_ok=True)
     real = wanted.resolve()
-    if not can_reach(account, real):
+    if account and not can_reach(account, real):
+        if real.is_dir():
+            raise CannotReach(f"{account.name}, whom PostgreSQL runs as, cannot reach {real}, where its data is.")
         real = SYSTEM_FOLDER / f"{wanted.name}-{hashlib.sha256(str(wanted.absolute()).encode()).hexdigest()[:12]}"
         real.mkdir(parents=True, exist_ok=True)
         wanted.unlink(missing_ok=True)

@@ -20,3 +20,8 @@ def ends(pid: int, seconds: float = 10.0) -> bool:
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not is_alive(pid)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one started and that still are its children."""
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]

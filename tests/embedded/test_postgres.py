@@ -16,11 +16,8 @@ from tests.embedded.gone import ends, is_alive
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A place that the account of the server can reach (pytest's own folders are private)."""
-    for path in [tmp_path, *tmp_path.parents][:3]:
-        path.chmod(0o711)
-    return tmp_path / "postgres"
+def folder(open_folder: Path) -> Path:
+    return open_folder / "postgres"
 
 
 @pytest.fixture
