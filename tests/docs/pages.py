@@ -16,7 +16,9 @@ _SCHEMA = re.compile(r"<!-- schema: (\w+) -->\n\Z")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block. `schema` is the name in a comment `<!-- schema: Receipt -->` right before it."""
+    """One fenced block. `schema` is the name in a comment `<!-- schema: Receipt -->` right before it: of what it is an
+    example.
+    """
 
     page: Path
     line: int

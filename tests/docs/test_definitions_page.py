@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ROOT, Block, all_blocks, code, page, rows_under
+from tests.docs.pages import ROOT, Block, all_blocks, blocks, code, page, rows_under
 from workflows.definitions.conditions import OPERATORS
 from workflows.definitions.loader import load
 from workflows.definitions.schema import document_schema
@@ -102,9 +102,18 @@ def test_every_look_back_is_told() -> None:
     assert told == {*LOOK_BACKS, "PT1H"}
 
 
-@pytest.mark.parametrize("block", all_blocks("yaml"), ids=str)
+@pytest.mark.parametrize("block", [block for block in all_blocks("yaml") if not block.schema], ids=str)
 def test_every_example_is_valid(block: Block) -> None:
     assert validate(_whole(block.text)) == []
+
+
+def test_the_faults_that_are_shown_are_those_of_the_file_that_is_shown() -> None:
+    every = blocks(PAGE)
+    (faulty,) = [block for block in every if block.schema == "faulty"]
+    shown = every[every.index(faulty) + 1]
+
+    faults = validate(load(faulty.text.encode(), "yaml"))
+    assert shown.text.splitlines() == [f"dunning.yaml:{fault['path']}: {fault['message']}" for fault in faults]
 
 
 def _whole(text: str) -> Any:
