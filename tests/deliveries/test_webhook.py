@@ -13,11 +13,13 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug import Request, Response
 
+from chimeway_py.outbound import call as calling
+from chimeway_py.outbound.call import retry_after
 from chimeway_py.outbound.client import exchange
+from chimeway_py.outbound.signing import webhook_id
 from chimeway_py.rendering import Rendered
-from deliveries.channels import webhook
 from deliveries.channels.base import Message, Undeliverable
-from deliveries.channels.webhook import WebhookChannel, retry_after, webhook_id
+from deliveries.channels.webhook import WebhookChannel
 from deliveries.models import Endpoint
 from deliveries.services import put_endpoint, rotate_secret
 from tenants.models import Tenant
@@ -187,7 +189,7 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 def test_a_receiver_that_hangs_is_temporary(post: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "exchange", partial(exchange, total_seconds=0.3))
+    monkeypatch.setattr(calling, "exchange", partial(exchange, total_seconds=0.3))
     with socket.create_server(("127.0.0.1", 0)) as server:
         outcome = post(f"http://127.0.0.1:{server.getsockname()[1]}/hook")
 

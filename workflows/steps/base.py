@@ -34,6 +34,7 @@ class Outcome:
     """How a piece of work ended. `error` and `context` hold structure (codes, names, digests), never payload values.
 
     `retry_after` is in seconds: the least time to leave before the next try, as the other side asked for it.
+    `maybe_done`: the effect may have happened all the same, so a step that is `at_most_once` must not try again.
     """
 
     word: str
@@ -41,6 +42,7 @@ class Outcome:
     retryable: bool = False
     retry_after: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+    maybe_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
