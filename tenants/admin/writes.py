@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from chimeway_py.errors import ChimewayError
+from tenants.admin.base import tenant_id_of
 from tenants.admin.pages import Button, PageAdmin
 from tenants.admin.paging import page_of, ref_of
 from tenants.models import Role, Tenant
@@ -118,27 +119,30 @@ class WritingAdmin(PageAdmin):
             else:
                 self._record(request, row, "rotate", said["reason"])
                 return self._show_secret(request, fresh, secret)
-        return self._render(request, form, f"Rotate the secret of {row}", row)
+        return self._ask(request, form, f"Rotate the secret of {row}", row)
 
     def _form(self, request: HttpRequest, row: Any, title: str) -> HttpResponse:
-        form_class = self.form_of(row)
-        form = form_class(request.POST or None, initial=self.initial(row) if row is not None else None)
+        form = self.form_of(row)(request.POST or None, initial=self.initial(row) if row is not None else None)
         if row is None and self.model is not Tenant:
             form.fields["tenant"] = self._tenant_field(request)
             form.order_fields(["tenant", *form.fields])
-        if request.method == "POST" and form.is_valid():
-            tenant_id = row.tenant_id if row is not None else getattr(form.cleaned_data.get("tenant"), "pk", 0)
-            try:
-                written, secret = self.write(request, tenant_id, form.cleaned_data, row)
-            except ChimewayError as error:
-                form.add_faults(error)
-            else:
-                self._record(request, written, "create" if row is None else "change")
-                if secret:
-                    return self._show_secret(request, written, secret)
-                self.message_user(request, f"{written} is saved.", messages.SUCCESS)
-                return HttpResponseRedirect(self.after_write(written))
-        return self._render(request, form, title, row)
+        saved = self._save(request, form, row) if request.method == "POST" and form.is_valid() else None
+        return saved or self._ask(request, form, title, row)
+
+    def _save(self, request: HttpRequest, form: ServiceForm, row: Any) -> HttpResponse | None:
+        """The answer after it is written; None when the service found faults, which the form then shows."""
+        said = form.cleaned_data
+        tenant_id = row.tenant_id if row is not None else getattr(said.get("tenant"), "pk", 0)
+        try:
+            written, secret = self.write(request, tenant_id, said, row)
+        except ChimewayError as error:
+            form.add_faults(error)
+            return None
+        self._record(request, written, "create" if row is None else "change")
+        if secret:
+            return self._show_secret(request, written, secret)
+        self.message_user(request, f"{written} is saved.", messages.SUCCESS)
+        return HttpResponseRedirect(self.after_write(written))
 
     def after_write(self, row: Any) -> str:
         """Where a written row is shown."""
@@ -146,30 +150,27 @@ class WritingAdmin(PageAdmin):
 
     def _tenant_field(self, request: HttpRequest) -> "forms.ModelChoiceField[Tenant]":
         mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(Role.ADMIN, id_)]
-        tenants = Tenant.objects.filter(id__in=mine).order_by("slug")
-        return forms.ModelChoiceField(tenants, empty_label=None, initial=request.GET.get("tenant"))
+        return forms.ModelChoiceField(Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None)
 
     def _record(self, request: HttpRequest, row: Any, action: str, reason: str = "") -> None:
-        tenant_id = row.tenant_id if hasattr(row, "tenant_id") else row.pk
         act = Act(str(self.opts.model_name), ref_of(row))
-        record_acts(tenant_id=tenant_id, operator=operator_of(request), action=action, reason=reason, acts=[act])
+        operator = operator_of(request)
+        record_acts(tenant_id=tenant_id_of(row), operator=operator, action=action, reason=reason, acts=[act])
 
-    def _render(self, request: HttpRequest, form: forms.Form, title: str, row: Any) -> TemplateResponse:
-        context = {"title": title, "opts": self.opts, "form": form, "row": row, "row_url": row and page_of(row)}
-        return TemplateResponse(
-            request, "admin/service_form.html", {**self.admin_site.each_context(request), **context}
-        )
+    # -- Answers: Django marks every page of the admin as not to be cached ------------------------------------------------
+    def _ask(self, request: HttpRequest, form: forms.Form, title: str, row: Any) -> TemplateResponse:
+        more = {"form": form, "row": row, "row_url": row and page_of(row)}
+        return self._answer(request, "admin/service_form.html", title, more)
 
     def _show_secret(self, request: HttpRequest, row: Any, secret: str) -> TemplateResponse:
-        context = {"title": f"The secret of {row}", "opts": self.opts, "secret": secret, "row_url": page_of(row)}
-        shown = TemplateResponse(
-            request, "admin/secret_once.html", {**self.admin_site.each_context(request), **context}
-        )
-        shown["Cache-Control"] = "no-store"
-        return shown
+        more = {"secret": secret, "row_url": page_of(row)}
+        return self._answer(request, "admin/secret_once.html", f"The secret of {row}", more)
 
     def _refused(self, request: HttpRequest) -> TemplateResponse:
-        context = {"title": "Your role does not allow this", "opts": self.opts}
-        return TemplateResponse(
-            request, "admin/refused.html", {**self.admin_site.each_context(request), **context}, status=403
-        )
+        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
+
+    def _answer(
+        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
+    ) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **more}
+        return TemplateResponse(request, template, context, status=status)

@@ -1,0 +1,154 @@
+"""Operators, and tenants furnished with a row of every kind."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from deliveries.models import Delivery, Endpoint, Template
+from deliveries.services.endpoints import put_endpoint
+from deliveries.services.templates import put_template
+from signals_app.models import Signal, SignalSource
+from signals_app.services import NewSignal, accept_signals
+from signals_app.services.sources import create_source
+from tenants.models import ApiKey, Membership, Role, Tenant
+from tenants.scope import tenant_scope
+from tenants.services import create_api_key, create_tenant, set_role
+from workflows.models import Definition, Run, Wait
+from workflows.services.advance import advance_due
+from workflows.services.definitions import ensure_definition
+from workflows.services.route import route_signals
+from workflows.services.start import NewRun, start_runs
+
+
+def journey(key: str) -> dict[str, Any]:
+    """Tell in the app, wait a day for `paid`, then tell again."""
+    return {
+        "key": key,
+        "correlation": ["invoice_id"],
+        "templates": {"note": {"title": "Pay", "text": "Please pay."}},
+        "steps": [
+            {"key": "tell", "kind": "deliver", "channel": "in_app", "template": "note"},
+            {
+                "key": "grace",
+                "kind": "wait",
+                "for": "P1D",
+                "signals": [
+                    {"name": "paid", "match": {"invoice_id": "run.correlation.invoice_id"}, "then": "complete"}
+                ],
+            },
+            {"key": "again", "kind": "deliver", "channel": "in_app", "template": "note"},
+        ],
+    }
+
+
+def settle(tenant: Tenant) -> None:
+    """Let the engine do all that is due."""
+    while route_signals(tenant_id=tenant.pk) + advance_due(tenant_id=tenant.pk):
+        pass
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """A tenant with a row of every kind; `mark` is in each of their names."""
+
+    tenant: Tenant
+    mark: str
+    run: Run
+    wait: Wait
+    signal: Signal
+    definition: Definition
+    delivery: Delivery
+    source: SignalSource
+    template: Template
+    endpoint: Endpoint
+    key: ApiKey
+
+    @property
+    def rows(self) -> list[Any]:
+        """Every row that has a page."""
+        return [
+            self.run,
+            self.signal,
+            self.definition,
+            self.delivery,
+            self.source,
+            self.template,
+            self.endpoint,
+            self.key,
+        ]
+
+
+def furnish(mark: str) -> Furnished:
+    """A fresh tenant with a waiting run, and a row of every other kind."""
+    tenant = create_tenant(slug=f"{mark}-{uuid.uuid4().hex[:8]}")
+    definition = ensure_definition(tenant_id=tenant.pk, document=journey(f"{mark}_flow"))
+    new = NewRun(subject=f"{mark}_anna", correlation={"invoice_id": f"{mark}_7"})
+    start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
+    accept_signals(
+        tenant_id=tenant.pk, signals=[NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "payload"})]
+    )
+    settle(tenant)
+    put_template(tenant_id=tenant.pk, key=f"{mark}_note", channel="in_app", text="Hello")
+    put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
+    create_source(
+        tenant_id=tenant.pk, key=f"{mark}_shop", scheme="github", mapping={"name": "type", "external_id": "id"}
+    )
+    key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
+    with tenant_scope(tenant.pk):
+        return Furnished(
+            tenant=tenant,
+            mark=mark,
+            run=Run.objects.get(),
+            wait=Wait.objects.get(),
+            signal=Signal.objects.get(),
+            definition=definition,
+            delivery=Delivery.objects.get(),
+            source=SignalSource.objects.get(),
+            template=Template.objects.get(),
+            endpoint=Endpoint.objects.get(),
+            key=key,
+        )
+
+
+@pytest.fixture
+def mine() -> Furnished:
+    """A furnished tenant."""
+    return furnish("mine")
+
+
+@pytest.fixture
+def theirs() -> Furnished:
+    """Another, whose rows must not be seen."""
+    return furnish("theirs")
+
+
+@pytest.fixture
+def operator() -> Callable[..., Client]:
+    """`operator(tenant, …, role=…)` is a signed-in browser of a fresh account with that role in these tenants."""
+
+    def sign_in(*tenants: Tenant, role: Role = Role.ADMIN, superuser: bool = False) -> Client:
+        name = f"op-{uuid.uuid4().hex[:12]}"
+        user = get_user_model().objects.create(username=name, is_staff=True, is_superuser=superuser)
+        for tenant in tenants:
+            set_role(tenant_id=tenant.pk, user_id=user.pk, role=role)
+        client = Client()
+        client.force_login(user)
+        client.username = name  # type: ignore[attr-defined]
+        return client
+
+    return sign_in
+
+
+def membership_of(client: Client) -> Membership:
+    """The membership row of a signed-in operator with one tenant."""
+    from tenants.services import memberships_of_user
+
+    user = get_user_model().objects.get(username=client.username)  # type: ignore[attr-defined]
+    (tenant_id,) = memberships_of_user(user.pk)
+    with tenant_scope(tenant_id):
+        return Membership.objects.select_related("user", "tenant").get(user=user)
