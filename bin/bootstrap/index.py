@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 PUBLIC = "https://pypi.org/simple"
+SYSTEM_WIDE = Path("/etc/pip.conf")
 
 
 class NotFetched(Exception):
@@ -38,7 +39,7 @@ def config_files() -> "list[Path]":
         return []
     user = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     system = [Path(folder) / "pip/pip.conf" for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
-    files = [*system, Path("/etc/pip.conf"), Path.home() / ".pip/pip.conf", user / "pip/pip.conf"]
+    files = [*system, SYSTEM_WIDE, Path.home() / ".pip/pip.conf", user / "pip/pip.conf"]
     named = os.environ.get("PIP_CONFIG_FILE")
     return [*files, Path(named)] if named else files
 
