@@ -157,7 +157,7 @@ class WritingAdmin(PageAdmin):
         operator = operator_of(request)
         record_acts(tenant_id=tenant_id_of(row), operator=operator, action=action, reason=reason, acts=[act])
 
-    # -- Answers: Django marks every page of the admin as not to be cached ------------------------------------------------
+    # -- Answers: Django marks every page of the admin as not to be cached --------------------------------------------
     def _ask(self, request: HttpRequest, form: forms.Form, title: str, row: Any) -> TemplateResponse:
         more = {"form": form, "row": row, "row_url": row and page_of(row)}
         return self._answer(request, "admin/service_form.html", title, more)
