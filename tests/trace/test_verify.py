@@ -201,7 +201,7 @@ def test_the_command_names_run_and_seq_and_exits_with_1(victim: Victim) -> None:
 
     victim.change(3, "cause_ref = 'forged'")
     written, progress = StringIO(), StringIO()
-    with pytest.raises(CommandError, match="1 faults in 1 runs") as failed:
+    with pytest.raises(CommandError, match="1 fault in 1 run and 5 transitions") as failed:
         call_command(*arguments, "--run", str(victim.run.public_id), stdout=written, stderr=progress)
 
     assert failed.value.returncode == 1

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tenants.management.commands.tenant import existing_tenant
 from workflows.errors import RunNotFound
+from workflows.explain.wording import counted
 from workflows.management.arguments import add_tenant, public_id
 from workflows.verify import verify_trace
 
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         if options["verbosity"] > 0:
             self.stderr.write("")
-        counts = f"{seen[0]} runs and {seen[1]} transitions of {tenant}"
+        counts = f"{counted(seen[0], 'run')} and {counted(seen[1], 'transition')} of {tenant}"
         if faults:
-            raise CommandError(f"{faults} faults in {counts}.")
+            raise CommandError(f"{counted(faults, 'fault')} in {counts}.")
         self.stdout.write(f"Intact: {counts}.")
