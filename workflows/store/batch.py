@@ -13,7 +13,7 @@ from workflows.engine.decide import decide
 from workflows.engine.events import Event, StepSettled
 from workflows.engine.facts import Decision, Judged, Move, Owed, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
-from workflows.states import Cause, Reason
+from workflows.states import Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import write
@@ -32,6 +32,7 @@ class Pending:
     closed: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
+    held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
 
 
 class RunBatch:
@@ -89,6 +90,8 @@ class RunBatch:
         pending.changed[run.id] = run
         for move in decision.moves:
             self._append(run, move)
+            if (move.from_state == RunState.PAUSED) != (move.to_state == RunState.PAUSED):
+                pending.held[run.id] = move.to_state == RunState.PAUSED
         pending.closed += [(run.id, wait, outcome) for wait, outcome in decision.closed]
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
         if run.facts.is_finished:

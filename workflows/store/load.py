@@ -1,6 +1,6 @@
 """Locking runs in a set and loading what the engine must know of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,8 @@ from workflows.store.sql import fetch
 _LOCK = """
 SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CROSS JOIN LATERAL (
     SELECT id, public_id, definition_id, subject, correlation, data_sha, state, step, visits, began_at, step_entered_at,
-           deadline_at, pending_signals, status_reason, status_context, terminal_reason, seq, chain_head, due_at
+           deadline_at, pending_signals, status_reason, status_context, terminal_reason, seq, chain_head, due_at,
+           suspended_until
       FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
 """
 _CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
@@ -43,7 +44,6 @@ class LockedRun:
     facts: RunFacts
     seq: int
     chain_head: bytes
-    due_at: datetime | None
 
 
 def lock_runs(
@@ -91,8 +91,17 @@ def _locked(row: tuple[Any, ...], loaded: Loaded, payloads: dict[bytes, Any], ti
         status_reason=row[13],
         status_context=row[14],
         terminal_reason=row[15],
+        begins_at=_begins_at(row[6], row[14], row[18]),
+        suspended_until=row[19],
     )
-    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), row[18])
+    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]))
+
+
+def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -> datetime | None:
+    """When a run that has not begun does; a pause keeps it in the status, because its own clock is another."""
+    if state == "paused" and "begins_at" in status:
+        return datetime.fromisoformat(status["begins_at"])
+    return due_at if state == "pending" else None
 
 
 def _load_waits(tenant_id: int, runs: dict[int, LockedRun]) -> None:

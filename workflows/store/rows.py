@@ -1,11 +1,11 @@
 """What each table of the engine is given: column names and types, and rows made from the engine's facts."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from workflows.engine.facts import BoundRule, Judged, SignalFacts, WaitFacts
+from workflows.store.chain import canonical
 from workflows.store.load import LockedRun
 
 TRANSITION = {
@@ -38,6 +38,7 @@ CHANGED_RUN = {
     "pending_signals": "int",
     "step_entered_at": "timestamptz",
     "due_at": "timestamptz",
+    "suspended_until": "timestamptz",
     "updated_at": "timestamptz",
     "finished_at": "timestamptz",
 }
@@ -78,14 +79,13 @@ STEP_RUN = {
     "lost_attempts": "int",
     "fence": "int",
     "due_at": "timestamptz",
+    "at_most_once": "boolean",
     "created_at": "timestamptz",
 }
 LISTENER = {"run_id": "bigint", "name": "text", "key": "text", "rest": "jsonb", "live": "boolean"}
 
 
-def dumps(value: Any) -> str:
-    """JSON for a jsonb column."""
-    return json.dumps(value, separators=(",", ":"))
+dumps = canonical  # JSON for a jsonb column
 
 
 def changed_run(run: LockedRun, now: datetime) -> tuple[Any, ...]:
@@ -105,19 +105,24 @@ def changed_run(run: LockedRun, now: datetime) -> tuple[Any, ...]:
         facts.pending_signals,
         facts.step_entered_at,
         next_clock(run),
+        facts.suspended_until,
         now,
         now if facts.is_finished else None,
     )
 
 
 def next_clock(run: LockedRun) -> datetime | None:
-    """When the run next wants attention by itself: its first advance, a wait's timer, the deadline; or never."""
+    """When the run next wants attention by itself: its first advance, a wait's timer, the deadline; or never.
+
+    While it is paused, only the end of the pause and the deadline count.
+    """
     facts = run.facts
     if facts.is_finished:
         return None
     if facts.state == "pending":
-        return run.due_at
-    clocks = [facts.deadline_at, facts.wait.due_at if facts.wait else None]
+        return facts.begins_at
+    timer = facts.wait.due_at if facts.wait else None
+    clocks = [facts.deadline_at, facts.suspended_until if facts.state == "paused" else timer]
     return min((clock for clock in clocks if clock is not None), default=None)
 
 

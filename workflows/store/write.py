@@ -35,15 +35,24 @@ _VERDICTS = insert(
 _SETTLED = {"id": "bigint", "outcome": "text", "finished_at": "timestamptz"}
 _SETTLE_STEP_RUNS = update("workflows_steprun", _SETTLED, "status = 'succeeded', due_at = NULL")
 # What a finished run leaves behind: its listeners rest, its unused signals expire, its unclaimed work is not owed any
-# more. A running attempt keeps its claim: it is in flight, and its worker will record what became of it.
+# more. A running attempt keeps its claim: it is in flight, and its worker will record what became of it; it is held, so
+# that nobody takes it over. Claims lock the same rows, so one that came before is met here, and none can come after.
 _FINISH = (
     "UPDATE workflows_listener SET live = false WHERE tenant_id = %s AND run_id = ANY(%s) AND live",
     "UPDATE workflows_signalverdict SET verdict = 'expired', reason = 'run_finished' "
     "WHERE tenant_id = %s AND run_id = ANY(%s) AND verdict = 'buffered'",
 )
 _CANCEL_WORK = """
-UPDATE workflows_steprun SET status = 'cancelled', due_at = NULL, finished_at = %s
- WHERE tenant_id = %s AND run_id = ANY(%s) AND status = 'owed' AND resend = 0 RETURNING kind, id
+UPDATE workflows_steprun SET held = true,
+    status = CASE status WHEN 'owed' THEN 'cancelled' ELSE status END,
+    due_at = CASE status WHEN 'owed' THEN NULL ELSE due_at END,
+    finished_at = CASE status WHEN 'owed' THEN %s::timestamptz END
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0 RETURNING kind, id, status
+"""
+# Work of a paused run is not claimed. Its due time stays, so that it is due when the run goes on.
+_HOLD = """
+UPDATE workflows_steprun SET held = %s
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0
 """
 
 
@@ -59,11 +68,19 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     if pending.changed:
         changed = [rows.changed_run(run, now) for run in pending.changed.values()]
         execute(_CHANGE_RUNS, [*arrays(changed, rows.CHANGED_RUN), tenant_id])
+    _hold_work(tenant_id, pending)
     if pending.finished:
         for statement in _FINISH:
             execute(statement, [tenant_id, pending.finished])
-        abandon(tenant_id, fetch(_CANCEL_WORK, [now, tenant_id, pending.finished]), now)
+        ended = fetch(_CANCEL_WORK, [now, tenant_id, pending.finished])
+        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended if status == "cancelled"], now)
     _write_verdicts(tenant_id, pending, now)
+
+
+def _hold_work(tenant_id: int, pending: "Pending") -> None:
+    for held in (True, False):
+        if runs := [run_id for run_id, is_held in pending.held.items() if is_held == held]:
+            execute(_HOLD, [held, tenant_id, runs])
 
 
 def abandon(tenant_id: int, ended: Sequence[tuple[Any, ...]], now: datetime) -> None:
@@ -91,9 +108,10 @@ def write_step_runs(tenant_id: int, owed: Sequence[tuple[LockedRun, Owed]], now:
     """Write the step runs of visits that owe work; (id, effect key) of each, in order."""
     step_runs = []
     for run, item in owed:
-        kind = run.definition.document.by_key[item.step].kind
+        step = run.definition.document.by_key[item.step]
         key = effect_key(run.facts.public_id, item.step, item.visit)
-        step_runs.append((run.id, item.step, item.visit, 0, kind, key, "owed", "", 0, 0, 0, now, now))
+        once = bool(step.config.get("at_most_once"))
+        step_runs.append((run.id, item.step, item.visit, 0, step.kind, key, "owed", "", 0, 0, 0, now, once, now))
     ids = dict(fetch(_STEP_RUNS, [tenant_id, *arrays(step_runs, rows.STEP_RUN)]))
     return [(ids[row[5]], row[5]) for row in step_runs]
 
