@@ -3,6 +3,7 @@
 Unsafe defaults refuse to start outside `DEBUG`: `manage.py check --deploy` must be clean.
 """
 
+import base64
 import logging
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,24 @@ if not SECRET_KEY:
         raise ImproperlyConfigured("Set SECRET_KEY (50 random characters), or DEBUG=1 on your own machine.")
     SECRET_KEY = "django-insecure-only-for-debug"  # noqa: S105
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+
+def payload_keys(encoded: list[str]) -> list[bytes]:
+    """Master keys from base64. The first wraps the keys of tenants, all of them unwrap."""
+    try:
+        keys = [base64.b64decode(text, validate=True) for text in encoded]
+    except ValueError as error:
+        raise ImproperlyConfigured("PAYLOAD_KEYS are not base64: openssl rand -base64 32 makes one.") from error
+    if any(len(key) != 32 for key in keys):
+        raise ImproperlyConfigured("Each of PAYLOAD_KEYS has 32 bytes: openssl rand -base64 32 makes one.")
+    return keys
+
+
+PAYLOAD_KEYS = payload_keys(env.list("PAYLOAD_KEYS", default=[]))
+if not PAYLOAD_KEYS:
+    if not DEBUG:
+        raise ImproperlyConfigured("Set PAYLOAD_KEYS (openssl rand -base64 32), or DEBUG=1 on your own machine.")
+    PAYLOAD_KEYS = [b"django-insecure-only-for-debug..".ljust(32)[:32]]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only behind nothing: on one machine, for oneself

@@ -17,6 +17,7 @@ from chimeway_py.embedded import accounts, postgres_files
 from chimeway_py.embedded.postgres import ROLES_SCRIPT, Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
+_SETTINGS = {"SECRET_KEY": "only to migrate", "PAYLOAD_KEYS": f"{'A' * 43}=", "HTTPS": "0"}
 OURS = ("chimeway_py", "tenants", "signals_app", "workflows", "deliveries")
 KEPT = 3  # states of the migrations that stay on disk
 
@@ -62,7 +63,7 @@ def _migrate(server: Postgres) -> None:
     addresses = {"DATABASE_URL": server.url("chimeway_app"), "DATABASE_OWNER_URL": server.url("chimeway_owner")}
     made = subprocess.run(
         [sys.executable, "manage.py", "migrate", "--database", "owner", "--no-input", "--verbosity", "0"],
-        env={**os.environ, **addresses, "SECRET_KEY": "only to migrate", "HTTPS": "0"},
+        env={**os.environ, **addresses, **_SETTINGS},
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """Loaded before Django's settings: gives every test session a PostgreSQL and a broker of its own, on free ports."""
 
+import base64
 import os
 import secrets
 import shutil
@@ -41,6 +42,7 @@ class Servers:
         return {
             "DEBUG": "0",
             "SECRET_KEY": secrets.token_urlsafe(40),
+            "PAYLOAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
             "HTTPS": "0",
             "DATABASE_URL": self.postgres.url("chimeway_app"),

@@ -1,5 +1,6 @@
 """What the service stands on here: the servers that the environment names, and embedded ones for those it does not."""
 
+import base64
 import fcntl
 import os
 import secrets
@@ -58,6 +59,7 @@ class Place:
         ours = {
             "DEBUG": "0",
             "SECRET_KEY": str(self.memory.recall("secret_key", lambda: secrets.token_urlsafe(48))),
+            "PAYLOAD_KEYS": str(self.memory.recall("payload_key", _new_payload_key)),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "HTTPS": "0",
             "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",  # whoever tries the demo receives webhooks on the same machine
@@ -85,6 +87,10 @@ class Place:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning(f"A demo already runs in {self.home}. Stop it, or set CHIMEWAY_HOME.") from None
+
+
+def _new_payload_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _timed(name: str, start: Callable[[], None]) -> None:

@@ -1,19 +1,31 @@
-"""Payloads: write bodies once under the digest of their canonical JSON, and read them by it."""
+"""Payloads: write bodies once under a keyed digest of their canonical JSON, sealed, and read them by it.
+
+Whoever writes a payload names it in the same transaction. Until that commits, a share lock on the row keeps
+`signals_app.services.collecting` from taking it away; a row that was just taken away is written again.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import connection
 
+from tenants.vault import Vault, vault_of
+
+PLACE = "signals_app_payload.sealed"
 _WRITE = """
-INSERT INTO signals_app_payload (tenant_id, sha256, body, size)
-SELECT %s, sha256, body, size FROM unnest(%s::bytea[], %s::text[], %s::int[]) AS given (sha256, body, size)
-ON CONFLICT (tenant_id, sha256) DO NOTHING
+INSERT INTO signals_app_payload (tenant_id, address, sealed, size, stored_at)
+SELECT %s, address, sealed, size, clock_timestamp()
+  FROM unnest(%s::bytea[], %s::bytea[], %s::int[]) AS given (address, sealed, size)
+ON CONFLICT (tenant_id, address) DO NOTHING RETURNING address
 """
-_IDS = "SELECT sha256, id FROM signals_app_payload WHERE tenant_id = %s AND sha256 = ANY (%s::bytea[])"
-_READ = "SELECT sha256, body FROM signals_app_payload WHERE tenant_id = %s AND sha256 = ANY (%s::bytea[])"
+_HOLD = """
+SELECT address FROM signals_app_payload WHERE tenant_id = %s AND address = ANY (%s::bytea[])
+ ORDER BY address FOR KEY SHARE
+"""
+_IDS = "SELECT address, id FROM signals_app_payload WHERE tenant_id = %s AND address = ANY (%s::bytea[])"
+_READ = "SELECT address, sealed FROM signals_app_payload WHERE tenant_id = %s AND address = ANY (%s::bytea[])"
 
 
 def canonical(body: Any) -> str:
@@ -25,36 +37,67 @@ def canonical(body: Any) -> str:
 
 
 def digest(text: str) -> bytes:
-    """SHA-256 of a text in UTF-8. Raises `UnicodeEncodeError` for lone surrogates."""
+    """SHA-256 of a text in UTF-8; a vault makes of it what may be stored. Raises `UnicodeEncodeError`."""
     return hashlib.sha256(text.encode()).digest()
 
 
-def write_payloads(*, tenant_id: int, texts: Iterable[str]) -> None:
-    """Store canonical texts in one statement, inside the caller's tenant scope. What is stored already stays."""
+def address_of(vault: Vault, text: str) -> bytes:
+    """Where a canonical text is stored: 32 bytes that its tenant alone can compute."""
+    return vault.digest("payload", text)
+
+
+def write_payloads(*, tenant_id: int, texts: Iterable[str]) -> dict[str, bytes]:
+    """Store canonical texts inside the caller's tenant scope; the address of each. What is stored already stays."""
+    texts = set(texts)
+    if not texts:
+        return {}
+    vault = vault_of(tenant_id)
+    addresses = {text: address_of(vault, text) for text in texts}
+    missing = {address: text for text, address in addresses.items()}
+    while missing:
+        written = _insert(vault, missing)
+        others = [address for address in missing if address not in written]
+        held = _hold(tenant_id, others) if others else set()
+        missing = {address: missing[address] for address in others if address not in held}
+    return addresses
+
+
+def _insert(vault: Vault, texts: Mapping[bytes, str]) -> set[bytes]:
+    """Insert what is not there; the addresses that were not."""
     # Sorted, so that two transactions that share bodies meet them in one order and cannot deadlock.
-    rows = sorted((digest(text), text) for text in set(texts))
-    if rows:
-        sizes = [len(text.encode()) for _, text in rows]
-        with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [tenant_id, [sha for sha, _ in rows], [text for _, text in rows], sizes])
+    rows = [(address, vault.seal(PLACE, address, text), len(text.encode())) for address, text in sorted(texts.items())]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [vault.tenant_id, *columns])
+        return {bytes(address) for (address,) in cursor.fetchall()}
+
+
+def _hold(tenant_id: int, addresses: list[bytes]) -> set[bytes]:
+    """Share locks on rows that others wrote, until this transaction ends; the addresses that are still there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD, [tenant_id, addresses])
+        return {bytes(address) for (address,) in cursor.fetchall()}
 
 
 def store_payloads(tenant_id: int, bodies: Iterable[Any]) -> dict[bytes, int]:
-    """Store JSON values and return the payload id under each digest. Runs in the caller's tenant scope."""
-    texts = [canonical(body) for body in bodies]
-    write_payloads(tenant_id=tenant_id, texts=texts)
-    return dict(_rows(_IDS, tenant_id, map(digest, texts)))
+    """Store JSON values and return the payload id under each address. Runs in the caller's tenant scope."""
+    addresses = write_payloads(tenant_id=tenant_id, texts=[canonical(body) for body in bodies])
+    return dict(_rows(_IDS, tenant_id, addresses.values()))
 
 
-def load_payloads(tenant_id: int, shas: Iterable[bytes]) -> dict[bytes, Any]:
-    """The JSON values under these digests; a digest that is not stored is not in the answer."""
-    return {sha: json.loads(body) for sha, body in _rows(_READ, tenant_id, shas)}
+def load_payloads(tenant_id: int, addresses: Iterable[bytes]) -> dict[bytes, Any]:
+    """The JSON values at these addresses; an address with nothing there is not in the answer. Raises `CannotOpen`."""
+    found = _rows(_READ, tenant_id, addresses)
+    if not found:
+        return {}
+    vault = vault_of(tenant_id)
+    return {address: json.loads(vault.open(PLACE, address, sealed)) for address, sealed in found}
 
 
-def _rows(query: str, tenant_id: int, shas: Iterable[bytes]) -> list[tuple[bytes, Any]]:
-    wanted = sorted({bytes(sha) for sha in shas})
+def _rows(query: str, tenant_id: int, addresses: Iterable[bytes]) -> list[tuple[bytes, Any]]:
+    wanted = sorted({bytes(address) for address in addresses})
     if not wanted:
         return []
     with connection.cursor() as cursor:
         cursor.execute(query, [tenant_id, wanted])
-        return [(bytes(sha), value) for sha, value in cursor.fetchall()]
+        return [(bytes(address), value) for address, value in cursor.fetchall()]

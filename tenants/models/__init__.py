@@ -5,5 +5,6 @@ from tenants.models.idempotency import IdempotencyRecord
 from tenants.models.membership import Membership, Role
 from tenants.models.operator_action import OperatorAction
 from tenants.models.tenant import Tenant
+from tenants.models.tenant_key import TenantKey
 
-__all__ = ["ApiKey", "IdempotencyRecord", "Membership", "OperatorAction", "Role", "Tenant"]
+__all__ = ["ApiKey", "IdempotencyRecord", "Membership", "OperatorAction", "Role", "Tenant", "TenantKey"]

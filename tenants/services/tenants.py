@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection
 from chimeway_py.errors import Conflict, Invalid, fault
 from tenants.models import Membership, Tenant
 from tenants.scope import tenant_scope
+from tenants.vault.rows import make_keys
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -19,15 +20,18 @@ class TenantExists(Conflict):
 
 
 def create_tenant(*, slug: str, name: str = "", time_zone: str = "UTC") -> Tenant:
-    """A new tenant. `slug` is lower-case letters, digits and single hyphens, at most 63; `time_zone` an IANA name.
+    """A new tenant, with keys of its own.
 
+    `slug` is lower-case letters, digits and single hyphens, at most 63; `time_zone` an IANA name.
     Raises `Invalid` naming what is wrong, and `TenantExists`.
     """
     _check(slug, name, time_zone)
     tenant_id = _next_id()  # row-level security asks for the id before the row exists
     try:
         with tenant_scope(tenant_id):
-            return Tenant.objects.create(id=tenant_id, slug=slug, name=name or slug, time_zone=time_zone)
+            tenant = Tenant.objects.create(id=tenant_id, slug=slug, name=name or slug, time_zone=time_zone)
+            make_keys(tenant_id)
+            return tenant
     except IntegrityError as error:
         raise TenantExists(f"A tenant {slug} exists.", {"slug": slug}) from error
 

@@ -25,6 +25,7 @@ from signals_app.services import (
 from signals_app.services.new_signal import NAME, check_signals
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.vault import vault_of
 
 
 def signal(external_id: str, **given: Any) -> NewSignal:
@@ -202,7 +203,7 @@ def test_equal_payloads_are_stored_once(tenant: Tenant, other_tenant: Tenant) ->
         with tenant_scope(owner.pk):
             assert Payload.objects.count() == 1
             assert store_payloads(owner.pk, [{"same": True}]) == {
-                bytes(payload.sha256): payload.pk for payload in Payload.objects.all()
+                bytes(payload.address): payload.pk for payload in Payload.objects.all()
             }
 
 
@@ -213,9 +214,10 @@ def test_a_signal_without_data_has_no_payload(tenant: Tenant) -> None:
 
 
 def test_a_thousand_signals_take_as_few_statements_as_one(tenant: Tenant) -> None:
+    vault_of(tenant.pk)  # its keys are read once a minute
     counts = []
     for size in (1, 1000):
-        given = [signal(f"{size}-{n}", subject="u", data={"n": n}) for n in range(size)]
+        given = [signal(f"{size}-{n}", subject="u", data={"n": f"{size}-{n}"}) for n in range(size)]
         with CaptureQueriesContext(connection) as captured:
             accept_signals(tenant_id=tenant.pk, signals=given)
         counts.append(len(captured))

@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
-from signals_app.services.payloads import canonical, digest, write_payloads
+from signals_app.services.payloads import canonical, write_payloads
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
+from tenants.vault import Vault, vault_of
 from workflows.engine.facts import RunFacts
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
@@ -106,9 +107,11 @@ def start_runs(
 
 def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: datetime) -> list[Started]:
     """Write checked runs with their first transition and their listeners, inside the caller's scope."""
-    write_payloads(tenant_id=tenant_id, texts=[canonical(run.data) for run in runs if run.data])
+    texts = [canonical(run.data) if run.data else "" for run in runs]
+    addresses = write_payloads(tenant_id=tenant_id, texts=filter(None, texts))
     first: dict[Any, _Row] = {}
-    asked = [_row(tenant_id, loaded, run, now) for run in runs]
+    vault = vault_of(tenant_id)
+    asked = [_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
     for row in asked:
         first.setdefault(row.name, row)
     created = _write(tenant_id, loaded, list(first.values()), now)
@@ -123,6 +126,7 @@ class _Row:
     new: NewRun
     facts: RunFacts
     public_id: uuid.UUID
+    data_sha: bytes | None
     request_digest: bytes
     reason: Reason
     context: dict[str, Any]
@@ -135,7 +139,7 @@ class _Row:
         return self.new.idempotency_key or self.public_id
 
 
-def _row(tenant_id: int, loaded: Loaded, new: NewRun, now: datetime) -> _Row:
+def _row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha: bytes | None) -> _Row:
     public_id = new_public_id()
     due_at = max(new.at, now) if new.at else now
     reason = Reason.SCHEDULED if due_at > now else Reason.CREATED
@@ -153,7 +157,7 @@ def _row(tenant_id: int, loaded: Loaded, new: NewRun, now: datetime) -> _Row:
     )
     head = chain.digest(
         prev=chain.GENESIS,
-        tenant_id=tenant_id,
+        tenant_id=vault.tenant_id,
         run=str(public_id),
         seq=1,
         step="",
@@ -168,7 +172,8 @@ def _row(tenant_id: int, loaded: Loaded, new: NewRun, now: datetime) -> _Row:
         occurred_at=now,
     )
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
-    return _Row(new, facts, public_id, digest(canonical(asked)), reason, context, head, due_at)
+    request = vault.digest("start", canonical(asked))
+    return _Row(new, facts, public_id, data_sha, request, reason, context, head, due_at)
 
 
 def _write(tenant_id: int, loaded: Loaded, given: Sequence[_Row], now: datetime) -> dict[uuid.UUID, int]:
@@ -189,8 +194,7 @@ def _write(tenant_id: int, loaded: Loaded, given: Sequence[_Row], now: datetime)
 
 def _new_run(loaded: Loaded, row: _Row, now: datetime) -> tuple[Any, ...]:
     new, facts = row.new, row.facts
-    data_sha = digest(canonical(new.data)) if new.data else None
-    whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), data_sha
+    whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), row.data_sha
     status = "pending", "", "{}", str(row.reason), rows.dumps(row.context), "", 1, 1, row.chain_head, 0
     request = new.idempotency_key, row.request_digest if new.idempotency_key else None
     times = facts.began_at, facts.step_entered_at, row.due_at, facts.deadline_at
