@@ -25,7 +25,6 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     list_max_show_all = 200
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count
-    paginator = CappedPaginator
     list_select_related: ClassVar[Any] = ("tenant",)
     ordering: ClassVar[Any] = ("-id",)
     view_on_site = False
@@ -65,6 +64,13 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
             return self.get_queryset(request).filter(public_id=UUID(object_id)).first()
         except ValueError:
             return None
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> CappedPaginator:
+        """A paginator that knows whose rows the list may show."""
+        paginator = CappedPaginator(*args, **kwargs)
+        if _has_field(self.model, "tenant"):
+            paginator.tenant_ids = list(operator_of(request).roles)
+        return paginator
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PublicIdChangeList]:
         return PublicIdChangeList

@@ -1,6 +1,7 @@
 """How the admin writes times, links and states. Everything that comes from outside is escaped."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.utils.safestring import SafeString
 from tenants.admin.paging import page_of
 from tenants.scope import current_scope, database_now
 
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|\+00:00)")  # shown to the second
 _UNITS = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
 
 
@@ -81,4 +83,5 @@ def pairs(mapping: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return " ".join(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return _INSTANT.sub(r"\1 \2", text)

@@ -1,12 +1,13 @@
 """Runs are found by what a person has at hand."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.admin.conftest import Furnished
+from tests.admin.conftest import Furnished, furnish
 from workflows.services.start import NewRun, start_runs
 
 RUNS = reverse("admin:workflows_run_changelist")
@@ -61,3 +62,34 @@ def test_another_tenants_slug_in_the_filter_finds_nothing(
     page = operator(mine.tenant).get(RUNS, {"tenant": theirs.tenant.slug}).content.decode()
 
     assert str(theirs.run.public_id) not in page
+
+
+def test_pages_of_several_tenants_are_merged_newest_first(operator: Callable[..., Client], mine: Furnished):
+    second = furnish("second")
+    for number in range(70):
+        furnished = (mine, second)[number % 2]
+        new = NewRun(subject=f"number-{number:03}")
+        start_runs(tenant_id=furnished.tenant.pk, definition_key=furnished.definition.key, runs=[new])
+    client = operator(mine.tenant, second.tenant)
+
+    pages = [client.get(RUNS, {"p": number}).content.decode() for number in (1, 2)]
+
+    shown = [re.findall(r"number-(\d{3})", page) for page in pages]
+    assert shown[0] == [f"{number:03}" for number in range(69, 19, -1)]
+    assert shown[1] == [f"{number:03}" for number in range(19, -1, -1)]
+    assert "72 runs" in pages[1]
+
+
+def test_counting_stops(operator: Callable[..., Client], mine: Furnished, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tenants.admin.paging.COUNTED_AT_MOST", 3)
+    new = [NewRun(subject=f"n{number}") for number in range(10)]
+    start_runs(tenant_id=mine.tenant.pk, definition_key=mine.definition.key, runs=new)
+
+    assert "3 runs" in operator(mine.tenant).get(RUNS).content.decode()
+
+
+def test_a_wait_is_found_by_the_subject_of_its_run(operator: Callable[..., Client], mine: Furnished):
+    waits = reverse("admin:workflows_wait_changelist")
+
+    assert str(mine.run.public_id) in operator(mine.tenant).get(waits, {"q": "mine_anna"}).content.decode()
+    assert str(mine.run.public_id) not in operator(mine.tenant).get(waits, {"q": "bo"}).content.decode()

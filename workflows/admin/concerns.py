@@ -51,6 +51,16 @@ register_concern(
 )
 register_concern(
     concern(
+        label="Unknown outcomes",
+        hint="runs that wait until somebody settles a step",
+        url_name=RUNS,
+        query="attention=unknown",
+        rows=Run.objects.with_unknown_outcome,
+        since="step_entered_at",
+    )
+)
+register_concern(
+    concern(
         label="Engine failures",
         hint="runs that the engine cannot advance",
         url_name=RUNS,

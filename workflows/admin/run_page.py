@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString, mark_safe
 from tenants.admin import words
 from tenants.admin.pages import Button, Page
 from workflows.admin.run_sections import attempts, signals, waits
+from workflows.admin.settling import SETTLING
 from workflows.explain import Explanation, explain_run
-from workflows.explain.explanation import Next, NextOn
+from workflows.explain.explanation import Action, Next, NextOn
 from workflows.graph import draw_graph, path_taken
 from workflows.models import Run, Transition
 from workflows.services.documents import documents
@@ -32,7 +33,7 @@ def run_page(run: Run) -> Page:
         lead=said.sentence,
         tone=TONES.get(said.state, "plain"),
         facts=list(_facts(run, said)),
-        buttons=[_button(one.name, one.allowed, one.why_not) for one in said.actions],
+        buttons=[button for one in said.actions for button in _buttons(one)],
         sections=[waits(run), attempts(run), signals(run)],
         more={
             "next": [_next(one) for one in said.next],
@@ -66,8 +67,11 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Public id", run.public_id
 
 
-def _button(name: str, allowed: bool, why_not: str) -> Button:
-    return Button(name.capitalize(), action=name, why_not="" if allowed else why_not)
+def _buttons(one: Action) -> list[Button]:
+    """What is said of an unknown outcome is an action of its own; all of them are hidden while nothing is unknown."""
+    if one.name == "settle":
+        return [Button(action.verb, action=action.name) for action in SETTLING if one.allowed]
+    return [Button(one.name.capitalize(), action=one.name, why_not="" if one.allowed else one.why_not)]
 
 
 def _next(one: Next) -> SafeString:
@@ -88,7 +92,7 @@ def _when(one: Next) -> str | SafeString:
 
 def _leads(then: Mapping[str, Any]) -> str:
     if "step" in then:
-        attempt = f", attempt {then['attempt']}" if "attempt" in then else ""
+        attempt = f", attempt {then['attempt']} of {then['of']}" if "attempt" in then else ""
         return f"{then['step']}{attempt}"
     return f"{then['state']} ({then['reason']})" if then.get("reason") else str(then["state"])
 

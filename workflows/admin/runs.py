@@ -16,6 +16,7 @@ from tenants.operator_scope import operator_of
 from workflows.admin.actions import CancelRuns, WakeRuns
 from workflows.admin.run_page import run_page
 from workflows.admin.search import search_runs, signal_names
+from workflows.admin.settling import SETTLING
 from workflows.models import Definition, Run
 
 DAY = timedelta(days=1)
@@ -33,6 +34,7 @@ Attention = question_filter(
         ("timers", "overdue timers", lambda runs: runs.overdue_timers(words.now() - GRACE)),
         ("overdue", "overdue runs", lambda runs: runs.overdue(words.now() - GRACE).exclude(state="waiting")),
         ("engine", "the engine fails", lambda runs: runs.engine_fails()),
+        ("unknown", "unknown outcome", lambda runs: runs.with_unknown_outcome()),
         ("failed", "failed today", lambda runs: runs.failed_since(_midnight())),
         ("quarantined", "quarantined in 24 h", lambda runs: runs.quarantined_since(words.now() - DAY)),
     ],
@@ -77,7 +79,7 @@ class RunAdmin(PageAdmin):
     search_help_text = (
         "A public id, a subject, or a correlation value (INV-7 or invoice_id=INV-7) that the run listens with"
     )
-    actions = [CancelRuns(), WakeRuns()]
+    actions = [CancelRuns(), WakeRuns(), *SETTLING]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("correlation", "visits", "status_context")

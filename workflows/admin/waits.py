@@ -47,11 +47,18 @@ class WaitAdmin(TenantAdmin):
     list_display_links = None
     list_filter = [When, TenantFilter, SignalFilter]
     list_select_related = ("tenant", "run")
-    search_fields = ["=run__subject"]
+    search_fields = ["run"]
     search_help_text = "A subject"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(closed_at__isnull=True)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        runs = Run.objects.filter(tenant_id__in=list(operator_of(request).roles), subject=term)
+        return (queryset.filter(run__in=runs) if term else queryset), False
 
     @admin.display(description="Run")
     def shown_run(self, row: Wait) -> str | SafeString:

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 from tenants.admin import words
 from tenants.admin.base import TenantAdmin
 from tenants.admin.filters import TenantFilter, question_filter
+from workflows.admin.settling import SETTLING
 from workflows.models import StepRun
 
 Attention = question_filter(
@@ -14,6 +15,11 @@ Attention = question_filter(
     [
         ("expired", "lease expired", lambda rows: rows.filter(status="running", due_at__lt=words.now())),
         ("owed", "owed", lambda rows: rows.filter(status="owed", due_at__isnull=False)),
+        (
+            "unknown",
+            "unknown",
+            lambda rows: rows.filter(status="unknown", outcome="unknown", run__finished_at__isnull=True),
+        ),
         ("flight", "under way", lambda rows: rows.filter(status="running", due_at__isnull=False)),
     ],
 )
@@ -21,12 +27,13 @@ Attention = question_filter(
 
 @admin.register(StepRun)
 class StepRunAdmin(TenantAdmin):
-    """Step runs, to read; their attempts are on the page of their run."""
+    """Step runs, to read and to settle; their attempts are on the page of their run."""
 
     list_display = ["shown_run", "tenant", "step", "visit", "kind", "shown_status", "outcome", "attempts_made", "due"]
     list_display_links = None
     list_filter = [Attention, TenantFilter]
     list_select_related = ("tenant", "run")
+    actions = list(SETTLING)
 
     @admin.display(description="Run")
     def shown_run(self, row: StepRun) -> str | SafeString:
