@@ -88,7 +88,7 @@ class ReasonedAction:
             **modeladmin.admin_site.each_context(request),
             "title": f"{self.verb} {len(rows)} {_noun(modeladmin, len(rows))}",
             "opts": modeladmin.opts,
-            "action": self,
+            "action": {"name": self.name, "verb": self.verb},  # a template would call the action itself
             "error": error,
             "forecasts": [Forecast(row, self.forecast(row), page_of(row)) for row in rows],
             "selected": ACTION_CHECKBOX_NAME,

@@ -141,7 +141,7 @@ class WritingAdmin(PageAdmin):
         self._record(request, written, "create" if row is None else "change")
         if secret:
             return self._show_secret(request, written, secret)
-        self.message_user(request, f"{written} is saved.", messages.SUCCESS)
+        self.message_user(request, f"Saved {written}.", messages.SUCCESS)
         return HttpResponseRedirect(self.after_write(written))
 
     def after_write(self, row: Any) -> str:

@@ -1,5 +1,6 @@
 """Actions ask for a reason, say what will happen, report what moved and what did not, and are written down."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,18 @@ def test_the_first_post_asks_and_changes_nothing(operator: Callable[..., Client]
     assert 'name="reason"' in page
     assert fresh(mine.run).state == "waiting"
     assert acts(mine) == []
+
+
+def test_the_page_that_asks_can_be_answered(operator: Callable[..., Client], mine: Furnished):
+    client = operator(mine.tenant)
+    page = ask(client, RUNS, "cancel", mine.run).content.decode()
+    form = page[page.index('class="cw-form"') :]
+    fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
+
+    assert ">Cancel</button>" in form
+    response = client.post(RUNS, {**fields, "reason": "asked by phone"})
+
+    assert "1 moved, 0 refused" in said(response)
 
 
 def test_without_a_reason_nothing_happens(operator: Callable[..., Client], mine: Furnished):
