@@ -20,3 +20,10 @@ class StaleAttempt(ChimewayError):
 
     code = "stale_attempt"
     status = 409
+
+
+class RevisionMismatch(ChimewayError):
+    """The run has moved on since the caller looked at it. `detail` names the revision expected and the actual one."""
+
+    code = "revision_mismatch"
+    status = 412

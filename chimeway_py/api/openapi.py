@@ -24,6 +24,7 @@ _MEANINGS = {
     403: "The key lacks the scope, or the tenant is suspended.",
     404: "No such object in this tenant.",
     409: "It contradicts what is stored.",
+    412: "The object has moved on since the revision in If-Match; `detail` names both.",
     413: "The body is larger than 1 MiB.",
     415: "Not JSON, or compressed.",
     429: "Too many requests; see Retry-After.",

@@ -78,7 +78,7 @@ def test_runs_are_started_listed_and_ended(tenant: Tenant) -> None:
     assert listed == f"{started[1]}  waiting    dunning  grace  bob\n"
     assert woken == f"{started[0]}  moved, waiting\n"  # on to the second wait
     assert ended == "".join(f"{one}  moved, cancelled\n" for one in started)
-    assert again == f"{started[0]}  refused, cancelled\n"
+    assert again == f"{started[0]}  refused, cancelled (The run has ended: it is cancelled.)\n"
 
 
 @pytest.mark.parametrize("command", ["explain", "trace", "verify_trace", "runs"])

@@ -12,6 +12,7 @@ import pytest
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.journeys import GRACE, drain, paid, publish, run_of, send, start, waiting_run
+from workflows.engine.permits import ACTIONS
 from workflows.errors import RunNotFound
 from workflows.explain import Explanation, explain_run
 from workflows.models import Transition
@@ -83,7 +84,7 @@ def test_a_run_that_was_just_created(tenant: Tenant) -> None:
         ("start", {"step": "grace"}),
         ("deadline", {"state": "expired", "reason": "deadline_passed"}),
     ]
-    assert (explained.evidence, allowed(explained)) == ((1,), ["cancel"])
+    assert (explained.evidence, allowed(explained)) == ((1,), ["cancel", "pause"])
 
 
 def test_a_scheduled_run(tenant: Tenant) -> None:
@@ -113,7 +114,7 @@ def test_a_waiting_run_tells_what_ends_its_wait(tenant: Tenant) -> None:
         ("signal", "invoice.paid"),
         ("signal", "customer.closed"),
     ]
-    assert (explained.since, allowed(explained)) == (waiting.opened_at, ["cancel", "wake"])
+    assert (explained.since, allowed(explained)) == (waiting.opened_at, ["cancel", "wake", "pause"])
 
 
 def test_a_buffered_signal_is_mentioned_with_its_line(tenant: Tenant) -> None:
@@ -182,7 +183,7 @@ def test_a_cancelled_run_names_who_and_why(tenant: Tenant) -> None:
     explained = explain(tenant, run_id)
 
     assert re.fullmatch(r"Cancelled at [\d:]+ UTC by an operator \(grace\): asked by phone\.", explained.sentence)
-    assert [action.why_not for action in explained.actions] == ["The run has ended: it is cancelled."] * 2
+    assert [action.why_not for action in explained.actions] == ["The run has ended: it is cancelled."] * len(ACTIONS)
 
 
 def test_an_expired_run(tenant: Tenant) -> None:
@@ -204,7 +205,7 @@ def test_owed_work_through_all_that_may_happen_to_it(tenant: Tenant, settings: A
         ("outcome", "bounced", {"state": "stopped", "reason": "no_address"}),
         ("outcome", "", {"step": "calm"}),
     ]
-    assert allowed(owed) == ["cancel"]
+    assert allowed(owed) == ["cancel", "pause"]
 
     claim = claim_work(tenant_id=tenant.pk, worker="w-1")
     assert claim is not None

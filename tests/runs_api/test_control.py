@@ -24,7 +24,15 @@ def test_cancelling_ends_the_run_at_once(tenant: Tenant, rest: APIClient) -> Non
 
     run = run_of(tenant, run_id)
     assert response.status_code == 200
-    assert response.json() == {"id": str(run.public_id), "verdict": "moved", "state": "cancelled", "in_flight": []}
+    assert response.json() == {
+        "id": str(run.public_id),
+        "verdict": "moved",
+        "state": "cancelled",
+        "revision": run.revision,
+        "in_flight": [],
+        "why": "",
+    }
+    assert response.headers["ETag"] == f'"{run.revision}"'
     assert (run.state, run.terminal_reason) == ("cancelled", "customer asked")
     assert moves_of(tenant, run_id)[-1] == ("waiting", "cancelled", "api", "cancelled")
 

@@ -1,4 +1,4 @@
-"""What an operator may do to runs: cancel and wake, through the services, with a verdict per run."""
+"""What an operator may do to runs: cancel, pause, resume and wake, through the services, with a verdict per run."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from tenants.admin.actions import ReasonedAction
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
 from workflows.models import Run
-from workflows.services.control import ControlVerdict, cancel_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause, RunState
 
 
@@ -29,8 +29,7 @@ class ControlAction(ReasonedAction):
             reason=reason,
         )
         for verdict in verdicts:
-            refusal = "" if verdict.verdict == "moved" else f"it is {verdict.state}"
-            yield Act("run", str(verdict.public_id), refusal)
+            yield Act("run", str(verdict.public_id), verdict.why)
 
 
 class CancelRuns(ControlAction):
@@ -46,6 +45,34 @@ class CancelRuns(ControlAction):
 
     def control(self, **call: Any) -> list[ControlVerdict]:
         return cancel_runs(**call)
+
+
+class PauseRuns(ControlAction):
+    """Holds runs where they stand."""
+
+    name, verb = "pause", "Pause"
+
+    def forecast(self, row: Run) -> str:
+        if row.is_finished or row.state == RunState.PAUSED:
+            return f"It is {row.state} already: refused."
+        return f"It is {row.state} and nothing happens to it until it is resumed or its deadline passes."
+
+    def control(self, **call: Any) -> list[ControlVerdict]:
+        return pause_runs(**call)
+
+
+class ResumeRuns(ControlAction):
+    """Lets paused runs go on."""
+
+    name, verb = "resume", "Resume"
+
+    def forecast(self, row: Run) -> str:
+        if row.state != RunState.PAUSED:
+            return f"It is {row.state} and not paused: refused."
+        return "It goes on: first with the signals that came meanwhile, then with a timer that is overdue."
+
+    def control(self, **call: Any) -> list[ControlVerdict]:
+        return resume_runs(**call)
 
 
 class WakeRuns(ControlAction):

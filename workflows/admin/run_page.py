@@ -52,6 +52,8 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Since", words.moment(said.since)
     if run.due_at is not None:
         yield "Due", words.moment(run.due_at)
+    if said.suspended_until is not None:
+        yield "Paused until", words.moment(said.suspended_until)
     if said.deadline_at is not None:
         yield "Deadline", words.moment(said.deadline_at)
     yield "Workflow", words.link(run.definition, f"{said.definition} v{said.version}")

@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from signals_app.verdicts import Verdict
+from workflows.engine.permits import ACTIONS
 from workflows.explain.explanation import NextOn
 from workflows.states import Reason, RunState
 
@@ -57,7 +58,7 @@ class NextSerializer(serializers.Serializer[Any]):
 class ActionSerializer(serializers.Serializer[Any]):
     """Something that can be asked for now, or why it would be refused."""
 
-    name = serializers.ChoiceField(choices=["cancel", "wake"])
+    name = serializers.ChoiceField(choices=ACTIONS)
     allowed = serializers.BooleanField()
     why_not = serializers.CharField(allow_blank=True)
 
@@ -118,6 +119,8 @@ class LastAttemptSerializer(serializers.Serializer[Any]):
                 "actions": [
                     {"name": "cancel", "allowed": True, "why_not": ""},
                     {"name": "wake", "allowed": True, "why_not": ""},
+                    {"name": "pause", "allowed": True, "why_not": ""},
+                    {"name": "resume", "allowed": False, "why_not": "The run is not paused."},
                 ],
                 "last_attempt": None,
                 "terminal_reason": "",

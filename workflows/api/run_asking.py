@@ -84,6 +84,23 @@ class ReasonSerializer(StrictSerializer):
 
 @extend_schema_serializer(
     examples=[
+        OpenApiExample(
+            "Until Monday",
+            value={"reason": "the shop is closed", "until": "2026-11-23T08:00:00Z"},
+            request_only=True,
+        )
+    ]
+)
+class PauseSerializer(ReasonSerializer):
+    """Why, and for how long."""
+
+    until = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="When it goes on by itself; left out: when resumed."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
         OpenApiExample("Many", value={"runs": [_RUN_ID], "reason": "customer asked for it"}, request_only=True),
     ]
 )
@@ -97,7 +114,14 @@ class CancelManySerializer(ReasonSerializer):
     examples=[
         OpenApiExample(
             "Ended with an attempt in flight",
-            value={"id": _RUN_ID, "verdict": "moved", "state": "cancelled", "in_flight": ["email attempt 2"]},
+            value={
+                "id": _RUN_ID,
+                "verdict": "moved",
+                "state": "cancelled",
+                "revision": 7,
+                "in_flight": ["email attempt 2"],
+                "why": "",
+            },
             response_only=True,
         )
     ]
@@ -110,9 +134,11 @@ class ControlVerdictSerializer(serializers.Serializer[Any]):
         choices=["moved", "refused"], help_text="refused: the run was left as it is, in `state`."
     )
     state = serializers.ChoiceField(choices=RunState.choices)
+    revision = serializers.IntegerField(help_text="Of the run now, for If-Match.")
     in_flight = serializers.ListField(
         child=serializers.CharField(), help_text="Attempts that a worker had begun: they may still take effect."
     )
+    why = serializers.CharField(allow_blank=True, help_text="Of a refusal, for people.")
 
 
 class ControlVerdictsSerializer(serializers.Serializer[Any]):

@@ -1,7 +1,7 @@
-"""Ending and waking runs in REST."""
+"""Ending, waking, pausing and resuming one run in REST."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -14,35 +14,39 @@ from chimeway_py.api.serializers import read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.revisions import IF_MATCH, etag, expected_revision
 from workflows.api.run_asking import (
     CancelManySerializer,
     ControlVerdictSerializer,
     ControlVerdictsSerializer,
+    PauseSerializer,
     ReasonSerializer,
 )
 from workflows.api.runs import TAG
-from workflows.services.control import ControlVerdict, cancel_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause
 
-Control = Callable[..., list[ControlVerdict]]
+ANSWERS = answers(ControlVerdictSerializer, 400, 404, 409, 412)
 
 
 class ControlView(TenantView):
-    """Asks the services to do something to runs, in the name of the caller's key."""
+    """Asks a service to do something to one run, in the name of the caller's key."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
     reads: ClassVar[type[serializers.Serializer[Any]]] = ReasonSerializer
 
-    def ask(self, request: Request, control: Control, public_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Any]:
-        """What the service answered, by run. Raises `RunNotFound`, and then nothing was done."""
-        verdicts = control(
+    def ask(self, request: Request, control: Callable[..., list[ControlVerdict]], public_id: uuid.UUID) -> Response:
+        """What the service answered. Raises `RunNotFound` and `RevisionMismatch`, and then nothing was done."""
+        revision = expected_revision(request)
+        [verdict] = control(
             tenant_id=self.tenant_id,
-            public_ids=public_ids,
+            public_ids=[public_id],
             cause=Cause.API,
             cause_ref=caller_of(request).prefix,
-            reason=read_input(self.reads, request)["reason"],
+            expected={} if revision is None else {public_id: revision},
+            **read_input(self.reads, request),
         )
-        return {verdict.public_id: verdict for verdict in verdicts}
+        return Response(ControlVerdictSerializer(verdict).data, headers={"ETag": etag(verdict.revision)})
 
 
 class CancelRunView(ControlView):
@@ -52,14 +56,13 @@ class CancelRunView(ControlView):
         operation_id="runs_cancel",
         summary="End a run, whatever it waits for",
         tags=TAG,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         request=ReasonSerializer,
-        responses=answers(ControlVerdictSerializer, 400, 404, 409),
+        responses=ANSWERS,
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Done when the answer leaves. A run that has ended is refused and left as it is; asking twice is harmless."""
-        verdict = self.ask(request, cancel_runs, [public_id])[public_id]
-        return Response(ControlVerdictSerializer(verdict).data)
+        return self.ask(request, cancel_runs, public_id)
 
 
 class WakeRunView(ControlView):
@@ -69,20 +72,53 @@ class WakeRunView(ControlView):
         operation_id="runs_wake",
         summary="End the open wait as though its time had come",
         tags=TAG,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         request=ReasonSerializer,
-        responses=answers(ControlVerdictSerializer, 400, 404, 409),
+        responses=ANSWERS,
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes on where its timer would have led it. One that does not wait is refused and left as it is."""
-        verdict = self.ask(request, wake_runs, [public_id])[public_id]
-        return Response(ControlVerdictSerializer(verdict).data)
+        return self.ask(request, wake_runs, public_id)
 
 
-class CancelRunsView(ControlView):
+class PauseRunView(ControlView):
+    """Hold a run."""
+
+    reads = PauseSerializer
+
+    @extend_schema(
+        operation_id="runs_pause",
+        summary="Hold a run where it stands",
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        request=PauseSerializer,
+        responses=ANSWERS,
+    )
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Nothing is advanced and no work is begun until `until`, or until it is resumed. Signals are kept."""
+        return self.ask(request, pause_runs, public_id)
+
+
+class ResumeRunView(ControlView):
+    """Let a paused run go on."""
+
+    @extend_schema(
+        operation_id="runs_resume",
+        summary="Let a paused run go on",
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        request=ReasonSerializer,
+        responses=ANSWERS,
+    )
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Signals that came meanwhile are used first; a timer that is overdue fires after them."""
+        return self.ask(request, resume_runs, public_id)
+
+
+class CancelRunsView(TenantView):
     """End many runs."""
 
-    reads = CancelManySerializer
+    scopes = {"POST": Scope.RUNS_WRITE}
 
     @extend_schema(
         operation_id="runs_cancel_many",
@@ -94,6 +130,12 @@ class CancelRunsView(ControlView):
     )
     def post(self, request: Request) -> Response:
         """All in one transaction, with a verdict for each. If one does not exist, nothing is done."""
-        asked = list(dict.fromkeys(read_input(CancelManySerializer, request)["runs"]))
-        verdicts = self.ask(request, cancel_runs, asked)
-        return Response(ControlVerdictsSerializer({"runs": [verdicts[public_id] for public_id in asked]}).data)
+        asked = read_input(CancelManySerializer, request)
+        verdicts = cancel_runs(
+            tenant_id=self.tenant_id,
+            public_ids=list(dict.fromkeys(asked["runs"])),
+            cause=Cause.API,
+            cause_ref=caller_of(request).prefix,
+            reason=asked["reason"],
+        )
+        return Response(ControlVerdictsSerializer({"runs": verdicts}).data)

@@ -15,6 +15,7 @@ from chimeway_py.errors import Invalid, fault
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.revisions import etag
 from workflows.api.run_asking import StartedSerializer, StartSerializer
 from workflows.api.run_filters import FILTERS, correlation_filters, filtered
 from workflows.api.run_schemas import (
@@ -116,7 +117,8 @@ class RunView(TenantView):
         """Where it stands."""
         included = _included(request)
         run = run_of(self.tenant_id, public_id)
-        return Response(RunSerializer(run).data | {name: _INCLUDED[name](run) for name in included})
+        shown = RunSerializer(run).data | {name: _INCLUDED[name](run) for name in included}
+        return Response(shown, headers={"ETag": etag(run.revision)})
 
 
 def _included(request: Request) -> list[str]:

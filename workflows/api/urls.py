@@ -32,6 +32,8 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/trace", run_views.TraceView.as_view(), name="run-trace"),
     path("runs/<uuid:public_id>/attempts", run_views.AttemptsView.as_view(), name="run-attempts"),
     path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
+    path("runs/<uuid:public_id>/pause", run_control.PauseRunView.as_view(), name="run-pause"),
+    path("runs/<uuid:public_id>/resume", run_control.ResumeRunView.as_view(), name="run-resume"),
     path("runs/<uuid:public_id>/wake", run_control.WakeRunView.as_view(), name="run-wake"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
 ]

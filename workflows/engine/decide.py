@@ -6,9 +6,11 @@ from typing import Any
 
 from workflows.definitions.document import Document
 from workflows.engine import events
-from workflows.engine.facts import Decision, Judged, RunFacts
+from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
+from workflows.engine.pausing import pause, resume
+from workflows.engine.settling import failed, settled
 from workflows.states import Cause, Reason, RunState
 
 
@@ -34,25 +36,30 @@ def _signal(journey: Journey, event: events.SignalArrived) -> None:
     if not _could_match(journey, event):
         journey.decision.judged = Judged("unmatched", "values_differ")
         return
-    wait = run.wait if run.state == RunState.WAITING else None
-    if wait is not None:
-        rule, refused = judge(wait.rules, signal, run, wait.step)
-        if rule is not None:
-            journey.decision.judged = Judged("matched", "wait_ended", wait.step)
-            context: dict[str, Any] = {"signal": signal.name, "then": rule.then.as_declared()}
-            if wait.due_at is not None and wait.due_at <= journey.now:
-                context["beaten"] = "timer"  # both were due; the signal took the row lock first
-            journey.close_wait("signal")
-            journey.move(RunState.ACTIVE, Cause.SIGNAL, signal.public_id, Reason.SIGNAL_MATCHED, context)
-            journey.follow(rule.then, Reason.RULE_COMPLETED)
-            return
-        if refused is not None:
-            journey.decision.judged = refused
-            journey.note(
-                Cause.SIGNAL, signal.public_id, Reason.SIGNAL_REJECTED, {"signal": signal.name} | dict(refused.context)
-            )
-            return
-    _buffer_or_late(journey, event)
+    if run.wait is None:
+        _buffer_or_late(journey, event)
+        return
+    rule, refused = judge(run.wait.rules, signal, run, run.wait.step)
+    if refused is not None:
+        journey.decision.judged = refused
+        context = {"signal": signal.name} | dict(refused.context)
+        journey.note(Cause.SIGNAL, signal.public_id, Reason.SIGNAL_REJECTED, context)
+    elif rule is None:
+        _buffer_or_late(journey, event)
+    elif run.state == RunState.PAUSED:
+        _buffer(journey, signal, Judged("buffered", "run_paused", run.wait.step))
+    else:
+        _end_wait(journey, run.wait, signal, rule)
+
+
+def _end_wait(journey: Journey, wait: WaitFacts, signal: SignalFacts, rule: BoundRule) -> None:
+    journey.decision.judged = Judged("matched", "wait_ended", wait.step)
+    context: dict[str, Any] = {"signal": signal.name, "then": rule.then.as_declared()}
+    if wait.due_at is not None and wait.due_at <= journey.now:
+        context["beaten"] = "timer"  # both were due; the signal took the row lock first
+    journey.close_wait("signal")
+    journey.move(RunState.ACTIVE, Cause.SIGNAL, signal.public_id, Reason.SIGNAL_MATCHED, context)
+    journey.follow(rule.then, Reason.RULE_COMPLETED)
 
 
 def _could_match(journey: Journey, event: events.SignalArrived) -> bool:
@@ -68,7 +75,12 @@ def _buffer_or_late(journey: Journey, event: events.SignalArrived) -> None:
     if not listens_later(journey.document, run.step, signal.name):
         journey.decision.judged = Judged("late", "wait_passed")
         return
-    journey.decision.judged = Judged("buffered", "no_wait_open")
+    _buffer(journey, signal, Judged("buffered", "no_wait_open"))
+
+
+def _buffer(journey: Journey, signal: SignalFacts, judged: Judged) -> None:
+    run = journey.run
+    journey.decision.judged = judged
     run.pending_signals += 1
     run.buffered = (*run.buffered, signal)
     journey.note(Cause.SIGNAL, signal.public_id, Reason.SIGNAL_BUFFERED, {"signal": signal.name})
@@ -112,30 +124,6 @@ def _cancel(journey: Journey, event: events.CancelAsked) -> None:
         journey.end(RunState.CANCELLED, event.cause, event.cause_ref, Reason.CANCELLED, event.reason)
 
 
-def _settled(journey: Journey, event: events.StepSettled) -> None:
-    run = journey.run
-    step = journey.document.by_key.get(event.step)
-    if run.is_finished or step is None:
-        return
-    target = step.on_outcome.get(event.outcome)
-    context = {"outcome": event.outcome} | dict(event.context)
-    if run.state == RunState.ACTIVE and (run.step, run.visits.get(run.step)) == (event.step, event.visit):
-        journey.note(Cause.STEP, event.cause_ref, Reason.STEP_SETTLED, context)
-        journey.follow(target, Reason.RULE_COMPLETED)
-    elif target is not None and run.state == RunState.WAITING:
-        journey.close_wait("outcome")
-        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
-        journey.follow(target, Reason.RULE_COMPLETED)
-    else:
-        journey.note(Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
-
-
-def _failed(journey: Journey, event: events.StepFailed) -> None:
-    run = journey.run
-    if run.state == RunState.ACTIVE and (run.step, run.visits.get(run.step)) == (event.step, event.visit):
-        journey.end(RunState.FAILED, Cause.STEP, event.cause_ref, Reason(event.reason), event.reason)
-
-
 _DECIDERS: dict[type[Any], Any] = {
     events.Begin: _begin,
     events.SignalArrived: _signal,
@@ -143,6 +131,8 @@ _DECIDERS: dict[type[Any], Any] = {
     events.WakeAsked: _wake,
     events.DeadlinePassed: _deadline,
     events.CancelAsked: _cancel,
-    events.StepSettled: _settled,
-    events.StepFailed: _failed,
+    events.StepSettled: settled,
+    events.StepFailed: failed,
+    events.PauseAsked: pause,
+    events.ResumeAsked: resume,
 }

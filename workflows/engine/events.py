@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from workflows.engine.facts import SignalFacts
@@ -72,4 +73,34 @@ class WakeAsked:
     reason: str
 
 
-Event = Begin | SignalArrived | TimerFired | DeadlinePassed | StepSettled | StepFailed | CancelAsked | WakeAsked
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """Somebody holds the run where it stands, until a time or until it is resumed."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """Somebody lets a paused run go on; with the cause `timer`, the time that the pause was given is over."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str = ""
+
+
+Event = (
+    Begin
+    | SignalArrived
+    | TimerFired
+    | DeadlinePassed
+    | StepSettled
+    | StepFailed
+    | CancelAsked
+    | WakeAsked
+    | PauseAsked
+    | ResumeAsked
+)

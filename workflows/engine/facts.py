@@ -69,6 +69,8 @@ class RunFacts:
     time_zone: str = "UTC"
     data: Any = None
     wait: WaitFacts | None = None
+    begins_at: datetime | None = None  # of a run that has not begun: when it does
+    suspended_until: datetime | None = None  # of a paused run: when it goes on by itself
     buffered: tuple[SignalFacts, ...] = ()
     pending_signals: int = 0
     status_reason: str = ""

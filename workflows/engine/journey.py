@@ -80,7 +80,7 @@ class Journey:
         if self.run.wait is not None:
             self.close_wait("expired" if to == RunState.EXPIRED else "cancelled")
         self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason})
-        self.run.terminal_reason = terminal_reason
+        self.run.terminal_reason, self.run.suspended_until = terminal_reason, None
         self.run.pending_signals, self.run.buffered = 0, ()
 
     def _enter_or_complete(self, step: Step | None) -> None:
@@ -96,32 +96,30 @@ class Journey:
             "due_at": wait.due_at and wait.due_at.isoformat(),
         }
         self.move(RunState.WAITING, Cause.STEP, wait.step, Reason.WAIT_OPENED, context)
-        early = self._early_signal(wait)
+        early = self.early_signal(wait, wait.look_back_from)
+        self.decision.opened.append((wait, "signal" if early else ""))
         if early is None:
             run.wait = wait
-            self.decision.opened.append((wait, ""))
-            return
-        signal, target = early
-        self.decision.opened.append((wait, "signal"))
-        self.decision.used.append((signal, Judged("matched", "early_signal_used", wait.step)))
-        run.buffered = tuple(other for other in run.buffered if other.id != signal.id)
-        run.pending_signals -= 1
-        self.move(
-            RunState.ACTIVE,
-            Cause.SIGNAL,
-            signal.public_id,
-            Reason.EARLY_SIGNAL_USED,
-            {"signal": signal.name, "then": target.as_declared()},
-        )
-        self.follow(target, Reason.RULE_COMPLETED)
+        else:
+            self.use_early(wait, *early)
 
-    def _early_signal(self, wait: WaitFacts) -> tuple[SignalFacts, Target] | None:
-        """The oldest buffered signal that this wait looks back to and takes."""
-        if wait.look_back_from is None:
+    def early_signal(self, wait: WaitFacts, since: datetime | None) -> tuple[SignalFacts, Target] | None:
+        """The oldest buffered signal, received at `since` or later, that this wait takes; None takes none."""
+        if since is None:
             return None
         for signal in self.run.buffered:
-            if signal.received_at >= wait.look_back_from:
+            if signal.received_at >= since:
                 rule, _ = judge(wait.rules, signal, self.run, wait.step)
                 if rule is not None:
                     return signal, rule.then
         return None
+
+    def use_early(self, wait: WaitFacts, signal: SignalFacts, target: Target) -> None:
+        """Go where a buffered signal leads; the wait it was kept for has ended."""
+        run = self.run
+        self.decision.used.append((signal, Judged("matched", "early_signal_used", wait.step)))
+        run.buffered = tuple(other for other in run.buffered if other.id != signal.id)
+        run.pending_signals -= 1
+        context = {"signal": signal.name, "then": target.as_declared()}
+        self.move(RunState.ACTIVE, Cause.SIGNAL, signal.public_id, Reason.EARLY_SIGNAL_USED, context)
+        self.follow(target, Reason.RULE_COMPLETED)

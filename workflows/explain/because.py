@@ -43,6 +43,10 @@ def _branch(step: str, context: Context) -> str:
     return f"no condition of {quoted(step)} held"
 
 
+def _why(context: Context) -> str:
+    return f" ({context['why']})" if context.get("why") else ""
+
+
 def _outcome(context: Context) -> str:
     return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
 
@@ -70,6 +74,9 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.RULE_STOPPED: lambda step, context: (
         f"a rule of {quoted(step)} stopped it ({context.get('terminal_reason') or 'no reason given'})"
     ),
+    Reason.PAUSED: lambda step, context: f"somebody paused it{_why(context)}",
+    Reason.OUTCOME_HELD: lambda step, context: "the outcome of its work is kept until it goes on",
+    Reason.RESUMED: lambda step, context: f"it was resumed{_why(context)}",
     Reason.CANCELLED: lambda step, context: (
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
     ),

@@ -21,6 +21,7 @@ class NextOn(TextChoices):
     ATTEMPT = "attempt"
     OUTCOME = "outcome"
     DEADLINE = "deadline"
+    RESUME = "resume"  # a pause ends by itself
     ENGINE = "engine"  # the engine failed on the run and tries again
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workflows.definitions.document import Target
+from workflows.engine.permits import ACTIONS, Standing, why_not
 from workflows.explain.explanation import Action, AwaitedSignal, Next, NextOn, Then, Waiting
 from workflows.explain.picture import Picture
 from workflows.states import TERMINAL, RunState
@@ -48,13 +49,9 @@ def follows(picture: Picture) -> tuple[Next, ...]:
 
 def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
-    state = picture.run.state
-    ended = f"The run has ended: it is {state}."
-    asleep = state == RunState.WAITING and picture.wait is not None
-    return (
-        Action("cancel", state not in TERMINAL, ended if state in TERMINAL else ""),
-        Action("wake", asleep, "" if asleep else ended if state in TERMINAL else "The run does not wait."),
-    )
+    standing = Standing(picture.run.state, picture.wait is not None)
+    refusals = ((name, why_not(name, standing)) for name in ACTIONS)
+    return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)
 
 
 def _of_state(picture: Picture) -> Iterator[Next]:
@@ -65,6 +62,8 @@ def _of_state(picture: Picture) -> Iterator[Next]:
         yield from _of_wait(picture)
     elif run.state == RunState.ACTIVE:
         yield from _of_work(picture)
+    elif run.state == RunState.PAUSED and run.suspended_until is not None:
+        yield Next(NextOn.RESUME, {"step": run.step or _first(picture)}, run.suspended_until)
 
 
 def _of_wait(picture: Picture) -> Iterator[Next]:

@@ -89,9 +89,23 @@ def _waiting(picture: Picture) -> str:
 
 
 def _paused(picture: Picture) -> str:
-    until = picture.run.suspended_until
+    run, until = picture.run, picture.run.suspended_until
+    begun = [line for line in _visit(picture) if line.reason == Reason.PAUSED]
+    by = f" by {who(begun[-1].cause, begun[-1].cause_ref)}" if begun else ""
+    why = f" ({run.status_context['why']})" if run.status_context.get("why") else ""
     ends = f"until {instant(until, picture.now)}" if until else "until somebody resumes it"
-    return f"Paused at {quoted(picture.run.step)}: nothing happens {ends}."
+    return " ".join([f"Paused at {quoted(run.step)}{by}{why}: nothing happens {ends}.", *_kept(picture)])
+
+
+def _kept(picture: Picture) -> list[str]:
+    """What goes on in spite of a pause, and what is kept for its end."""
+    told, work, wait = picture.run.status_context.get("outcomes", ()), picture.work, picture.wait
+    remarks = [f"{quoted(one['step'])} ended meanwhile with {one.get('outcome') or one['failed']}." for one in told]
+    if work is not None and work.status == "running":
+        remarks.append(f"Attempt {work.attempts_made} of {quoted(picture.run.step)} is in flight.")
+    if wait is not None and wait.due_at is not None:
+        remarks.append(f"Its wait keeps its time, {instant(wait.due_at, picture.now)}.")
+    return remarks
 
 
 def _ended(picture: Picture, word: str) -> str:

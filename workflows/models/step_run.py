@@ -33,6 +33,7 @@ class StepRun(TenantRow):
     lost_attempts = models.PositiveIntegerField(default=0)  # whose worker died or fell silent
     fence = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
+    held = models.BooleanField(db_default=False)  # its run is paused or has ended: nobody may claim it
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
@@ -44,7 +45,12 @@ class StepRun(TenantRow):
             models.UniqueConstraint(fields=["tenant", "key"], name="step_run_key"),
         ]
         indexes = [
-            models.Index(fields=["tenant", "due_at"], condition=models.Q(due_at__isnull=False), name="step_run_due")
+            models.Index(
+                fields=["tenant", "due_at"], condition=models.Q(due_at__isnull=False, held=False), name="step_run_due"
+            ),
+            models.Index(  # in flight although the run is paused or has ended: almost no row is in it
+                fields=["tenant", "due_at"], condition=models.Q(status="running", held=True), name="step_run_held"
+            ),
         ]
 
     def __str__(self) -> str:

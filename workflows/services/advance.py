@@ -6,9 +6,9 @@ import structlog
 from django.db import OperationalError
 
 from tenants.scope import tenant_scope
-from workflows.engine.events import Begin, DeadlinePassed, Event, TimerFired
+from workflows.engine.events import Begin, DeadlinePassed, Event, ResumeAsked, TimerFired
 from workflows.services.look_back import look_back
-from workflows.states import RunState
+from workflows.states import Cause, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
 from workflows.store.sql import execute, fetch
@@ -84,4 +84,6 @@ def _event(run: LockedRun, now: datetime) -> Event:
     facts = run.facts
     if facts.deadline_at is not None and facts.deadline_at <= now:
         return DeadlinePassed()
+    if facts.state == RunState.PAUSED:
+        return ResumeAsked(Cause.TIMER, "suspended_until")
     return Begin() if facts.state == RunState.PENDING else TimerFired()

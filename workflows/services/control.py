@@ -1,15 +1,21 @@
-"""Ending and waking runs: synchronous, idempotent, with a verdict per run."""
+"""Ending, waking, pausing and resuming runs: synchronous, idempotent, with a verdict per run."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
+from chimeway_py.errors import Invalid, fault
+from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
-from workflows.engine.events import CancelAsked, WakeAsked
-from workflows.errors import RunNotFound
+from workflows.engine.events import CancelAsked, Event, PauseAsked, ResumeAsked, WakeAsked
+from workflows.engine.permits import Standing, why_not
+from workflows.errors import RevisionMismatch, RunNotFound
 from workflows.models import Run
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
+from workflows.store.load import LockedRun
 from workflows.store.sql import fetch
 
 _IN_FLIGHT = """
@@ -17,67 +23,148 @@ SELECT s.run_id, s.step, a.number FROM workflows_steprun s
   JOIN workflows_attempt a ON a.tenant_id = s.tenant_id AND a.step_run_id = s.id AND a.status = 'running'
  WHERE s.tenant_id = %s AND s.run_id = ANY(%s) AND s.status = 'running'
 """
+Revisions = Mapping[uuid.UUID, int]
+"""By run, the revision that the caller has seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlVerdict:
-    """What a control call did to one run: `moved`, or `refused` with the state it met.
+    """What a control call did to one run: `moved`, or `refused` with the state it met and why.
 
-    `in_flight` names a running attempt.
+    `revision` is the run's after the call. `in_flight` names running attempts: what they do may still take effect.
     """
 
     public_id: uuid.UUID
     verdict: str
     state: str
+    revision: int
     in_flight: tuple[str, ...] = ()
+    why: str = ""
 
 
 def run_ids(*, tenant_id: int, public_ids: Sequence[uuid.UUID]) -> dict[int, uuid.UUID]:
-    """Run ids by public id, inside the tenant. Raises `RunNotFound` naming what does not exist."""
-    found = dict(Run.objects.for_tenant(tenant_id).filter(public_id__in=public_ids).values_list("id", "public_id"))
-    missing = set(public_ids) - set(found.values())
+    """Public ids by run id, in the order asked, inside the tenant. Raises `RunNotFound` naming what does not exist."""
+    found = dict(Run.objects.for_tenant(tenant_id).filter(public_id__in=public_ids).values_list("public_id", "id"))
+    missing = set(public_ids) - set(found)
     if missing:
         raise RunNotFound("No such run.", {"runs": sorted(map(str, missing))})
-    return found
+    return {found[public_id]: public_id for public_id in public_ids}
 
 
 def cancel_runs(
-    *, tenant_id: int, public_ids: Sequence[uuid.UUID], cause: Cause, cause_ref: str, reason: str
+    *,
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    expected: Revisions | None = None,
 ) -> list[ControlVerdict]:
     """End runs, whatever they wait for. A finished run is refused and left as it is; asking twice changes nothing.
 
     Work that no worker has claimed is not done any more; an attempt in flight is named, because it may still arrive.
+    Raises `RunNotFound` and `RevisionMismatch`, and then nothing was written.
     """
-    with tenant_scope(tenant_id):
-        ids = run_ids(tenant_id=tenant_id, public_ids=public_ids)
-        batch = RunBatch.lock(tenant_id, ids)
-        moved = {id_ for id_ in batch.runs if batch.apply(id_, CancelAsked(cause, cause_ref, reason)).moves}
-        batch.flush()
-        return _verdicts(tenant_id, batch, ids, moved)
+    return control(tenant_id, public_ids, "cancel", partial(CancelAsked, cause, cause_ref, reason), expected)
 
 
 def wake_runs(
-    *, tenant_id: int, public_ids: Sequence[uuid.UUID], cause: Cause, cause_ref: str, reason: str
+    *,
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    expected: Revisions | None = None,
 ) -> list[ControlVerdict]:
     """End the open waits as though their time had come. A run that does not wait is refused and left as it is."""
+    return control(tenant_id, public_ids, "wake", partial(WakeAsked, cause, cause_ref, reason), expected)
+
+
+def pause_runs(
+    *,
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    until: datetime | None = None,
+    expected: Revisions | None = None,
+) -> list[ControlVerdict]:
+    """Hold live runs where they stand, until a time or until they are resumed. A paused run is left as it is.
+
+    Nothing is advanced and no work is claimed meanwhile; an attempt in flight is named, and its outcome is kept. What a
+    signal means is kept as well. The deadline of a run goes on. Raises `Invalid` for an `until` that is not to come.
+    """
+    with tenant_scope(tenant_id) as scope:
+        if until is not None and (until.tzinfo is None or until <= scope.now):
+            raise Invalid("The pause is not valid.", [fault("/until", "bad_time", "A time to come, with its offset.")])
+        return control(tenant_id, public_ids, "pause", partial(PauseAsked, cause, cause_ref, reason, until), expected)
+
+
+def resume_runs(
+    *,
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    expected: Revisions | None = None,
+) -> list[ControlVerdict]:
+    """Let paused runs go on: first the signals that came meanwhile, then outcomes, then a timer that is overdue."""
+    with tenant_scope(tenant_id):
+        nudge_after_commit("engine", tenant_id)
+        nudge_after_commit("work", tenant_id)
+        return control(tenant_id, public_ids, "resume", partial(ResumeAsked, cause, cause_ref, reason), expected)
+
+
+def control(
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    action: str,
+    event: Callable[[], Event],
+    expected: Revisions | None = None,
+) -> list[ControlVerdict]:
+    """Lock the runs, let the event happen to each, write. A run that the event does not move is refused, saying why."""
     with tenant_scope(tenant_id):
         ids = run_ids(tenant_id=tenant_id, public_ids=public_ids)
         batch = RunBatch.lock(tenant_id, ids)
-        moved = {id_ for id_ in batch.runs if batch.apply(id_, WakeAsked(cause, cause_ref, reason)).moves}
+        check_revisions(batch, ids, expected or {})
+        refusals = {id_: why_not(action, standing(run)) for id_, run in batch.runs.items()}
+        moved = {id_ for id_ in batch.runs if batch.apply(id_, event()).moves}
         batch.flush()
-        return _verdicts(tenant_id, batch, ids, moved)
+        return verdicts(batch, ids, moved, refusals)
 
 
-def _verdicts(tenant_id: int, batch: RunBatch, ids: dict[int, uuid.UUID], moved: set[int]) -> list[ControlVerdict]:
+def standing(run: LockedRun) -> Standing:
+    """What of a locked run decides what may be asked of it."""
+    return Standing(str(run.facts.state), run.facts.wait is not None)
+
+
+def check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:
+    """Raises `RevisionMismatch` when a run has moved on since the caller saw it."""
+    for id_, public_id in ids.items():
+        actual = batch.runs[id_].seq
+        if expected.get(public_id, actual) != actual:
+            detail = {"run": str(public_id), "expected": expected[public_id], "actual": actual}
+            raise RevisionMismatch(f"The run stands at revision {actual}, not {expected[public_id]}.", detail)
+
+
+def verdicts(
+    batch: RunBatch, ids: Mapping[int, uuid.UUID], moved: set[int], refusals: Mapping[int, str]
+) -> list[ControlVerdict]:
+    """What was done to each run, and which attempts are in flight now that it is done."""
     in_flight: dict[int, list[str]] = {}
-    for run_id, step, number in fetch(_IN_FLIGHT, [tenant_id, list(ids)]):
+    for run_id, step, number in fetch(_IN_FLIGHT, [batch.tenant_id, list(ids)]):
         in_flight.setdefault(run_id, []).append(f"{step} attempt {number}")
     return [
         ControlVerdict(
             public_id,
             "moved" if id_ in moved else "refused",
             str(batch.runs[id_].facts.state),
+            batch.runs[id_].seq,
             tuple(in_flight.get(id_, ())),
+            "" if id_ in moved else refusals[id_],
         )
-        for id_, public_id in sorted(ids.items())
+        for id_, public_id in ids.items()
     ]

@@ -26,11 +26,9 @@ from workflows.store.write import abandon
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
 _CLAIM = """
 WITH due AS (
-    SELECT id, status, fence FROM workflows_steprun o
+    SELECT id, status, fence FROM workflows_steprun
      WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
-       AND lost_attempts < %s AND kind = ANY(%s)
-       AND (resend > 0 OR NOT EXISTS (SELECT 1 FROM workflows_run r
-            WHERE r.tenant_id = o.tenant_id AND r.id = o.run_id AND r.finished_at IS NOT NULL))
+       AND NOT held AND lost_attempts < %s AND kind = ANY(%s)
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
     lost_attempts = s.lost_attempts + (due.status = 'running')::int,
@@ -64,7 +62,8 @@ UPDATE workflows_attempt
 _MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
 _POISON = """
 SELECT id, run_id, step, visit, resend, kind FROM workflows_steprun
- WHERE tenant_id = %s AND due_at <= clock_timestamp() AND lost_attempts >= %s AND status = 'running' LIMIT 20
+ WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND lost_attempts >= %s AND status = 'running'
+ LIMIT 20
 """
 _QUARANTINE = """
 UPDATE workflows_steprun SET status = 'failed', outcome = 'quarantined', due_at = NULL, finished_at = %s

@@ -1,4 +1,4 @@
-"""Start, list, cancel and wake runs."""
+"""Start, list, cancel, wake, pause and resume runs."""
 
 import json
 from argparse import ArgumentParser
@@ -9,17 +9,17 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
-from workflows.management.arguments import add_tenant, public_id
+from workflows.management.arguments import add_tenant, instant, public_id
 from workflows.models import Run
-from workflows.services.control import cancel_runs, wake_runs
+from workflows.services.control import cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.start import NewRun, start_runs
 from workflows.states import Cause, RunState
 
-_CONTROLS = {"cancel": cancel_runs, "wake": wake_runs}
+_CONTROLS = {"cancel": cancel_runs, "wake": wake_runs, "pause": pause_runs, "resume": resume_runs}
 
 
 class Command(BaseCommand):
-    help = "Start, list, cancel and wake runs."
+    help = "Start, list, cancel, wake, pause and resume runs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -41,11 +41,15 @@ class Command(BaseCommand):
         for name, text in (
             ("cancel", "End runs."),
             ("wake", "End the open waits of runs, as though their time had come."),
+            ("pause", "Hold runs where they stand."),
+            ("resume", "Let paused runs go on."),
         ):
             control = verbs.add_parser(name, help=text)
             control.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
             control.add_argument("--reason", required=True, help="At most 64 characters; the trace keeps it.")
             control.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
+            if name == "pause":
+                control.add_argument("--until", type=instant, metavar="TIME", help="When they go on by themselves.")
         for verb in verbs.choices.values():
             add_tenant(verb)
 
@@ -88,7 +92,9 @@ class Command(BaseCommand):
             cause=Cause.OPERATOR,
             cause_ref=options["by"] or "command line",
             reason=options["reason"],
+            **({"until": options["until"]} if verb == "pause" else {}),
         )
         for one in verdicts:
             in_flight = f", in flight: {', '.join(one.in_flight)}" if one.in_flight else ""
-            self.stdout.write(f"{one.public_id}  {one.verdict}, {one.state}{in_flight}")
+            why = f" ({one.why})" if one.why else ""
+            self.stdout.write(f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{why}")

@@ -1,0 +1,49 @@
+"""Pausing: a paused run keeps its place and its clocks, and what is told to it meanwhile counts when it goes on."""
+
+from typing import Any
+
+from workflows.engine.events import PauseAsked, ResumeAsked
+from workflows.engine.journey import Journey
+from workflows.engine.settling import settle_held
+from workflows.states import Cause, Reason, RunState
+
+
+def pause(journey: Journey, event: PauseAsked) -> None:
+    """Hold a live run where it stands. A wait keeps its due time; the deadline of the run goes on counting."""
+    run = journey.run
+    if run.is_finished or run.state == RunState.PAUSED:
+        return
+    context: dict[str, Any] = {"was": str(run.state), "why": event.reason}
+    if event.until is not None:
+        context["until"] = event.until.isoformat()
+    if run.state == RunState.PENDING and run.begins_at is not None:
+        context["begins_at"] = run.begins_at.isoformat()
+    journey.move(RunState.PAUSED, event.cause, event.cause_ref, Reason.PAUSED, context)
+    run.suspended_until = event.until
+
+
+def resume(journey: Journey, event: ResumeAsked) -> None:
+    """Go on as before the pause. A signal that came meanwhile goes first, then outcomes; the timer fires after them."""
+    run, status = journey.run, journey.run.status_context
+    if run.state != RunState.PAUSED or (event.cause == Cause.TIMER and not _is_over(journey)):
+        return
+    journey.move(RunState(status["was"]), event.cause, event.cause_ref, Reason.RESUMED, {"why": event.reason})
+    run.suspended_until = None
+    _use_signal(journey)
+    settle_held(journey, status)
+
+
+def _is_over(journey: Journey) -> bool:
+    until = journey.run.suspended_until
+    return until is not None and until <= journey.now
+
+
+def _use_signal(journey: Journey) -> None:
+    """The oldest signal that the open wait would have taken, had the run not been paused."""
+    wait = journey.run.wait
+    if wait is None:
+        return
+    early = journey.early_signal(wait, wait.look_back_from or wait.opened_at)
+    if early is not None:
+        journey.close_wait("signal")
+        journey.use_early(wait, *early)

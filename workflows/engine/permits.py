@@ -1,0 +1,48 @@
+"""What may be asked of a run: one rule for the services that refuse and for the explanation that offers. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from workflows.states import TERMINAL, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a run decides what may be asked of it: its state, and what is open in it."""
+
+    state: str
+    has_wait: bool = False
+
+
+def why_not(action: str, standing: Standing) -> str:
+    """Why the action would be refused, as a sentence for people; "" when it would be accepted."""
+    if standing.state in TERMINAL:
+        return f"The run has ended: it is {standing.state}."
+    return _RULES[action](standing)
+
+
+def _anytime(standing: Standing) -> str:
+    return ""
+
+
+def _wake(standing: Standing) -> str:
+    if standing.state == RunState.PAUSED:
+        return "The run is paused; resume it first."
+    return "" if standing.has_wait else "The run does not wait."
+
+
+def _pause(standing: Standing) -> str:
+    return "The run is paused already." if standing.state == RunState.PAUSED else ""
+
+
+def _resume(standing: Standing) -> str:
+    return "" if standing.state == RunState.PAUSED else "The run is not paused."
+
+
+_RULES: Mapping[str, Callable[[Standing], str]] = {
+    "cancel": _anytime,
+    "wake": _wake,
+    "pause": _pause,
+    "resume": _resume,
+}
+ACTIONS = tuple(_RULES)

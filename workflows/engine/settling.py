@@ -1,0 +1,68 @@
+"""What the outcome of a step does to its run: now, later in another step, or once a pause is over."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflows.engine.events import StepFailed, StepSettled
+from workflows.engine.journey import Journey
+from workflows.states import Cause, Reason, RunState
+
+HELD = "outcomes"  # where the status of a paused run keeps them
+
+
+def settled(journey: Journey, event: StepSettled) -> None:
+    """The work of a step has an outcome: the run goes on, leaves its wait for a rule, or only takes note."""
+    run = journey.run
+    step = journey.document.by_key.get(event.step)
+    if run.is_finished or step is None:
+        return
+    target = step.on_outcome.get(event.outcome)
+    context = {"outcome": event.outcome} | dict(event.context)
+    if run.state == RunState.ACTIVE and _stands_at(journey, event):
+        journey.note(Cause.STEP, event.cause_ref, Reason.STEP_SETTLED, context)
+        journey.follow(target, Reason.RULE_COMPLETED)
+    elif run.state == RunState.PAUSED and (target is not None or _stands_at(journey, event)):
+        _hold(journey, event.cause_ref, _place(event) | {"outcome": event.outcome, "context": dict(event.context)})
+    elif target is not None and run.state == RunState.WAITING:
+        journey.close_wait("outcome")
+        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+        journey.follow(target, Reason.RULE_COMPLETED)
+    else:
+        journey.note(Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+
+
+def failed(journey: Journey, event: StepFailed) -> None:
+    """The work of a step cannot be told an outcome: the run that stands there fails."""
+    run = journey.run
+    if not _stands_at(journey, event):
+        return
+    if run.state == RunState.PAUSED:
+        _hold(journey, event.cause_ref, _place(event) | {"failed": event.reason})
+    elif run.state == RunState.ACTIVE:
+        journey.end(RunState.FAILED, Cause.STEP, event.cause_ref, Reason(event.reason), event.reason)
+
+
+def settle_held(journey: Journey, status: Mapping[str, Any]) -> None:
+    """Let what a paused run was told count, in the order in which it came. `status` is the context of the pause."""
+    for one in status.get(HELD, ()):
+        place = one["step"], one["visit"]
+        if "failed" in one:
+            failed(journey, StepFailed(*place, one["failed"], one["ref"]))
+        else:
+            settled(journey, StepSettled(*place, one["outcome"], one["ref"], one["context"]))
+
+
+def _stands_at(journey: Journey, event: StepSettled | StepFailed) -> bool:
+    run = journey.run
+    return (run.step, run.visits.get(run.step)) == (event.step, event.visit)
+
+
+def _place(event: StepSettled | StepFailed) -> dict[str, Any]:
+    return {"step": event.step, "visit": event.visit, "ref": event.cause_ref}
+
+
+def _hold(journey: Journey, ref: str, told: dict[str, Any]) -> None:
+    """Keep it in the status, so that the trace alone tells what the run does when it goes on."""
+    status = journey.run.status_context
+    held = [*status.get(HELD, ()), told]
+    journey.move(RunState.PAUSED, Cause.STEP, ref, Reason.OUTCOME_HELD, {**status, HELD: held})
