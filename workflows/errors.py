@@ -9,6 +9,12 @@ class RunNotFound(NotFound):
     code = "run_not_found"
 
 
+class StepRunNotFound(NotFound):
+    """No such step run in this tenant."""
+
+    code = "step_run_not_found"
+
+
 class StartConflict(Conflict):
     """A run was started before under this idempotency key with another request."""
 

@@ -67,6 +67,10 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
         """Live runs that the engine failed to advance, and comes back to later and later."""
         return self.filter(engine_failures__gt=0, due_at__isnull=False)
 
+    def with_unknown_outcome(self) -> Self:
+        """Runs that stay at a step until somebody settles what became of it."""
+        return self.filter(state="active", status_reason=Reason.UNKNOWN_OUTCOME)
+
     def failed_since(self, when: datetime) -> Self:
         """Runs that failed at `when` or later."""
         return self.filter(state="failed", finished_at__gte=when)

@@ -92,7 +92,6 @@ NOTED = frozenset(
         Reason.OUTCOME_NOTED,
         Reason.SIGNAL_BUFFERED,
         Reason.SIGNAL_REJECTED,
-        Reason.UNKNOWN_OUTCOME,
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,

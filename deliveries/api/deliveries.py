@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
+from chimeway_py.api.serializers import read_input
 from chimeway_py.errors import Invalid, fault
 from deliveries.api.serializers import BounceSerializer, DeliverySerializer, ResendSerializer
 from deliveries.channels.registry import channels
@@ -14,8 +15,12 @@ from deliveries.models import Delivery
 from deliveries.querysets import DeliveryQuerySet
 from deliveries.services import record_bounce, resend_delivery
 from deliveries.states import DeliveryStatus
+from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.settling import FoundOutSerializer
+from workflows.services.unknown import settle_unknown
+from workflows.states import Cause
 
 _CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values}
 
@@ -104,6 +109,29 @@ class BounceView(TenantView):
         return Response(
             DeliverySerializer(record_bounce(tenant_id=self.tenant_id, delivery=delivery, error=error)).data
         )
+
+
+class SettleView(TenantView):
+    """Settles a delivery whose end nobody saw."""
+
+    scopes = {"POST": Scope.DELIVERIES_WRITE}
+
+    @extend_schema(
+        operation_id="delivery_settle",
+        summary="Say what became of a delivery whose outcome is unknown",
+        description="Its run goes on as though the delivery had just ended so. Anything but `unknown` is refused.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=FoundOutSerializer,
+        responses=answers(DeliverySerializer, 400, 404, 409),
+        tags=["Deliveries"],
+    )
+    def post(self, request: Request, delivery: UUID) -> Response:
+        """The delivery as it is now."""
+        asked = read_input(FoundOutSerializer, request)
+        found = self.one(rows_of(self.tenant_id), public_id=delivery)
+        caller = caller_of(request).prefix
+        settle_unknown(tenant_id=self.tenant_id, key=found.key, cause=Cause.API, cause_ref=caller, **asked)
+        return Response(DeliverySerializer(self.one(rows_of(self.tenant_id), public_id=delivery)).data)
 
 
 def rows_of(tenant_id: int) -> DeliveryQuerySet:

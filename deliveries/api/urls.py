@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView
+from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
 from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
 from deliveries.api.templates import TemplateListView, TemplateView
@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
     path("deliveries/<uuid:delivery>", DeliveryView.as_view(), name="delivery"),
     path("deliveries/<uuid:delivery>/resend", ResendView.as_view(), name="delivery-resend"),
+    path("deliveries/<uuid:delivery>/settle", SettleView.as_view(), name="delivery-settle"),
     path("deliveries/<uuid:delivery>/bounce", BounceView.as_view(), name="delivery-bounce"),
     path("templates", TemplateListView.as_view(), name="templates"),
     path("templates/<str:key>", TemplateView.as_view(), name="template"),

@@ -46,7 +46,7 @@ class Channel(ABC):
 
     name: ClassVar[str]
     schema: ClassVar[Mapping[str, Any]] = {}
-    """JSON Schema properties of the step's keys for this channel, besides `template`, `retry` and `on_unknown`."""
+    """JSON Schema properties of the step's keys for this channel, besides `template`, `retry` and `at_most_once`."""
     required: ClassVar[tuple[str, ...]] = ()
     heeds_bounces: ClassVar[bool] = False
     """True when a recipient that bounced is not tried again until someone resends."""

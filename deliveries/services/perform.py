@@ -34,8 +34,6 @@ def perform_delivery(*, claim: Claim) -> Outcome:
     with tenant_scope(claim.tenant_id) as scope:
         loaded = _load(claim, scope.now)
     outcome = loaded.settled or _send(claim, loaded)
-    if outcome.word == DeliveryStatus.UNKNOWN and _stops_at_unknown(claim):
-        outcome = replace(outcome, retryable=False)
     return replace(outcome, context={**outcome.context, "delivery": str(loaded.delivery.public_id)})
 
 
@@ -69,7 +67,7 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     run = Run.objects.for_tenant(claim.tenant_id).get(id=delivery.run_id)
     document = documents(claim.tenant_id, [run.definition_id])[run.definition_id].document.raw
     wording = None
-    settled = _settled_before(delivery) or _left_unknown(claim, delivery)
+    settled = _settled_before(delivery)
     if delivery.template:
         wording = find_wording(claim.tenant_id, document, delivery.channel, delivery.template)
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
@@ -90,17 +88,6 @@ def _settled_before(delivery: Delivery) -> Outcome | None:
         if last is not None and last.status == DeliveryStatus.BOUNCED:
             return Outcome(DeliveryStatus.SUPPRESSED, "bounced_before")
     return None
-
-
-def _left_unknown(claim: Claim, delivery: Delivery) -> Outcome | None:
-    """A try that began and never said how it ended: its worker died. The step chooses whether to risk it twice."""
-    if delivery.status == DeliveryStatus.SENDING and _stops_at_unknown(claim):
-        return Outcome(DeliveryStatus.UNKNOWN, "lost in mid-send")
-    return None
-
-
-def _stops_at_unknown(claim: Claim) -> bool:
-    return bool(claim.step.get("on_unknown", "retry") == "stop")
 
 
 def _facts(run: Run) -> Facts:

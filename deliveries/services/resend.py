@@ -46,7 +46,8 @@ def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
 def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
     """The work of the n-th resend of this visit."""
     visits = StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk, step=old.step_key, visit=old.visit)
-    number = max(visits.values_list("resend", flat=True)) + 1
+    last = visits.latest("resend")
+    number = last.resend + 1
     return StepRun.objects.create(
         tenant_id=run.tenant_id,
         run_id=run.pk,
@@ -54,6 +55,7 @@ def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
         visit=old.visit,
         resend=number,
         kind="deliver",
+        at_most_once=last.at_most_once,
         key=f"{run.public_id}:{old.step_key}:{old.visit}:resend-{number}",
         due_at=now,
         created_at=now,

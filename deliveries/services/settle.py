@@ -34,6 +34,20 @@ def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: date
         mine.filter(status=begun).update(status=ended, settled_at=now)
 
 
+def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+    """Note an outcome that no try told; `owed` plans the delivery again. One whose end is known stays as it is."""
+    delivery = Delivery.objects.of_step_run(tenant_id, step_run_id).locked().get()
+    if not (delivery.is_owed or delivery.status == DeliveryStatus.UNKNOWN):
+        return
+    ended = word in OUTCOMES
+    delivery.status = word if ended else DeliveryStatus.PLANNED
+    delivery.error = "worker lost" if word == DeliveryStatus.UNKNOWN else ""
+    delivery.settled_at = now if ended else None
+    delivery.delivered_at = now if word == DeliveryStatus.DELIVERED else None
+    delivery.bounced_at = now if word == DeliveryStatus.BOUNCED else None
+    Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "bounced_at"])
+
+
 def _status(outcome: Outcome) -> str:
     return outcome.word if outcome.word in OUTCOMES else DeliveryStatus.UNKNOWN
 

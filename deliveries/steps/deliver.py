@@ -8,32 +8,16 @@ from chimeway_py.errors import fault
 from deliveries.channels.registry import channel, channels
 from deliveries.services.perform import perform_delivery
 from deliveries.services.plan import plan_deliveries
-from deliveries.services.settle import abandon_deliveries, settle_delivery
-from deliveries.states import OUTCOMES
+from deliveries.services.settle import abandon_deliveries, resolve_delivery, settle_delivery
+from deliveries.states import OUTCOMES, DeliveryStatus
 from deliveries.steps.checks import template_faults
-from workflows.steps.base import CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
+from workflows.steps.base import TRIES, CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
 
 _KEY = {"$ref": "#/$defs/key"}
-_DURATION = {"$ref": "#/$defs/duration"}
-_RETRY = {
-    "type": "object",
-    "description": "how often a temporary failure is tried again: {max_attempts: 5, backoff: exponential}",
-    "properties": {
-        "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20},
-        "backoff": {"enum": ["none", "linear", "exponential"]},
-        "initial": _DURATION,
-        "max": _DURATION,
-    },
-    "additionalProperties": False,
-}
 _OWN = {
     "channel": {"enum": sorted(channels())},
     "template": _KEY,
-    "retry": _RETRY,
-    "on_unknown": {
-        "description": "after a try whose end nobody saw: retry (it may arrive twice) or stop (it may never arrive)",
-        "enum": ["retry", "stop"],
-    },
+    **TRIES,
 }
 
 
@@ -53,6 +37,7 @@ class DeliverStep(WorkKind):
     """Tells somebody something over one channel."""
 
     name = "deliver"
+    success = DeliveryStatus.DELIVERED
     outcomes = OUTCOMES
     schema = _schema()
 
@@ -80,3 +65,7 @@ class DeliverStep(WorkKind):
     def abandon(self, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
         """Nobody will try again: what was not begun is cancelled, of what was begun nobody knows the end."""
         abandon_deliveries(tenant_id=tenant_id, step_run_ids=step_run_ids, now=now)
+
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+        """Write what somebody found out about a delivery, or that nobody knows."""
+        resolve_delivery(tenant_id=tenant_id, step_run_id=step_run_id, word=word, now=now)

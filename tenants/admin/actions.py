@@ -114,7 +114,7 @@ def _report(modeladmin: TenantAdmin, request: HttpRequest, verb: str, acts: Sequ
     refused = [act for act in acts if act.refusal]
     moved = len(acts) - len(refused)
     text = f"{verb}: {moved} moved, {len(refused)} refused."
-    why = [f"{act.object_ref}: {act.refusal}" for act in refused[:LISTED_REFUSALS]]
+    why = [f"{act.object_ref}: {act.refusal.rstrip('.')}" for act in refused[:LISTED_REFUSALS]]
     more = len(refused) - len(why)
     text = " ".join([text, *(f"{line}." for line in why), *([f"And {more} more."] if more > 0 else [])])
     level = messages.SUCCESS if not refused else messages.WARNING if moved else messages.ERROR

@@ -46,7 +46,7 @@ def fresh(run: Run) -> Run:
 def test_the_first_post_asks_and_changes_nothing(operator: Callable[..., Client], mine: Furnished):
     page = ask(operator(mine.tenant), RUNS, "cancel", mine.run).content.decode()
 
-    assert "ends as cancelled" in page
+    assert "It ends at grace as cancelled." in page
     assert 'name="reason"' in page
     assert fresh(mine.run).state == "waiting"
     assert acts(mine) == []
@@ -82,11 +82,11 @@ def test_cancel_moves_what_it_can_and_reports_the_rest(operator: Callable[..., C
     response = ask(client, RUNS, "cancel", mine.run, other, reason="asked by phone")
 
     assert "1 moved, 1 refused" in said(response)
-    assert f"{other.public_id}: it is cancelled" in said(response)
+    assert f"{other.public_id}: The run has ended: it is cancelled." in said(response)
     assert fresh(mine.run).state == "cancelled"
     assert acts(mine) == [
         ("cancel", str(mine.run.public_id), "asked by phone", True, ""),
-        ("cancel", str(other.public_id), "asked by phone", False, "it is cancelled"),
+        ("cancel", str(other.public_id), "asked by phone", False, "The run has ended: it is cancelled."),
     ]
 
 
@@ -106,6 +106,19 @@ def test_wake_ends_the_wait(operator: Callable[..., Client], mine: Furnished):
 
     assert "1 moved, 0 refused" in said(response)
     assert fresh(mine.run).state == "completed"
+
+
+def test_pause_holds_and_resume_lets_go(operator: Callable[..., Client], mine: Furnished):
+    client = operator(mine.tenant)
+
+    ask(client, RUNS, "pause", mine.run, reason="let us look")
+    assert fresh(mine.run).state == "paused"
+    page = client.get(page_of(mine.run)).content.decode()
+    assert 'value="resume"' in page
+    assert 'value="pause"' not in page
+    ask(client, RUNS, "resume", mine.run, reason="all good")
+
+    assert fresh(mine.run).state == "waiting"
 
 
 def test_resend_makes_a_new_delivery(operator: Callable[..., Client], mine: Furnished):

@@ -40,6 +40,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Overdue runs",
         "Expired leases",
         "Quarantined",
+        "Unknown outcomes",
         "Engine failures",
         "Owed deliveries",
     }

@@ -35,7 +35,7 @@ FAULTS: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
     ({"channel": "email", "template": "hello", "retry": {"max_attempts": 0}}, HELLO, "/steps/0/retry/max_attempts", ""),
     ({"channel": "email", "template": "hello", "retry": {"backoff": "wild"}}, HELLO, "/steps/0/retry/backoff", ""),
     ({"channel": "email", "template": "hello", "retry": {"initial": "soon"}}, HELLO, "/steps/0/retry/initial", ""),
-    ({"channel": "email", "template": "hello", "on_unknown": "guess"}, HELLO, "/steps/0/on_unknown", ""),
+    ({"channel": "email", "template": "hello", "at_most_once": "maybe"}, HELLO, "/steps/0/at_most_once", ""),
     ({"channel": "email", "template": "hello", "on_outcome": {"eaten": "next"}}, HELLO, "/steps/0/on_outcome", ""),
     ({"channel": "email", "template": "other"}, HELLO, "/steps/0/template", "unknown_template"),
     ({"channel": "webhook", "endpoint": "other"}, HELLO, "/steps/0/endpoint", "unknown_endpoint"),
@@ -73,7 +73,7 @@ def test_a_step_without_faults_has_none(tenant: Tenant) -> None:
         tenant,
         HELLO,
         {"channel": "in_app", "template": "hello", "to": "data.lead", "data": {"n": "data.n", "c": {"const": "x"}}},
-        {"channel": "email", "template": "stored", "to": {"const": "ops@example.com"}, "on_unknown": "stop"},
+        {"channel": "email", "template": "stored", "to": {"const": "ops@example.com"}, "at_most_once": True},
         {"channel": "webhook", "endpoint": "pager", "data": {"n": "run.subject"}},
         {"channel": "webhook", "endpoint": "pager", "template": "hello", "retry": {"max": "PT1H", "backoff": "linear"}},
     )

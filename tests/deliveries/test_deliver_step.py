@@ -11,12 +11,16 @@ from deliveries.services import put_endpoint, put_template
 from deliveries.services.perform import perform_delivery
 from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
-from workflows.models import StepRun
+from workflows.errors import StaleAttempt
+from workflows.models import Run, StepRun
 from workflows.services.control import cancel_runs
+from workflows.services.lost_work import end_lost_work
 from workflows.services.start import NewRun, start_runs
 from workflows.services.turn import engine_turn
-from workflows.services.work import claim_work, finish_work, quarantine_poison
+from workflows.services.unknown import settle_unknown
+from workflows.services.work import claim_work, finish_work
 from workflows.states import Cause
+from workflows.steps.base import Claim, Outcome
 
 HELLO = {
     "hello": {"subject": "Hello {{ data.name }}", "text": "Dear {{ data.name }}", "html": "<p>{{ data.name }}</p>"}
@@ -243,18 +247,68 @@ def test_a_run_that_ends_between_claim_and_send_sends_nothing(journey: Journey, 
     assert smtp_sink.to("late-cancel@example.com") == []
 
 
-def test_a_worker_that_died_in_mid_send_is_unknown_where_the_step_says_stop(
-    journey: Journey, smtp_sink: Mailbox
-) -> None:
-    journey.publish({**EMAIL, "on_unknown": "stop"}, templates=HELLO)
-    run = journey.start("bob", name="Bob", email="died@example.com")
+def lose_worker(journey: Journey, run: Run) -> Claim:
+    """A worker begins to send, and its lease runs out."""
+    claim = claim_work(tenant_id=journey.tenant.pk, worker="w")
+    assert claim is not None
     journey.set_status(run, "sending")
+    mine = StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk)
+    journey.read(lambda: mine.update(due_at=run.created_at))
+    return claim
+
+
+def test_what_must_not_happen_twice_is_unknown_when_its_worker_is_lost(journey: Journey, smtp_sink: Mailbox) -> None:
+    journey.publish({**EMAIL, "at_most_once": True}, templates=HELLO)
+    run = journey.start("bob", name="Bob", email="died@example.com")
+    zombie = lose_worker(journey, run)
 
     journey.work()
 
     delivery = journey.delivery(run)
-    assert (delivery.status, delivery.error) == ("unknown", "lost in mid-send")
+    assert (delivery.status, delivery.error) == ("unknown", "worker lost")
+    assert (journey.run(run).state, journey.run(run).status_reason) == ("active", "unknown_outcome")
+    assert journey.attempts(run) == [(1, "unknown", "lease_expired")]
     assert smtp_sink.to("died@example.com") == []
+    with pytest.raises(StaleAttempt):
+        finish_work(claim=zombie, outcome=Outcome("delivered"))
+    assert journey.delivery(run).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "state"),
+    [("delivered", "delivered", "completed"), ("permanent_failure", "permanent_failure", "completed")],
+)
+def test_somebody_finds_out_what_became_of_it(
+    outcome: str, status: str, state: str, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    journey.publish({**EMAIL, "at_most_once": True}, templates=HELLO)
+    run = journey.start("bob", name="Bob", email="found-out@example.com")
+    lose_worker(journey, run)
+    journey.work()
+
+    key = journey.delivery(run).key
+    settle_unknown(tenant_id=run.tenant_id, key=key, outcome=outcome, reason="asked them", cause_ref="olga")
+
+    delivery = journey.delivery(run)
+    assert (delivery.status, delivery.error, delivery.settled_at is not None) == (status, "", True)
+    assert (delivery.delivered_at is not None) == (outcome == "delivered")
+    assert journey.run(run).state == state
+    assert smtp_sink.to("found-out@example.com") == []
+
+
+def test_what_did_not_arrive_is_sent_when_somebody_says_so(journey: Journey, smtp_sink: Mailbox) -> None:
+    journey.publish({**EMAIL, "at_most_once": True}, templates=HELLO)
+    run = journey.start("bob", name="Bob", email="again@example.com")
+    lose_worker(journey, run)
+    journey.work()
+
+    key = journey.delivery(run).key
+    settle_unknown(tenant_id=run.tenant_id, key=key, outcome="retry", reason="never arrived", cause_ref="olga")
+    journey.work()
+
+    assert (journey.delivery(run).status, journey.run(run).state) == ("delivered", "completed")
+    assert journey.attempts(run) == [(1, "unknown", "lease_expired"), (2, "delivered", "")]
+    assert len(smtp_sink.to("again@example.com")) == 1
 
 
 def test_a_worker_that_died_in_mid_send_is_followed_by_another_try(journey: Journey, smtp_sink: Mailbox) -> None:
@@ -302,7 +356,7 @@ def test_a_quarantined_delivery_is_unknown(journey: Journey) -> None:
     poisoned = {"status": "running", "lost_attempts": 5, "due_at": run.created_at}
     journey.read(lambda: StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk).update(**poisoned))
 
-    quarantine_poison(tenant_id=journey.tenant.pk)
+    end_lost_work(tenant_id=journey.tenant.pk)
 
     assert journey.delivery(run).status == "unknown"
     assert journey.run(run).state == "failed"

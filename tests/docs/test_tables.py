@@ -78,7 +78,7 @@ def test_the_defaults_of_settings_are_those_of_the_code() -> None:
     wrong = []
     for name, default, _ in rows_under(page("deploy.md"), "Settings"):
         value = settings_of()[code(name)]
-        words = {"''": ("empty", "none"), "[]": ("empty",)}.get(value)
+        words = {"''": ("empty", "none"), "[]": ("empty", "none")}.get(value)
         plain = re.fullmatch(r"'([^']+)'|[\d.]+|True|False", value)
         if (words and default not in words) or (plain and code(default) != (plain[1] or value)):
             wrong.append(f"{name}: {default} in the page, {value} in the settings")

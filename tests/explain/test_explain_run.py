@@ -18,7 +18,8 @@ from workflows.explain import Explanation, explain_run
 from workflows.models import Transition
 from workflows.services.advance import advance_due
 from workflows.services.control import cancel_runs, wake_runs
-from workflows.services.work import claim_work, finish_work, quarantine_poison
+from workflows.services.lost_work import end_lost_work
+from workflows.services.work import claim_work, finish_work
 from workflows.states import Cause
 from workflows.steps.base import Outcome
 
@@ -201,7 +202,7 @@ def test_owed_work_through_all_that_may_happen_to_it(tenant: Tenant, settings: A
     owed = explain(tenant, run_id)
     assert owed.sentence.endswith("its work is owed, and no worker has taken it up yet.")
     assert [(one.on, one.name, one.then) for one in owed.next] == [
-        ("attempt", "", {"step": "email", "attempt": 1}),
+        ("attempt", "", {"step": "email", "attempt": 1, "of": 3}),
         ("outcome", "bounced", {"state": "stopped", "reason": "no_address"}),
         ("outcome", "", {"step": "calm"}),
     ]
@@ -217,7 +218,7 @@ def test_owed_work_through_all_that_may_happen_to_it(tenant: Tenant, settings: A
 
     finish_work(claim=claim, outcome=Outcome("temporary_failure", "smtp_421", retryable=True))
     again = explain(tenant, run_id)
-    assert "attempt 1 ended with temporary_failure (smtp_421); attempt 2 comes at " in again.sentence
+    assert "attempt 1 ended with temporary_failure (smtp_421); attempt 2 of 3 comes at " in again.sentence
     assert again.last_attempt is not None
     assert again.last_attempt.retry_at == again.next[0].at
     assert again.evidence[-1] == run_of(tenant, run_id).seq  # the retry is a line of its own
@@ -235,7 +236,7 @@ def test_a_run_whose_step_took_down_its_workers_has_failed(tenant: Tenant, setti
     settings.LEASE_SECONDS = 0
     while claim_work(tenant_id=tenant.pk, worker="doomed") is not None:
         pass
-    quarantine_poison(tenant_id=tenant.pk)
+    end_lost_work(tenant_id=tenant.pk)
 
     explained = explain(tenant, run_id)
 

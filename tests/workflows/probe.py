@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from workflows.steps.base import Claim, Outcome, PlannedStep, WorkKind
+from workflows.steps.base import TRIES, Claim, Outcome, PlannedStep, WorkKind
 
 DELIVERED = Outcome("delivered")
 
@@ -13,8 +13,11 @@ class Probe(WorkKind):
     """Registered as `probe`. `answer` decides each outcome; `at_once` settles in the planning transaction."""
 
     name = "probe"
-    schema: Mapping[str, Any] = {"properties": {"retry": {"type": "object"}, "at_once": {"type": "boolean"}}}
-    outcomes = frozenset({"delivered", "permanent_failure", "temporary_failure", "retries_exhausted", "bounced"})
+    schema: Mapping[str, Any] = {"properties": {**TRIES, "at_once": {"type": "boolean"}}}
+    success = "delivered"
+    outcomes = frozenset(
+        {"delivered", "permanent_failure", "temporary_failure", "retries_exhausted", "bounced", "unknown"}
+    )
 
     def __init__(self) -> None:
         self.forget()
@@ -24,6 +27,7 @@ class Probe(WorkKind):
         self.ledger: list[tuple[str, int]] = []
         self.settled: list[tuple[str, str, bool]] = []
         self.abandoned: list[int] = []
+        self.resolved: list[str] = []
         self.answer: Callable[[Claim], Outcome] = lambda claim: DELIVERED
 
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
@@ -42,3 +46,7 @@ class Probe(WorkKind):
     def abandon(self, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
         """Note what nobody will do."""
         self.abandoned += step_run_ids
+
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+        """Note what somebody found out."""
+        self.resolved.append(word)

@@ -14,8 +14,9 @@ from workflows.errors import StaleAttempt
 from workflows.models import Attempt, StepRun
 from workflows.services import work
 from workflows.services.control import cancel_runs
+from workflows.services.lost_work import end_lost_work
 from workflows.services.turn import work_turn
-from workflows.services.work import claim_work, finish_work, perform, quarantine_poison, renew_lease
+from workflows.services.work import claim_work, finish_work, perform, renew_lease
 from workflows.states import Cause
 from workflows.steps.base import Outcome
 from workflows.store.sql import execute
@@ -172,8 +173,8 @@ def test_work_that_kills_its_workers_is_quarantined_and_others_go_on(tenant: Ten
     drain(tenant)
 
     assert claim(tenant).run_id == healthy
-    assert quarantine_poison(tenant_id=tenant.pk) == 1
-    assert quarantine_poison(tenant_id=tenant.pk) == 0
+    assert end_lost_work(tenant_id=tenant.pk) == 1
+    assert end_lost_work(tenant_id=tenant.pk) == 0
 
     run = run_of(tenant, poison)
     assert (run.state, run.terminal_reason) == ("failed", "step_quarantined")

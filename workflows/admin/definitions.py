@@ -1,5 +1,6 @@
 """Definitions: versions, documents, what changed between them; drafts are written and published here, too."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -188,7 +189,14 @@ def _changes(before: Definition, after: Definition) -> Section:
 
 
 def _values(change: Change) -> list[Any]:
-    return ["–" if value is None else format_html("<code>{}</code>", value) for value in (change.before, change.after)]
+    return [_value(change.before), _value(change.after)]
+
+
+def _value(value: Any) -> str | SafeString:
+    if value is None:
+        return "–"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return format_html('<code class="cw-value">{}</code>', text)
 
 
 def _why(error: ChimewayError) -> str:

@@ -18,7 +18,7 @@ Attention = question_filter(
         (
             "unknown",
             "unknown",
-            lambda rows: rows.filter(status="unknown", outcome="unknown", run__finished_at__isnull=True),
+            lambda rows: rows.filter(status="unknown"),
         ),
         ("flight", "under way", lambda rows: rows.filter(status="running", due_at__isnull=False)),
     ],

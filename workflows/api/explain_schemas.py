@@ -18,6 +18,7 @@ class ThenSerializer(serializers.Serializer[Any]):
 
     step = serializers.CharField(required=False)
     attempt = serializers.IntegerField(required=False)
+    of = serializers.IntegerField(required=False, help_text="How many attempts there may be.")
     state = serializers.ChoiceField(choices=["completed", "stopped", "expired"], required=False)
     reason = serializers.CharField(required=False)
 

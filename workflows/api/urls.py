@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions, run_control, run_views, runs
+from workflows.api import definition_versions, definitions, run_control, run_views, runs, settling
 
 urlpatterns: list[URLPattern] = [
     path("definitions", definitions.DefinitionsView.as_view(), name="definitions"),
@@ -35,5 +35,6 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/pause", run_control.PauseRunView.as_view(), name="run-pause"),
     path("runs/<uuid:public_id>/resume", run_control.ResumeRunView.as_view(), name="run-resume"),
     path("runs/<uuid:public_id>/wake", run_control.WakeRunView.as_view(), name="run-wake"),
+    path("runs/<uuid:public_id>/settle", settling.SettleRunView.as_view(), name="run-settle"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
 ]

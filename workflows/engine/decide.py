@@ -10,7 +10,7 @@ from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, Signal
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
 from workflows.engine.pausing import pause, resume
-from workflows.engine.settling import failed, settled
+from workflows.engine.settling import failed, owed_again, settled, unknown
 from workflows.states import Cause, Reason, RunState
 
 
@@ -133,6 +133,8 @@ _DECIDERS: dict[type[Any], Any] = {
     events.CancelAsked: _cancel,
     events.StepSettled: settled,
     events.StepFailed: failed,
+    events.StepUnknown: unknown,
+    events.StepOwedAgain: owed_again,
     events.PauseAsked: pause,
     events.ResumeAsked: resume,
 }

@@ -43,6 +43,7 @@ class StepSettled:
     outcome: str
     cause_ref: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
+    cause: Cause = Cause.STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,27 @@ class StepFailed:
     visit: int
     reason: str
     cause_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepUnknown:
+    """Nobody knows whether a step took effect, and it must not happen twice: the run stays until it is settled."""
+
+    step: str
+    visit: int
+    cause_ref: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepOwedAgain:
+    """Somebody found out that a step whose end was unknown did not take effect: it is to be tried again."""
+
+    step: str
+    visit: int
+    cause: Cause
+    cause_ref: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +121,8 @@ Event = (
     | DeadlinePassed
     | StepSettled
     | StepFailed
+    | StepUnknown
+    | StepOwedAgain
     | CancelAsked
     | WakeAsked
     | PauseAsked

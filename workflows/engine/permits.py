@@ -12,6 +12,7 @@ class Standing:
 
     state: str
     has_wait: bool = False
+    is_unknown: bool = False  # nobody knows the outcome of its current step
 
 
 def why_not(action: str, standing: Standing) -> str:
@@ -39,10 +40,15 @@ def _resume(standing: Standing) -> str:
     return "" if standing.state == RunState.PAUSED else "The run is not paused."
 
 
+def _settle(standing: Standing) -> str:
+    return "" if standing.is_unknown else "The outcome of no step is unknown."
+
+
 _RULES: Mapping[str, Callable[[Standing], str]] = {
     "cancel": _anytime,
     "wake": _wake,
     "pause": _pause,
     "resume": _resume,
+    "settle": _settle,
 }
 ACTIONS = tuple(_RULES)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflows.engine.events import StepFailed, StepSettled
+from workflows.engine.events import StepFailed, StepOwedAgain, StepSettled, StepUnknown
 from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
 
+Told = StepSettled | StepFailed | StepUnknown | StepOwedAgain
 HELD = "outcomes"  # where the status of a paused run keeps them
 
 
@@ -19,16 +20,16 @@ def settled(journey: Journey, event: StepSettled) -> None:
     target = step.on_outcome.get(event.outcome)
     context = {"outcome": event.outcome} | dict(event.context)
     if run.state == RunState.ACTIVE and _stands_at(journey, event):
-        journey.note(Cause.STEP, event.cause_ref, Reason.STEP_SETTLED, context)
+        journey.note(event.cause, event.cause_ref, Reason.STEP_SETTLED, context)
         journey.follow(target, Reason.RULE_COMPLETED)
     elif run.state == RunState.PAUSED and (target is not None or _stands_at(journey, event)):
         _hold(journey, event.cause_ref, _place(event) | {"outcome": event.outcome, "context": dict(event.context)})
     elif target is not None and run.state == RunState.WAITING:
         journey.close_wait("outcome")
-        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+        journey.move(RunState.ACTIVE, event.cause, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
         journey.follow(target, Reason.RULE_COMPLETED)
     else:
-        journey.note(Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+        journey.note(event.cause, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
 
 
 def failed(journey: Journey, event: StepFailed) -> None:
@@ -42,22 +43,44 @@ def failed(journey: Journey, event: StepFailed) -> None:
         journey.end(RunState.FAILED, Cause.STEP, event.cause_ref, Reason(event.reason), event.reason)
 
 
+def unknown(journey: Journey, event: StepUnknown) -> None:
+    """Nobody knows how it ended: the run that stands there stays, and says so, until somebody settles it."""
+    run = journey.run
+    context = {"outcome": "unknown"} | dict(event.context)
+    if run.is_finished:
+        return
+    if not _stands_at(journey, event):
+        journey.note(Cause.STEP, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+    elif run.state == RunState.PAUSED:
+        _hold(journey, event.cause_ref, _place(event) | {"outcome": "unknown", "unknown": dict(event.context)})
+    elif run.state == RunState.ACTIVE:
+        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason.UNKNOWN_OUTCOME, context)
+
+
+def owed_again(journey: Journey, event: StepOwedAgain) -> None:
+    """It did not take effect, somebody says: its work is owed as before."""
+    if journey.run.state == RunState.ACTIVE and _stands_at(journey, event):
+        journey.move(RunState.ACTIVE, event.cause, event.cause_ref, Reason.STEP_OWED, {"why": event.reason})
+
+
 def settle_held(journey: Journey, status: Mapping[str, Any]) -> None:
     """Let what a paused run was told count, in the order in which it came. `status` is the context of the pause."""
     for one in status.get(HELD, ()):
         place = one["step"], one["visit"]
         if "failed" in one:
             failed(journey, StepFailed(*place, one["failed"], one["ref"]))
+        elif "unknown" in one:
+            unknown(journey, StepUnknown(*place, one["ref"], one["unknown"]))
         else:
             settled(journey, StepSettled(*place, one["outcome"], one["ref"], one["context"]))
 
 
-def _stands_at(journey: Journey, event: StepSettled | StepFailed) -> bool:
+def _stands_at(journey: Journey, event: Told) -> bool:
     run = journey.run
     return (run.step, run.visits.get(run.step)) == (event.step, event.visit)
 
 
-def _place(event: StepSettled | StepFailed) -> dict[str, Any]:
+def _place(event: Told) -> dict[str, Any]:
     return {"step": event.step, "visit": event.visit, "ref": event.cause_ref}
 
 

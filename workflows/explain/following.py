@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from workflows.definitions.document import Target
+from workflows.definitions.document import Step, Target
 from workflows.engine.permits import ACTIONS, Standing, why_not
 from workflows.explain.explanation import Action, AwaitedSignal, Next, NextOn, Then, Waiting
 from workflows.explain.picture import Picture
+from workflows.retry import RetryPolicy
 from workflows.states import TERMINAL, RunState
 
 
@@ -49,7 +50,8 @@ def follows(picture: Picture) -> tuple[Next, ...]:
 
 def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
-    standing = Standing(picture.run.state, picture.wait is not None)
+    is_unknown = picture.work is not None and picture.work.status == "unknown"
+    standing = Standing(picture.run.state, picture.wait is not None, is_unknown)
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)
     return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)
 
@@ -82,10 +84,16 @@ def _of_work(picture: Picture) -> Iterator[Next]:
     if step is None or work is None:
         return
     if work.status == "owed":
-        yield Next(NextOn.ATTEMPT, {"step": step.key, "attempt": work.attempts_made + 1}, work.due_at)
+        attempt = {"step": step.key, "attempt": work.attempts_made + 1, "of": most_attempts(step)}
+        yield Next(NextOn.ATTEMPT, attempt, work.due_at)
     for word, target in step.on_outcome.items():
         yield Next(NextOn.OUTCOME, then(picture, target.as_declared()), name=word)
     yield Next(NextOn.OUTCOME, then(picture, "next"))
+
+
+def most_attempts(step: Step) -> int:
+    """How many tries the step's policy allows."""
+    return RetryPolicy.parse(step.config.get("retry")).max_attempts
 
 
 def _first(picture: Picture) -> str:

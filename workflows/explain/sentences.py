@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from workflows.definitions.document import Target
 from workflows.explain.because import because, who
+from workflows.explain.following import most_attempts
 from workflows.explain.picture import Picture, SeenLine
 from workflows.explain.wording import counted, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
@@ -50,7 +51,8 @@ def _active(picture: Picture) -> str:
     here = f"At {quoted(picture.run.step)} since {instant(picture.run.step_entered_at, picture.now)}"
     if picture.work is None:
         return f"{here}."
-    return f"{here}: {_in_flight(picture) if picture.work.status == 'running' else _owed(picture)}."
+    told = _OF_WORK.get(picture.work.status, _owed)
+    return f"{here}: {told(picture)}."
 
 
 def _in_flight(picture: Picture) -> str:
@@ -69,7 +71,20 @@ def _owed(picture: Picture) -> str:
         return "its work is owed, and no worker has taken it up yet"
     ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
     at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
-    return f"{ended}; attempt {work.attempts_made + 1} comes{at}"
+    step = picture.version.document.by_key.get(picture.run.step)
+    most = f" of {most_attempts(step)}" if step else ""
+    return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
+
+
+def _unknown(picture: Picture) -> str:
+    work, last = picture.work, picture.last
+    assert work is not None
+    error = f" ({last.error})" if last and last.error else ""
+    tried = f"attempt {work.attempts_made}{error} may or may not have taken effect"
+    return f"{tried}, and it must not happen twice; nothing happens until somebody settles it"
+
+
+_OF_WORK: Mapping[str, Callable[[Picture], str]] = {"running": _in_flight, "unknown": _unknown}
 
 
 def _waiting(picture: Picture) -> str:

@@ -34,6 +34,7 @@ class StepRun(TenantRow):
     fence = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
     held = models.BooleanField(db_default=False)  # its run is paused or has ended: nobody may claim it
+    at_most_once = models.BooleanField(db_default=False)  # never tried again after a try whose end nobody saw
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
@@ -51,6 +52,7 @@ class StepRun(TenantRow):
             models.Index(  # in flight although the run is paused or has ended: almost no row is in it
                 fields=["tenant", "due_at"], condition=models.Q(status="running", held=True), name="step_run_held"
             ),
+            models.Index(fields=["tenant", "id"], condition=models.Q(status="unknown"), name="step_run_unknown"),
         ]
 
     def __str__(self) -> str:

@@ -13,8 +13,9 @@ from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
 from workflows.services.forsaken import end_forsaken
 from workflows.services.lease import kept_alive
+from workflows.services.lost_work import end_lost_work
 from workflows.services.route import route_signals
-from workflows.services.work import claim_work, finish_work, perform, quarantine_poison
+from workflows.services.work import claim_work, finish_work, perform
 from workflows.steps.base import Claim
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ def engine_turn(*, tenant_id: int) -> int:
 def work_turn(*, tenant_id: int) -> int:
     """Claim and do owed work, one piece at a time, until nothing is due or the turn is over; how many were finished."""
     ends_at = time.monotonic() + TURN_SECONDS
-    quarantine_poison(tenant_id=tenant_id)
+    end_lost_work(tenant_id=tenant_id)
     end_forsaken(tenant_id=tenant_id)
     done = 0
     while True:

@@ -4,7 +4,8 @@ The lease is judged by the database clock. A worker that is slow keeps its claim
 it, and the next claim takes a higher fence, so that the first can never finish what the second has begun.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,23 +13,23 @@ from django.conf import settings
 
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
-from workflows.engine.events import StepFailed, StepSettled
+from workflows.engine.events import StepSettled, StepUnknown
 from workflows.errors import StaleAttempt
+from workflows.models.step_run import StepRunStatus
 from workflows.retry import RetryPolicy
 from workflows.services.documents import documents
 from workflows.states import Cause, Reason
-from workflows.steps.base import Claim, Outcome, WorkKind
+from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
 from workflows.store.batch import RunBatch
 from workflows.store.sql import execute, fetch
-from workflows.store.write import abandon
 
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
 _CLAIM = """
 WITH due AS (
     SELECT id, status, fence FROM workflows_steprun
      WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
-       AND NOT held AND lost_attempts < %s AND kind = ANY(%s)
+       AND NOT held AND lost_attempts < %s AND NOT (at_most_once AND status = 'running') AND kind = ANY(%s) {one}
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
     lost_attempts = s.lost_attempts + (due.status = 'running')::int,
@@ -60,15 +61,6 @@ UPDATE workflows_attempt
  WHERE tenant_id = %s AND step_run_id = %s AND number = %s AND status = 'running'
 """
 _MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
-_POISON = """
-SELECT id, run_id, step, visit, resend, kind FROM workflows_steprun
- WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND lost_attempts >= %s AND status = 'running'
- LIMIT 20
-"""
-_QUARANTINE = """
-UPDATE workflows_steprun SET status = 'failed', outcome = 'quarantined', due_at = NULL, finished_at = %s
- WHERE tenant_id = %s AND id = %s AND status = 'running' AND lost_attempts >= %s AND due_at <= clock_timestamp()
-"""
 MOST_LOST_ATTEMPTS = 5  # workers that one piece of work may take down before it is quarantined
 
 
@@ -80,11 +72,15 @@ class Finish:
     retry_at: datetime | None
 
 
-def claim_work(*, tenant_id: int, worker: str, now: datetime | None = None) -> Claim | None:
-    """Claim the tenant's oldest due step run, or None. The claim lasts `LEASE_SECONDS` unless it is renewed."""
+def claim_work(
+    *, tenant_id: int, worker: str, now: datetime | None = None, step_run_id: int | None = None
+) -> Claim | None:
+    """Claim the tenant's oldest due step run (or this one), or None. It lasts `LEASE_SECONDS` unless it is renewed."""
     with tenant_scope(tenant_id):
         known = [name for name, kind in kinds().items() if isinstance(kind, WorkKind)]  # newer code may owe others
-        rows = fetch(_CLAIM, [tenant_id, now, MOST_LOST_ATTEMPTS, known, settings.LEASE_SECONDS, tenant_id])
+        which = [] if step_run_id is None else [step_run_id]
+        parameters = [tenant_id, now, MOST_LOST_ATTEMPTS, known, *which, settings.LEASE_SECONDS, tenant_id]
+        rows = fetch(_CLAIM.format(one="AND id = %s" if which else ""), parameters)
         if not rows:
             return None
         step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend = rows[0]
@@ -106,9 +102,9 @@ def renew_lease(*, claim: Claim) -> bool:
 def perform(claim: Claim) -> Outcome:
     """Do the work, outside any transaction. An exception is an outcome too: temporary, by the name of its class."""
     try:
-        return _kind(claim).perform(claim)
+        return kind_of(claim).perform(claim)
     except Exception as error:
-        return Outcome("temporary_failure", error=type(error).__name__, retryable=True)
+        return Outcome("temporary_failure", error=type(error).__name__, retryable=True, maybe_done=True)
 
 
 def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
@@ -117,15 +113,16 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
     Locks in order: run, step run, attempt, then the kind's own rows.
     """
     assert claim.run_id is not None
+    outcome = _as_known(claim, outcome)
     with tenant_scope(claim.tenant_id):
         batch = RunBatch.lock(claim.tenant_id, [claim.run_id])
         is_over = claim.run_id in batch.runs and batch.runs[claim.run_id].facts.is_finished and not claim.is_resend
         finish = Finish(outcome, None) if is_over else _decide(claim, outcome, batch.now)
         if not _write_finish(claim, outcome, finish, batch.now):
-            stale = _stale(batch, claim)
+            stale = _stale(batch, claim, outcome)
         else:
             stale = None
-            _kind(claim).settle(claim, finish.outcome, finish.retry_at is None, batch.now)
+            kind_of(claim).settle(claim, finish.outcome, finish.retry_at is None, batch.now)
             _tell_run(batch, claim, finish)
         batch.flush()
     if stale is not None:
@@ -133,19 +130,11 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
     return finish
 
 
-def quarantine_poison(*, tenant_id: int) -> int:
-    """End step runs that took down worker after worker; their runs fail and say so. How many there were."""
-    with tenant_scope(tenant_id):
-        found = fetch(_POISON, [tenant_id, MOST_LOST_ATTEMPTS])
-        for step_run_id, run_id, step, visit, resend, kind in found:
-            batch = RunBatch.lock(tenant_id, [run_id])
-            if execute(_QUARANTINE, [batch.now, tenant_id, step_run_id, MOST_LOST_ATTEMPTS]):
-                execute(_LOSE, [batch.now, tenant_id, step_run_id])
-                abandon(tenant_id, [(kind, step_run_id)], batch.now)
-                if not resend:
-                    batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
-            batch.flush()
-        return len(found)
+def _as_known(claim: Claim, outcome: Outcome) -> Outcome:
+    """A step that must not happen twice is not tried again after a try that may have taken effect."""
+    if claim.step.get("at_most_once") and (outcome.maybe_done or outcome.word == UNKNOWN):
+        return replace(outcome, word=UNKNOWN, retryable=False)
+    return outcome
 
 
 def _decide(claim: Claim, outcome: Outcome, now: datetime) -> Finish:
@@ -164,8 +153,8 @@ def _decide(claim: Claim, outcome: Outcome, now: datetime) -> Finish:
 def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime) -> bool:
     """Write the step run and the attempt while the fence is ours."""
     final = finish.retry_at is None
-    status = "owed" if not final else "succeeded" if finish.outcome.word in ("delivered", "suppressed") else "failed"
-    told = status, finish.outcome.word, finish.retry_at, now if final else None
+    status = status_after(finish.outcome.word) if final else StepRunStatus.OWED
+    told = str(status), finish.outcome.word, finish.retry_at, now if final else None
     ours = execute(_FINISH, [*told, claim.tenant_id, claim.step_run_id, claim.fence])
     if not ours:
         return False
@@ -182,13 +171,31 @@ def _tell_run(batch: RunBatch, claim: Claim, finish: Finish) -> None:
     if finish.outcome.error:
         context["error"] = finish.outcome.error
     if finish.retry_at is None:
-        batch.apply(claim.run_id, StepSettled(claim.step["key"], claim.visit, finish.outcome.word, claim.key, context))
+        tell_outcome(batch, claim.run_id, (claim.step, claim.visit), finish.outcome.word, claim.key, context)
     else:
         context |= {"outcome": finish.outcome.word, "retry_at": finish.retry_at.isoformat()}
         batch.note(claim.run_id, Cause.STEP, claim.key, Reason.RETRY_SCHEDULED, context)
 
 
-def _stale(batch: RunBatch, claim: Claim) -> StaleAttempt:
+def tell_outcome(
+    batch: RunBatch, run_id: int, place: tuple[Mapping[str, Any], int], word: str, ref: str, context: Mapping[str, Any]
+) -> None:
+    """Tell a run how a visit, given as (step, visit), ended. One that must not happen twice stops at `unknown`."""
+    step, visit = place
+    if word == UNKNOWN and step.get("at_most_once") and UNKNOWN not in step.get("on_outcome", {}):
+        batch.apply(run_id, StepUnknown(step["key"], visit, ref, context))
+    else:
+        batch.apply(run_id, StepSettled(step["key"], visit, word, ref, context))
+
+
+def status_after(word: str) -> StepRunStatus:
+    """The status of a step run that ended with this outcome."""
+    if word == UNKNOWN:
+        return StepRunStatus.UNKNOWN
+    return StepRunStatus.SUCCEEDED if word in SUCCESSES else StepRunStatus.FAILED
+
+
+def _stale(batch: RunBatch, claim: Claim, said: Outcome) -> StaleAttempt:
     """A worker that comes too late changes nothing; the trace keeps that it came."""
     status, fence, outcome = fetch(_MET, [claim.tenant_id, claim.step_run_id])[0]
     met = {
@@ -197,13 +204,15 @@ def _stale(batch: RunBatch, claim: Claim) -> StaleAttempt:
         "outcome": outcome,
         "attempt": claim.attempt_number,
         "own_fence": claim.fence,
+        "said": said.word,
     }
     if claim.run_id in batch.runs and not batch.runs[claim.run_id].facts.is_finished:
         batch.note(claim.run_id, Cause.STEP, claim.key, Reason.STALE_ATTEMPT, met)
     return StaleAttempt(f"Attempt {claim.attempt_number} lost its claim; the step run is {status}.", met)
 
 
-def _kind(claim: Claim) -> WorkKind:
+def kind_of(claim: Claim) -> WorkKind:
+    """The kind whose work was claimed."""
     kind = step_kind(claim.step["kind"])
     assert isinstance(kind, WorkKind)
     return kind

@@ -14,6 +14,31 @@ from workflows.engine.facts import Entered, Owe, RunFacts
 
 Fault = dict[str, str]
 
+_DURATION = {"$ref": "#/$defs/duration"}
+TRIES: Mapping[str, Any] = {
+    "retry": {
+        "type": "object",
+        "description": "how often a temporary failure is tried again: {max_attempts: 5, backoff: exponential}",
+        "properties": {
+            "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20},
+            "backoff": {"enum": ["none", "linear", "exponential"]},
+            "initial": _DURATION,
+            "max": _DURATION,
+        },
+        "additionalProperties": False,
+    },
+    "at_most_once": {
+        "type": "boolean",
+        "description": "never try again after a try that may have taken effect; stop as unknown instead",
+    },
+}
+"""The keys of every step that tries something outside, in JSON Schema."""
+
+SUCCESSES = frozenset({"succeeded", "delivered", "suppressed"})
+"""Outcomes after which nothing is left to do about a step."""
+UNKNOWN = "unknown"
+"""The outcome of work whose end nobody saw."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
@@ -113,6 +138,11 @@ class StepKind:
 class WorkKind(StepKind):
     """A kind whose work happens outside any transaction, claimed by lease and fence."""
 
+    success: ClassVar[str] = "succeeded"
+    """The outcome that says: it took effect."""
+    failure: ClassVar[str] = "permanent_failure"
+    """The outcome that says: it did not, and will not."""
+
     def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Entered:
         """Always owed."""
         return Owe()
@@ -139,4 +169,10 @@ class WorkKind(StepKind):
         """Note that these step runs will not be performed (again): their runs ended, or they were quarantined.
 
         Called in the transaction that ends them, with the step runs of this kind only.
+        """
+
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+        """Write an outcome on the kind's own rows that no attempt told.
+
+        `unknown`: nobody saw the end. Another outcome: somebody looked it up. `owed`: it is to be tried again.
         """

@@ -1,0 +1,69 @@
+"""REST: settling by hand what nobody saw the end of."""
+
+import uuid
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
+from chimeway_py.api.serializers import StrictSerializer, read_input
+from tenants.api.authentication import caller_of
+from tenants.api.views import TenantView
+from tenants.models.api_key import Scope
+from workflows.api.run_schemas import StepRunSerializer
+from workflows.api.runs import TAG, run_of
+from workflows.errors import StepRunNotFound
+from workflows.models import StepRun
+from workflows.services.unknown import settle_unknown
+from workflows.states import Cause
+
+
+class FoundOutSerializer(StrictSerializer):
+    """What somebody found out about work whose end nobody saw."""
+
+    outcome = serializers.CharField(
+        max_length=32, help_text="A word of the step's kind; or `retry`: it did not take effect, so try it again."
+    )
+    reason = serializers.CharField(max_length=200, help_text="How that is known; the trace keeps it.")
+
+
+class SettleSerializer(FoundOutSerializer):
+    """Which visit of which step it is, and what became of it."""
+
+    step = serializers.CharField(max_length=64)
+    visit = serializers.IntegerField(required=False, min_value=1, help_text="The latest when left out.")
+
+
+class SettleRunView(TenantView):
+    """Settles a step of a run."""
+
+    scopes = {"POST": Scope.RUNS_WRITE}
+
+    @extend_schema(
+        operation_id="runs_settle",
+        summary="Say what became of a step whose outcome is unknown",
+        description="The run goes on as though the step had just ended so. Anything but an unknown outcome is refused.",
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY],
+        request=SettleSerializer,
+        responses=answers(StepRunSerializer, 400, 404, 409),
+    )
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """The step run as it is now."""
+        asked = read_input(SettleSerializer, request)
+        key = self._key_of(public_id, asked.pop("step"), asked.pop("visit", None))
+        caller = caller_of(request).prefix
+        settled = settle_unknown(tenant_id=self.tenant_id, key=key, cause=Cause.API, cause_ref=caller, **asked)
+        return Response(StepRunSerializer(settled).data)
+
+    def _key_of(self, public_id: uuid.UUID, step: str, visit: int | None) -> str:
+        run = run_of(self.tenant_id, public_id)
+        visits = StepRun.objects.for_tenant(self.tenant_id).filter(run_id=run.pk, step=step, resend=0)
+        if visit is not None:
+            visits = visits.filter(visit=visit)
+        key = visits.order_by("-visit").values_list("key", flat=True).first()
+        if key is None:
+            raise StepRunNotFound
+        return key

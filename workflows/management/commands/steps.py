@@ -1,0 +1,56 @@
+"""Steps that work outside: list those whose outcome is unknown, and say what became of one."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from tenants.management.commands.tenant import existing_tenant
+from tenants.scope import tenant_scope
+from workflows.management.arguments import add_tenant
+from workflows.models import StepRun
+from workflows.models.step_run import StepRunStatus
+from workflows.services.unknown import settle_unknown
+from workflows.states import Cause
+
+
+class Command(BaseCommand):
+    help = "List the steps whose outcome is unknown, and settle them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        shown = verbs.add_parser("unknown", help="List steps whose outcome is unknown, oldest first.")
+        shown.add_argument("--limit", type=int, default=50)
+        settle = verbs.add_parser("settle", help="Say what became of a step whose outcome is unknown.")
+        settle.add_argument("key", metavar="KEY", help="The effect key, as `unknown` lists it.")
+        settle.add_argument("outcome", help="A word of the step's kind, or retry: it did not take effect.")
+        settle.add_argument("--reason", required=True, help="How that is known; the trace keeps it.")
+        settle.add_argument("--by", default="", metavar="NAME", help="Who says so.")
+        for verb in verbs.choices.values():
+            add_tenant(verb)
+
+    def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        tenant_id = existing_tenant(tenant).pk
+        try:
+            {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
+        except ChimewayError as error:
+            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+
+    def _unknown(self, tenant_id: int, options: dict[str, Any]) -> None:
+        with tenant_scope(tenant_id):
+            rows = StepRun.objects.for_tenant(tenant_id).filter(status=StepRunStatus.UNKNOWN).order_by("id")
+            for row in rows[: options["limit"]]:
+                self.stdout.write(f"{row.key}  {row.kind}  since {row.finished_at:%Y-%m-%dT%H:%M:%SZ}")
+
+    def _settle(self, tenant_id: int, options: dict[str, Any]) -> None:
+        settled = settle_unknown(
+            tenant_id=tenant_id,
+            key=options["key"],
+            outcome=options["outcome"],
+            reason=options["reason"],
+            cause=Cause.OPERATOR,
+            cause_ref=options["by"] or "command line",
+        )
+        self.stdout.write(f"{settled.key}  {settled.status}")

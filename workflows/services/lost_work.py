@@ -1,0 +1,80 @@
+"""Work whose worker was lost and that nobody may take over: it must not happen twice, or it takes down every worker."""
+
+from datetime import datetime
+from typing import Any
+
+from tenants.scope import tenant_scope
+from workflows.engine.events import StepFailed
+from workflows.services.work import MOST_LOST_ATTEMPTS, tell_outcome
+from workflows.states import Reason
+from workflows.steps.base import UNKNOWN, WorkKind
+from workflows.steps.registry import step_kind
+from workflows.store.batch import RunBatch
+from workflows.store.sql import execute, fetch
+from workflows.store.write import abandon
+
+BATCH = 20
+_LOST = """
+SELECT id, run_id, step, visit, resend, kind, key, at_most_once, attempts_made FROM workflows_steprun
+ WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND status = 'running'
+   AND (at_most_once OR lost_attempts >= %s)
+ LIMIT %s
+"""
+_END = """
+UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = NULL, finished_at = %s,
+    lost_attempts = lost_attempts + %s
+ WHERE tenant_id = %s AND id = %s AND status = 'running' AND due_at <= clock_timestamp() AND NOT held
+"""
+_LOSE = """
+UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
+ WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
+"""
+
+
+def end_lost_work(*, tenant_id: int) -> int:
+    """End work that no worker may take over from a lost one; how many pieces there were.
+
+    What is `at_most_once` ends as unknown, and its run stops there until somebody settles it. What took down worker
+    after worker is quarantined, and its run fails. Both say so.
+    """
+    with tenant_scope(tenant_id):
+        found = fetch(_LOST, [tenant_id, MOST_LOST_ATTEMPTS, BATCH])
+        for row in found:
+            batch = RunBatch.lock(tenant_id, [row[1]])
+            end = _end_unknown if row[7] else _quarantine
+            end(batch, *row)
+            batch.flush()
+        return len(found)
+
+
+def _end_unknown(
+    batch: RunBatch, id_: int, run_id: int, step: str, visit: int, resend: int, kind: str, key: str, *rest: Any
+) -> None:
+    if not _end(batch.tenant_id, id_, ("unknown", UNKNOWN, 1), batch.now):
+        return
+    works = step_kind(kind)
+    assert isinstance(works, WorkKind)
+    works.resolve(batch.tenant_id, id_, UNKNOWN, batch.now)
+    if not resend and run_id in batch.runs:
+        config = batch.runs[run_id].definition.document.by_key[step].config
+        context = {"attempt": rest[-1], "error": "lease_expired"}
+        tell_outcome(batch, run_id, (config, visit), UNKNOWN, key, context)
+
+
+def _quarantine(
+    batch: RunBatch, id_: int, run_id: int, step: str, visit: int, resend: int, kind: str, *rest: Any
+) -> None:
+    if not _end(batch.tenant_id, id_, ("failed", "quarantined", 0), batch.now):
+        return
+    abandon(batch.tenant_id, [(kind, id_)], batch.now)
+    if not resend:
+        batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
+
+
+def _end(tenant_id: int, step_run_id: int, told: tuple[str, str, int], now: datetime) -> bool:
+    """End the step run and lose its attempt, unless somebody was faster."""
+    status, outcome, lost = told
+    if not execute(_END, [status, outcome, now, lost, tenant_id, step_run_id]):
+        return False
+    execute(_LOSE, [now, tenant_id, step_run_id])
+    return True

@@ -1,0 +1,113 @@
+"""Settling by hand what nobody saw the end of: somebody looked it up, and the run goes on."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chimeway_py.errors import Conflict, Invalid, fault
+from chimeway_py.nudges import nudge_after_commit
+from chimeway_py.text import is_storable
+from tenants.scope import tenant_scope
+from workflows.engine.events import StepOwedAgain, StepSettled
+from workflows.errors import StepRunNotFound
+from workflows.models import StepRun
+from workflows.models.step_run import StepRunStatus
+from workflows.services.work import status_after
+from workflows.states import Cause, RunState
+from workflows.steps.base import UNKNOWN, WorkKind
+from workflows.steps.registry import step_kind
+from workflows.store.batch import RunBatch
+
+AGAIN = "retry"
+"""Said instead of an outcome: it did not take effect, so try it again."""
+_NOT_ENDS = frozenset({UNKNOWN, "temporary_failure", "retries_exhausted"})
+
+
+class NotUnknown(Conflict):
+    """Nothing is unknown about this step, or its run has gone on without it."""
+
+    code = "not_unknown"
+
+
+def settle_unknown(
+    *, tenant_id: int, key: str, outcome: str, reason: str, cause: Cause = Cause.OPERATOR, cause_ref: str = ""
+) -> StepRun:
+    """Give the step run with this effect key the outcome that somebody found out, and let its run go on.
+
+    `outcome` is a word of the step's kind, or `retry`: it did not take effect and is owed again. `reason` (1 to 200
+    characters) and whoever says so (`cause`, `cause_ref`) are kept in the trace. Raises `StepRunNotFound`, `Invalid`,
+    and `NotUnknown` with the status it met.
+    """
+    with tenant_scope(tenant_id):
+        found = find_step_run(tenant_id, key)
+        kind = step_kind(found.kind)
+        assert isinstance(kind, WorkKind)
+        _check(kind, outcome, reason)
+        batch = RunBatch.lock(tenant_id, [found.run_id])
+        mine = StepRun.objects.for_tenant(tenant_id).filter(id=found.pk).select_for_update(no_key=True).get()
+        if mine.status != StepRunStatus.UNKNOWN:
+            raise NotUnknown(f"The step run is {mine.status}.", {"status": mine.status, "outcome": mine.outcome})
+        if outcome == AGAIN:
+            _owe_again(batch, mine)
+        else:
+            _settle(mine, outcome, batch.now)
+        kind.resolve(tenant_id, mine.pk, StepRunStatus.OWED if outcome == AGAIN else outcome, batch.now)
+        _tell(batch, mine, outcome, reason, (cause, cause_ref))
+        batch.flush()
+        return mine
+
+
+def settling_words(kind: WorkKind) -> list[str]:
+    """What may be said of a step of this kind whose outcome is unknown."""
+    return [*sorted(kind.outcomes - _NOT_ENDS), AGAIN]
+
+
+def find_step_run(tenant_id: int, key: str) -> StepRun:
+    """The step run with an effect key (`<run>:<step>:<visit>`), inside the scope. Raises `StepRunNotFound`."""
+    found = StepRun.objects.for_tenant(tenant_id).filter(key=key).first()
+    if found is None:
+        raise StepRunNotFound
+    return found
+
+
+def _check(kind: WorkKind, outcome: str, reason: str) -> None:
+    faults = []
+    words = settling_words(kind)
+    if outcome not in words:
+        faults.append(fault("/outcome", "unknown_outcome", f"One of {', '.join(words)}."))
+    if not reason.strip() or not is_storable(reason, 200):
+        faults.append(fault("/reason", "bad_reason", "Say why, in 1 to 200 characters."))
+    if faults:
+        raise Invalid("The outcome is not valid.", faults)
+
+
+def _settle(mine: StepRun, outcome: str, now: datetime) -> None:
+    mine.status, mine.outcome, mine.finished_at = status_after(outcome), outcome, now
+    _store(mine, "status", "outcome", "finished_at")
+
+
+def _owe_again(batch: RunBatch, mine: StepRun) -> None:
+    """Only while the run still stands there: nobody sends for a run that has gone on."""
+    run = batch.runs[mine.run_id].facts
+    is_here = (run.step, run.visits.get(run.step)) == (mine.step, mine.visit)
+    if not mine.resend and not (is_here and run.state == RunState.ACTIVE):
+        raise NotUnknown(f"The run is {run.state} at {run.step}.", {"state": str(run.state), "step": run.step})
+    mine.status, mine.outcome, mine.due_at, mine.finished_at = StepRunStatus.OWED, "", batch.now, None
+    _store(mine, "status", "outcome", "due_at", "finished_at")
+    nudge_after_commit("work", mine.tenant_id)
+
+
+def _tell(batch: RunBatch, mine: StepRun, outcome: str, reason: str, who: tuple[Cause, str]) -> None:
+    if mine.resend:
+        return
+    context: Mapping[str, Any] = {"why": reason, "was": UNKNOWN}
+    if outcome == AGAIN:
+        batch.apply(mine.run_id, StepOwedAgain(mine.step, mine.visit, *who, reason))
+    else:
+        batch.apply(mine.run_id, StepSettled(mine.step, mine.visit, outcome, who[1], context, who[0]))
+
+
+def _store(mine: StepRun, *fields: str) -> None:
+    StepRun.objects.for_tenant(mine.tenant_id).filter(id=mine.pk).update(
+        **{name: getattr(mine, name) for name in fields}
+    )
