@@ -1,6 +1,7 @@
 """App configuration."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class TenantsConfig(AppConfig):
@@ -11,4 +12,6 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the start-up checks."""
-        from tenants import checks  # noqa: F401
+        from tenants import checks
+
+        connection_created.connect(checks.prove_role)

@@ -1,10 +1,15 @@
-"""Start-up checks: the service refuses to run as a database role that could walk past row-level security."""
+"""Start-up checks: the service refuses to run as a database role that could walk past row-level security.
+
+`manage.py check --database default` tells of it, and every process looks when it first connects, before it asks anything.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _ROLE = """
 SELECT current_user, r.rolsuper OR r.rolbypassrls,
@@ -55,3 +60,18 @@ def role_faults() -> list[CheckMessage]:
             )
         )
     return faults
+
+
+_is_proven = False
+
+
+def prove_role(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Look once per process, at its first connection. Raises `ImproperlyConfigured` and leaves it closed."""
+    global _is_proven
+    if _is_proven or connection.alias != "default":
+        return
+    faults = role_faults()
+    if faults:
+        connection.close()
+        raise ImproperlyConfigured(" ".join(f"{fault.msg} {fault.hint}." for fault in faults))
+    _is_proven = True

@@ -34,7 +34,8 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raise `TimeLimitReached` inside the block once this thread has used `seconds` of processor time in it.
 
     The clock is read at function calls, so a single long call into C is not interrupted: what can be long there
-    needs a limit of its own (`chimeway_py.rendering.filters`). Processor time, because on a busy machine a quick template may wait.
+    needs a limit of its own (`chimeway_py.rendering.filters`). Processor time, because on a busy machine a quick
+    template may wait.
     """
     ends_at = time.thread_time() + seconds
     calls = 0
