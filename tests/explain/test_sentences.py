@@ -135,7 +135,7 @@ def test_the_list_of_clauses_is_the_list_of_reasons() -> None:
         (
             {"state": "active", "work": Work("owed", 1, 0, LATER), "last": LAST},
             "At “grace” since 12:00:00 UTC: attempt 1 ended with temporary_failure (smtp_421); "
-            "attempt 2 comes at 2026-11-22 12:00 UTC.",
+            "attempt 2 of 5 comes at 2026-11-22 12:00 UTC.",
         ),
         (
             {"state": "active", "work": Work("running", 1, 0, LATER), "last": LAST},
