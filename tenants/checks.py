@@ -1,6 +1,6 @@
 """Start-up checks: the service refuses to run as a database role that could walk past row-level security.
 
-`manage.py check --database default` tells of it, and every process looks when it first connects, before it asks anything.
+`manage.py check --database default` tells of it, and every process looks at its first connection.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from workflows.services import sweeping, turn
+from workflows.services import expire, sweeping, turn
 
 
 @shared_task
@@ -21,3 +21,9 @@ def perform_work(tenant_id: int) -> int:
 def sweep() -> int:
     """Offer due work again, tenant by tenant."""
     return sweeping.offer_due_work()
+
+
+@shared_task
+def expire_signals() -> int:
+    """Expire what no run used within its lifetime."""
+    return expire.expire_everywhere()

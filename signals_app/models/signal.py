@@ -46,6 +46,11 @@ class Signal(TenantRow):
         indexes = [
             # What routing takes next. It stays as small as the backlog, whatever the table holds.
             models.Index(fields=["tenant", "id"], name="signal_unrouted", condition=models.Q(routed_at__isnull=True)),
+            models.Index(  # what may still expire
+                fields=["tenant", "received_at"],
+                name="signal_unused",
+                condition=models.Q(verdict__in=["buffered", "unmatched"]),
+            ),
             models.Index(fields=["tenant", "name", "id"], name="signal_by_name"),
             models.Index(fields=["tenant", "subject", "id"], name="signal_by_subject"),
         ]

@@ -20,7 +20,7 @@ SELECT DISTINCT u.run_id, s.received_at, s.id, s.public_id, s.name, s.subject, s
     SELECT signal_id FROM signals_app_signalkey k
      WHERE k.tenant_id = l.tenant_id AND k.name = l.name AND k.key = l.key AND k.received_at >= u.since) k
   JOIN signals_app_signal s ON s.tenant_id = l.tenant_id AND s.id = k.signal_id AND l.rest <@ s.correlation
- WHERE NOT EXISTS (SELECT 1 FROM workflows_signalverdict v
+ WHERE s.verdict IS DISTINCT FROM 'expired' AND NOT EXISTS (SELECT 1 FROM workflows_signalverdict v
                     WHERE v.tenant_id = l.tenant_id AND v.signal_id = s.id AND v.run_id = u.run_id)
  ORDER BY s.received_at, s.id
 """
