@@ -152,6 +152,7 @@ CELERY_TASK_ROUTES = {
     "workflows.tasks.perform_work": {"queue": "work"},
     "workflows.tasks.sweep": {"queue": "sweep"},
     "workflows.tasks.expire_signals": {"queue": "sweep"},
+    "workflows.tasks.take_snapshots": {"queue": "sweep"},
     "workflows.tasks.run_engine": {"queue": "engine"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -175,6 +176,7 @@ SWEEP_EVERY = env.float("SWEEP_EVERY_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY},
     "expire_signals": {"task": "workflows.tasks.expire_signals", "schedule": 60.0},
+    "take_snapshots": {"task": "workflows.tasks.take_snapshots", "schedule": 3600.0},
 }
 
 # -- The service ------------------------------------------------------------------------------------------------------

@@ -77,13 +77,18 @@ class TraceLine:
 
 
 class Inspection:
-    """Takes the lines of one run in order, then says what is wrong."""
+    """Takes the lines of one run in order, then says what is wrong.
 
-    def __init__(self, tenant_id: int, run: StoredRun) -> None:
+    `folded` and `head` let it begin after a line that was proved before: the state there, and that line's hash.
+    """
+
+    def __init__(
+        self, tenant_id: int, run: StoredRun, folded: FoldedState | None = None, head: bytes = GENESIS
+    ) -> None:
         self.tenant_id, self.run = tenant_id, run
         self.faults: list[Fault] = []
-        self.folded = FoldedState()
-        self.head = GENESIS  # the hash of the line before
+        self.folded = folded or FoldedState()
+        self.head = head  # the hash of the line before
         self._unsure: tuple[int, bytes] | None = None  # a line at odds with its hash, and the hash that it should have
         self._whole = True
 

@@ -82,6 +82,7 @@ class Reason(TextChoices):
     STALE_ATTEMPT = "stale_attempt"
     STEP_KIND_UNKNOWN = "step_kind_unknown"
     ENGINE_ERROR = "engine_error"
+    NOTE_ADDED = "note_added"
 
 
 #: Told in a transition while the run stays where it is: these leave its status, the reason why it stands there, alone.
@@ -95,6 +96,7 @@ NOTED = frozenset(
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,
+        Reason.NOTE_ADDED,
     }
 )
 

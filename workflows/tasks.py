@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from workflows.history import snapshots
 from workflows.services import expire, sweeping, turn
 
 
@@ -27,3 +28,9 @@ def sweep() -> int:
 def expire_signals() -> int:
     """Expire what no run used within its lifetime."""
     return expire.expire_everywhere()
+
+
+@shared_task
+def take_snapshots() -> int:
+    """Take the snapshots that pay."""
+    return snapshots.take_snapshots_everywhere()

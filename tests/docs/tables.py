@@ -61,6 +61,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "signal_rejected": {"signal": "invoice.paid"},
     "rule_stopped": {"terminal_reason": "customer_left"},
     "cancelled": {"terminal_reason": "wrong customer"},
+    "note_added": {"note": "customer called"},
 }
 
 

@@ -71,7 +71,7 @@ class TraceView(TenantView):
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         """The lines after a seq; a limit of 0 gives none."""
         check_query(request, ("after",))
-        after, limit = _number(request, "after", 0), _number(request, "limit", 100)
+        after, limit = number_of(request, "after", 0), number_of(request, "limit", 100)
         page = read_trace(tenant_id=self.tenant_id, public_id=public_id, after=after, limit=limit)
         return Response(TraceSerializer({"items": page.transitions, "next": page.next_after}).data)
 
@@ -96,7 +96,8 @@ class AttemptsView(TenantView):
         return self.page(mine, AttemptSerializer)
 
 
-def _number(request: Request, name: str, default: int) -> int:
+def number_of(request: Request, name: str, default: int) -> int:
+    """A whole number of the query, or the default. Raises `Invalid`."""
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise Invalid("The query is not valid.", [fault(f"/{name}", "bad_number", "A whole number from 0.")])

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from workflows.api import definition_versions, definitions, run_control, run_views, runs, settling
+from workflows.api.history_urls import urlpatterns as histories
 
 urlpatterns: list[URLPattern] = [
     path("definitions", definitions.DefinitionsView.as_view(), name="definitions"),
@@ -37,4 +38,5 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/wake", run_control.WakeRunView.as_view(), name="run-wake"),
     path("runs/<uuid:public_id>/settle", settling.SettleRunView.as_view(), name="run-settle"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
+    *histories,
 ]

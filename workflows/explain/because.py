@@ -93,4 +93,5 @@ CLAUSES: Mapping[Reason, Clause] = {
     ),
     Reason.STEP_KIND_UNKNOWN: lambda step, context: f"no running code knows the kind of {quoted(step)}",
     Reason.ENGINE_ERROR: lambda step, context: f"the engine failed at {quoted(step)}",
+    Reason.NOTE_ADDED: lambda step, context: f"somebody noted: {context.get('note') or 'nothing'}",
 }

@@ -3,6 +3,7 @@
 from workflows.models.definition import Definition, DefinitionStatus, Step
 from workflows.models.run import Run
 from workflows.models.signal_verdict import SignalVerdict
+from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
 from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
@@ -15,6 +16,7 @@ __all__ = [
     "Listener",
     "Run",
     "SignalVerdict",
+    "Snapshot",
     "Step",
     "StepRun",
     "StepRunStatus",

@@ -71,6 +71,7 @@ class Run(TenantRow):
             # what operators look at first; almost no run is in these two
             models.Index(fields=["tenant", "finished_at"], condition=models.Q(state="failed"), name="run_failed"),
             models.Index(fields=["tenant"], condition=models.Q(engine_failures__gt=0), name="run_engine_fails"),
+            models.Index(fields=["tenant", "id"], condition=models.Q(seq__gte=200), name="run_long"),  # for snapshots
         ]
 
     def __str__(self) -> str:

@@ -15,15 +15,16 @@ from django.db import connection
 from psycopg.types.json import JsonbLoader, JsonLoader
 
 Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
-def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     """All rows that a statement returns."""
     with _cursor() as cursor:
         return cursor.execute(statement, parameters).fetchall()
 
 
-def stream(statement: str, parameters: Sequence[Any], size: int = 1000) -> Iterator[tuple[Any, ...]]:
+def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator[tuple[Any, ...]]:
     """The rows of one statement, seen at one moment, `size` of them in memory. Only inside a transaction."""
     with _cursor(name=f"stream_{uuid.uuid4().hex}") as cursor:
         assert isinstance(cursor, psycopg.ServerCursor)
@@ -32,7 +33,7 @@ def stream(statement: str, parameters: Sequence[Any], size: int = 1000) -> Itera
         yield from cursor
 
 
-def execute(statement: str, parameters: Sequence[Any]) -> int:
+def execute(statement: str, parameters: Parameters) -> int:
     """Run a statement; the number of rows it touched."""
     with _cursor() as cursor:
         return cursor.execute(statement, parameters).rowcount

@@ -1,0 +1,90 @@
+"""A reason for lines that were added from outside."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("workflows", "0008_run_long"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="run",
+            name="status_reason",
+            field=models.CharField(
+                choices=[
+                    ("created", "Created"),
+                    ("started", "Started"),
+                    ("scheduled", "Scheduled"),
+                    ("step_owed", "Step Owed"),
+                    ("step_settled", "Step Settled"),
+                    ("retry_scheduled", "Retry Scheduled"),
+                    ("outcome_noted", "Outcome Noted"),
+                    ("branch_taken", "Branch Taken"),
+                    ("wait_opened", "Wait Opened"),
+                    ("signal_matched", "Signal Matched"),
+                    ("early_signal_used", "Early Signal Used"),
+                    ("signal_buffered", "Signal Buffered"),
+                    ("signal_rejected", "Signal Rejected"),
+                    ("wait_timed_out", "Wait Timed Out"),
+                    ("woken", "Woken"),
+                    ("last_step_done", "Last Step Done"),
+                    ("rule_completed", "Rule Completed"),
+                    ("rule_stopped", "Rule Stopped"),
+                    ("paused", "Paused"),
+                    ("outcome_held", "Outcome Held"),
+                    ("resumed", "Resumed"),
+                    ("cancelled", "Cancelled"),
+                    ("deadline_passed", "Deadline Passed"),
+                    ("step_quarantined", "Step Quarantined"),
+                    ("unknown_outcome", "Unknown Outcome"),
+                    ("attempt_lost", "Attempt Lost"),
+                    ("stale_attempt", "Stale Attempt"),
+                    ("step_kind_unknown", "Step Kind Unknown"),
+                    ("engine_error", "Engine Error"),
+                    ("note_added", "Note Added"),
+                ],
+                max_length=32,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="transition",
+            name="reason",
+            field=models.CharField(
+                choices=[
+                    ("created", "Created"),
+                    ("started", "Started"),
+                    ("scheduled", "Scheduled"),
+                    ("step_owed", "Step Owed"),
+                    ("step_settled", "Step Settled"),
+                    ("retry_scheduled", "Retry Scheduled"),
+                    ("outcome_noted", "Outcome Noted"),
+                    ("branch_taken", "Branch Taken"),
+                    ("wait_opened", "Wait Opened"),
+                    ("signal_matched", "Signal Matched"),
+                    ("early_signal_used", "Early Signal Used"),
+                    ("signal_buffered", "Signal Buffered"),
+                    ("signal_rejected", "Signal Rejected"),
+                    ("wait_timed_out", "Wait Timed Out"),
+                    ("woken", "Woken"),
+                    ("last_step_done", "Last Step Done"),
+                    ("rule_completed", "Rule Completed"),
+                    ("rule_stopped", "Rule Stopped"),
+                    ("paused", "Paused"),
+                    ("outcome_held", "Outcome Held"),
+                    ("resumed", "Resumed"),
+                    ("cancelled", "Cancelled"),
+                    ("deadline_passed", "Deadline Passed"),
+                    ("step_quarantined", "Step Quarantined"),
+                    ("unknown_outcome", "Unknown Outcome"),
+                    ("attempt_lost", "Attempt Lost"),
+                    ("stale_attempt", "Stale Attempt"),
+                    ("step_kind_unknown", "Step Kind Unknown"),
+                    ("engine_error", "Engine Error"),
+                    ("note_added", "Note Added"),
+                ],
+                max_length=32,
+            ),
+        ),
+    ]
