@@ -2,6 +2,11 @@
 
 from django.urls import URLPattern, path
 
+from tenants.api.secrets import SecretListView, SecretView
 from tenants.api.views import CurrentTenantView
 
-urlpatterns: list[URLPattern] = [path("tenant", CurrentTenantView.as_view(), name="tenant")]
+urlpatterns: list[URLPattern] = [
+    path("tenant", CurrentTenantView.as_view(), name="tenant"),
+    path("secrets", SecretListView.as_view(), name="secrets"),
+    path("secrets/<str:key>", SecretView.as_view(), name="secret"),
+]
