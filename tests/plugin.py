@@ -1,12 +1,15 @@
 """Loaded before Django's settings: gives every test session a PostgreSQL and a broker of its own, on free ports."""
 
 import base64
+import fcntl
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,8 +25,8 @@ class Servers:
     """What the tests of one session stand on. Sessions side by side do not meet."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="chimeway-tests-"))
-        self.folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
+        _forget_dead_sessions()
+        self.folder, self._lock = _own_folder()
         self.static = self.folder / "static"
         self.static.mkdir()
         self.postgres: Postgres = migrated_copy(self.folder / "postgres")
@@ -59,6 +62,23 @@ class Servers:
         self.broker.stop()
         self.postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _own_folder() -> tuple[Path, IO[str]]:
+    """A folder for this session, and the open file whose lock says that the session lives."""
+    draft = Path(tempfile.mkdtemp(prefix="chimeway-new-"))
+    draft.chmod(0o711)  # PostgreSQL runs as another user when we are root
+    lock = (draft / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return draft.rename(draft.with_name(draft.name.replace("new", "tests", 1))), lock
+
+
+def _forget_dead_sessions() -> None:
+    """Remove what sessions left that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob("chimeway-tests-*"):
+        with suppress(OSError), (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

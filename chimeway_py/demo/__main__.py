@@ -79,7 +79,7 @@ class Demo:
 def main(arguments: Sequence[str]) -> int:
     """Run the demo until it is interrupted; the exit code says whether it could."""
     options = parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # also where a script told us to ignore them
         signal.signal(number, _interrupt)
     try:
         place = Place()
