@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 
 from deliveries.services.endpoints import put_endpoint
 from signals_app.models import SignalSource
+from signals_app.services.secrets import opened_secrets
 from signals_app.services.sources import create_source
 from tenants.models import ApiKey, Tenant
 from tenants.models.api_key import Scope
@@ -70,7 +71,7 @@ def _source(tenant: Tenant, known: Mapping[str, str]) -> dict[str, str]:
     with tenant_scope(tenant.pk):
         row = SignalSource.objects.filter(tenant=tenant, key=SOURCE).first()
         if row is not None:
-            return {"source": str(row.public_id), "secret": row.secrets[-1]["secret"]}
+            return {"source": str(row.public_id), "secret": opened_secrets(row)[-1]["secret"]}
     issued = create_source(
         tenant_id=tenant.pk, key=SOURCE, scheme="standard_webhooks", mapping=MAPPING, secret=known.get("secret", "")
     )

@@ -35,7 +35,7 @@ class InboxItemAdmin(TenantAdmin):
     search_help_text = "A subject"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("title", "body", "data")
+        return super().get_queryset(request).defer("sealed")
 
     @admin.display(description="Item")
     def shown_id(self, row: InboxItem) -> str:

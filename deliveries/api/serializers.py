@@ -14,6 +14,9 @@ class InboxItemSerializer(serializers.ModelSerializer[InboxItem]):
     id = serializers.UUIDField(source="public_id")
     run_id = serializers.UUIDField(source="run_public_id")
     step = serializers.CharField(source="step_key")
+    title = serializers.CharField(source="content.title")
+    body = serializers.CharField(source="content.body")
+    data = serializers.DictField(source="content.data")  # type: ignore[assignment]
 
     class Meta:
         model = InboxItem

@@ -58,17 +58,17 @@ class InAppChannel(Channel):
 
     def put(self, entries: Sequence[Entry], now: datetime) -> None:
         """Write the items in one statement, inside the planning transaction. Their deliveries are written already."""
-        InboxItem.objects.bulk_create(
-            InboxItem(
-                tenant_id=entry.delivery.tenant_id,
-                delivery=entry.delivery,
-                run_public_id=entry.run_public_id,
-                step_key=entry.delivery.step_key,
-                subject=entry.delivery.subject,
-                title=entry.content.subject,
-                body=entry.content.text,
-                data=entry.data,
-                created_at=now,
-            )
-            for entry in entries
-        )
+        InboxItem.objects.bulk_create(_item(entry, now) for entry in entries)
+
+
+def _item(entry: Entry, now: datetime) -> InboxItem:
+    item = InboxItem(
+        tenant_id=entry.delivery.tenant_id,
+        delivery=entry.delivery,
+        run_public_id=entry.run_public_id,
+        step_key=entry.delivery.step_key,
+        subject=entry.delivery.subject,
+        created_at=now,
+    )
+    item.seal({"title": entry.content.subject, "body": entry.content.text, "data": dict(entry.data)})
+    return item

@@ -8,6 +8,9 @@ from django.utils import timezone
 
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
+from tenants.vault import vault_of
+
+SECRETS = "deliveries_endpoint.secrets"
 
 
 class Endpoint(TenantRow):
@@ -18,7 +21,7 @@ class Endpoint(TenantRow):
     url = models.URLField(max_length=2000)
     secrets: "models.JSONField[Any, Any]" = models.JSONField(
         default=list
-    )  # newest first: [{secret, created_at, not_after}]
+    )  # newest first: [{secret, created_at, not_after}], each secret sealed
     enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -35,8 +38,9 @@ class Endpoint(TenantRow):
 
     def live_secrets(self, now: datetime) -> list[str]:
         """The secrets that sign at `now`, newest first."""
+        vault, name = vault_of(self.tenant_id), str(self.public_id)
         return [
-            entry["secret"]
+            vault.open_from_text(SECRETS, name, entry["secret"])
             for entry in self.secrets
             if entry["not_after"] is None or datetime.fromisoformat(entry["not_after"]) > now
         ]

@@ -1,14 +1,27 @@
 """The in-app inbox."""
 
-from typing import Any
+import json
+from typing import Any, TypedDict
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from deliveries.querysets import InboxItemQuerySet
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
+from tenants.vault import vault_of
+
+SEALED = "deliveries_inboxitem.sealed"
+
+
+class Content(TypedDict):
+    """What an item says, to the product that shows it."""
+
+    title: str
+    body: str
+    data: dict[str, Any]
 
 
 class InboxItem(TenantRow):
@@ -21,9 +34,7 @@ class InboxItem(TenantRow):
     run_public_id = models.UUIDField()
     step_key = models.CharField(max_length=64)
     subject = models.CharField(max_length=200)
-    title = models.TextField(blank=True)
-    body = models.TextField(blank=True)
-    data: "models.JSONField[Any, Any]" = models.JSONField(default=dict)
+    sealed = models.BinaryField(null=True, help_text="Title, body and data, sealed; null when they were erased.")
     created_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
@@ -48,3 +59,17 @@ class InboxItem(TenantRow):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @cached_property
+    def content(self) -> Content:
+        """What the item says; nothing when it was erased. Raises `CannotOpen`."""
+        if self.sealed is None:
+            return Content(title="", body="", data={})
+        text = vault_of(self.tenant_id).open(SEALED, str(self.public_id), bytes(self.sealed))
+        content: Content = json.loads(text)
+        return content
+
+    def seal(self, content: Content) -> None:
+        """Let the item say this."""
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        self.sealed = vault_of(self.tenant_id).seal(SEALED, str(self.public_id), text)

@@ -9,8 +9,10 @@ from typing import Any
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from chimeway_py.outbound.guard import AddressRefused, check_url
 from deliveries.models import Endpoint
+from deliveries.models.endpoint import SECRETS
 from deliveries.services.templates import KEY
 from tenants.scope import tenant_scope
+from tenants.vault import vault_of
 
 MOST_LIVE_SECRETS = 3
 LONGEST_OVERLAP = timedelta(days=30)
@@ -37,11 +39,10 @@ def put_endpoint(*, tenant_id: int, key: str, url: str, enabled: bool = True) ->
     """
     _check(key, url)
     with tenant_scope(tenant_id) as scope:
-        secret = _new_secret()
+        secret, fresh = _new_secret(), Endpoint(tenant_id=tenant_id)
+        first = {"public_id": fresh.public_id, "secrets": [_entry(fresh, secret, scope.now)]}
         endpoint, created = Endpoint.objects.get_or_create(
-            tenant_id=tenant_id,
-            key=key,
-            defaults={"url": url, "enabled": enabled, "secrets": [_entry(secret, scope.now)]},
+            tenant_id=tenant_id, key=key, defaults={"url": url, "enabled": enabled, **first}
         )
         if created:
             return EndpointSecret(endpoint, secret)
@@ -64,7 +65,7 @@ def rotate_secret(*, tenant_id: int, key: str, overlap: timedelta = timedelta(da
         if len(kept) >= MOST_LIVE_SECRETS:
             raise TooManySecrets
         secret = _new_secret()
-        found.secrets, found.updated_at = [_entry(secret, scope.now), *kept], scope.now
+        found.secrets, found.updated_at = [_entry(found, secret, scope.now), *kept], scope.now
         _store(found, "secrets")
         return EndpointSecret(found, secret)
 
@@ -84,8 +85,9 @@ def _new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _entry(secret: str, now: datetime) -> dict[str, Any]:
-    return {"secret": secret, "created_at": now.isoformat(), "not_after": None}
+def _entry(endpoint: Endpoint, secret: str, now: datetime) -> dict[str, Any]:
+    sealed = vault_of(endpoint.tenant_id).seal_as_text(SECRETS, str(endpoint.public_id), secret)
+    return {"secret": sealed, "created_at": now.isoformat(), "not_after": None}
 
 
 def _store(endpoint: Endpoint, *fields: str) -> None:

@@ -14,6 +14,7 @@ from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, p
 from chimeway_py.api.serializers import StrictSerializer, read_input
 from signals_app.models import Scheme, SignalSource
 from signals_app.services import sources
+from signals_app.services.secrets import opened_secrets
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 
@@ -70,7 +71,7 @@ class SourceSerializer(serializers.ModelSerializer[SignalSource]):
                 "fingerprint": hashlib.sha256(entry["secret"].encode()).hexdigest()[:12],
                 "not_after": entry["not_after"],
             }
-            for entry in row.secrets
+            for entry in opened_secrets(row)
         ]
 
 

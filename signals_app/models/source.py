@@ -18,8 +18,9 @@ class Scheme(models.TextChoices):
 class SignalSource(TenantRow):
     """A sender, its secrets, and where in its own body the parts of a signal lie.
 
-    `secrets` is a list of {secret, not_after}: up to three live ones, so that a rotation has no gap. `mapping` is
-    checked by `signals_app.mapping`. What was refused is counted here, by part of the signature and never by value.
+    `secrets` is a list of {secret, not_after}, each secret sealed: up to three live ones, so that a rotation has no
+    gap. `mapping` is checked by `signals_app.mapping`. What was refused is counted here, by part of the signature and
+    never by value.
     """
 
     public_id = models.UUIDField(default=new_public_id, editable=False)

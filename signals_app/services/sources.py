@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError
@@ -12,8 +12,20 @@ from django.db import IntegrityError
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from signals_app.mapping import check_mapping
 from signals_app.models import Scheme, SignalSource
+from signals_app.services.secrets import ending, live_secrets, sealed_entry
 from signals_app.verification import scheme_named
 from tenants.scope import tenant_scope
+
+__all__ = [
+    "IssuedSource",
+    "SourceExists",
+    "TooManySecrets",
+    "change_source",
+    "create_source",
+    "delete_source",
+    "live_secrets",
+    "rotate_secret",
+]
 
 RESERVED = {"api", "inbox"}  # what signals that came another way name as their source
 MAX_LIVE = 3
@@ -62,9 +74,9 @@ def create_source(
     given = {"scheme": scheme, "mapping": mapping, "name_map": name_map or {}, "name": name or key}
     try:
         with tenant_scope(tenant_id):
-            row = SignalSource.objects.create(
-                tenant_id=tenant_id, key=key, secrets=[{"secret": secret, "not_after": None}], **given
-            )
+            row = SignalSource(tenant_id=tenant_id, key=key, **given)
+            row.secrets = [sealed_entry(row, secret)]
+            row.save(force_insert=True)
     except IntegrityError as error:
         raise SourceExists(f"A source {key} exists.", {"key": key}) from error
     return IssuedSource(row, secret)
@@ -96,7 +108,7 @@ def rotate_secret(*, tenant_id: int, public_id: uuid.UUID, overlap: timedelta, s
         if faults:
             raise Invalid("The rotation is not valid.", faults)
         secret = secret or scheme_named(row.scheme).new_secret()
-        row.secrets = [*_ending(row.secrets, scope.now, scope.now + overlap), {"secret": secret, "not_after": None}]
+        row.secrets = [*ending(row.secrets, scope.now, scope.now + overlap), sealed_entry(row, secret)]
         if len(row.secrets) > MAX_LIVE:
             raise TooManySecrets
         row.updated_at = scope.now
@@ -108,24 +120,6 @@ def delete_source(*, tenant_id: int, public_id: uuid.UUID) -> None:
     """Forget a source and its secrets. Its signals stay. Raises `NotFound`."""
     with tenant_scope(tenant_id):
         _locked(tenant_id, public_id).delete()
-
-
-def live_secrets(row: SignalSource, now: datetime) -> list[str]:
-    """The secrets that may sign at `now`, oldest first."""
-    return [entry["secret"] for entry in row.secrets if _lives(entry, now)]
-
-
-def _lives(entry: Mapping[str, Any], now: datetime) -> bool:
-    return entry["not_after"] is None or now < datetime.fromisoformat(entry["not_after"])
-
-
-def _ending(entries: list[dict[str, Any]], now: datetime, end: datetime) -> list[dict[str, Any]]:
-    """The entries that outlive `now`, ending at `end` or before."""
-    ends = [
-        {**entry, "not_after": min(filter(None, [entry["not_after"], end.isoformat()]), key=datetime.fromisoformat)}
-        for entry in entries
-    ]
-    return [entry for entry in ends if _lives(entry, now)]
 
 
 def _locked(tenant_id: int, public_id: uuid.UUID) -> SignalSource:

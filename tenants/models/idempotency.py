@@ -1,5 +1,6 @@
 """Answers kept under an `Idempotency-Key`, written in the transaction of the request they answer."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -12,7 +13,9 @@ class IdempotencyRecord(TenantRow):
     key = models.CharField(max_length=255)
     request_digest = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField(default=0)
-    answer = models.TextField(default="", blank=True)
+    sealed = models.BinaryField(null=True, help_text="The answer's body, sealed; null when it was erased.")
+    # Digests of those whom request and answer name. Without an index: they are asked for when a subject is erased.
+    subjects = ArrayField(models.BinaryField(), default=list)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -39,7 +39,7 @@ def test_an_in_app_item_is_delivered_with_the_move_itself(journey: Journey) -> N
     (item,) = journey.inbox("bob")
     delivery = journey.delivery(run)
     assert run.state == "completed"
-    assert (item.title, item.body, item.data) == ("Hello Bob", "Dear Bob", {"n": 3, "kind": "hi"})
+    assert item.content == {"title": "Hello Bob", "body": "Dear Bob", "data": {"n": 3, "kind": "hi"}}
     assert (item.run_public_id, item.step_key, item.delivery_id) == (run.public_id, "step_1", delivery.pk)
     assert (delivery.status, delivery.key) == ("delivered", f"{run.public_id}:step_1:1")
     assert delivery.delivered_at == delivery.settled_at == delivery.planned_at
@@ -66,7 +66,7 @@ def test_many_runs_are_told_in_a_few_statements(journey: Journey, django_assert_
     with django_assert_max_num_queries(60):
         engine_turn(tenant_id=journey.tenant.pk)
 
-    assert [item.title for item in journey.inbox("s-99")] == ["Hello 99"]
+    assert [item.content["title"] for item in journey.inbox("s-99")] == ["Hello 99"]
 
 
 def test_a_mail_is_planned_then_sent_and_the_run_goes_on(journey: Journey, smtp_sink: Mailbox) -> None:
@@ -191,7 +191,7 @@ def test_a_stored_template_serves_definitions_that_have_none(journey: Journey, s
 
     journey.work()
 
-    assert journey.inbox("bob")[0].title == "In Bob"
+    assert journey.inbox("bob")[0].content["title"] == "In Bob"
     assert smtp_sink.to("stored@example.com")[0]["Subject"] == "Stored Bob"
     assert [delivery.status for delivery in journey.deliveries(run)] == ["delivered", "delivered"]
 

@@ -9,6 +9,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from signals_app.models import SignalSource
+from signals_app.services.secrets import opened_secrets
 from signals_app.services.sources import create_source
 from tenants.models import Tenant
 from tests.signals.signing import SIGNERS
@@ -17,9 +18,14 @@ Post = Callable[..., Any]
 MAPPING = {"name": "type", "subject": "customer", "correlation": {"invoice_id": "invoice"}, "external_id": "id"}
 
 
+def secret_of(source: SignalSource) -> str:
+    """The first secret of a source."""
+    return str(opened_secrets(source)[0]["secret"])
+
+
 @pytest.fixture
 def new_source() -> Callable[..., SignalSource]:
-    """`new_source(tenant)` is a Standard Webhooks source; its first secret is `row.secrets[0]["secret"]`."""
+    """`new_source(tenant)` is a Standard Webhooks source; `secret_of(row)` is its first secret."""
 
     def make(tenant: Tenant, **given: Any) -> SignalSource:
         whole = {"key": "billing", "scheme": "standard_webhooks", "mapping": MAPPING} | given
@@ -44,9 +50,7 @@ def post_hook() -> Post:
     ) -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         sign = SIGNERS[source.scheme]
-        signed = (
-            sign(secret or source.secrets[0]["secret"], raw, datetime.now(UTC) - ago) if headers is None else headers
-        )
+        signed = sign(secret or secret_of(source), raw, datetime.now(UTC) - ago) if headers is None else headers
         content = raw if sent is None else sent
         return client.post(f"/hooks/{source.public_id}", content, content_type="application/json", headers=signed)
 

@@ -14,7 +14,7 @@ from signals_app.services.sources import change_source, rotate_secret
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.api.poison import BODIES, Poison
-from tests.signals.conftest import Post
+from tests.signals.conftest import Post, secret_of
 from tests.signals.signing import SIGNERS, github, whsec
 
 EVENT = {"id": "evt_1", "type": "invoice.paid", "customer": "u1", "invoice": "in_1"}
@@ -63,7 +63,7 @@ def test_a_replay_inside_the_window_gets_the_first_receipt(
 def test_a_replay_after_a_year_has_no_effect(tenant: Tenant, new_source: NewSource, post_hook: Post) -> None:
     """GitHub signs no time, so only the id stands between a replay and a second signal."""
     source = new_source(tenant, scheme="github", mapping={"name": "type"})
-    headers = github(source.secrets[0]["secret"], b'{"type":"a"}', datetime.now(UTC))
+    headers = github(secret_of(source), b'{"type":"a"}', datetime.now(UTC))
     first = post_hook(source, b'{"type":"a"}', headers=headers)
     with tenant_scope(tenant.pk) as scope:
         Signal.objects.update(received_at=scope.now - timedelta(days=365), routed_at=scope.now)
@@ -93,7 +93,7 @@ def test_every_bad_signature_is_one_401_for_the_sender_and_a_part_for_the_operat
     posted = [
         (post_hook(source, raw, headers={}), "webhook-id", "missing"),
         (post_hook(source, raw, secret=whsec(b"wrong")), "webhook-signature", "no signature matches"),
-        (post_hook(source, raw, secret=theirs.secrets[0]["secret"]), "webhook-signature", "no signature matches"),
+        (post_hook(source, raw, secret=secret_of(theirs)), "webhook-signature", "no signature matches"),
         (post_hook(source, raw, sent=raw + b" "), "webhook-signature", "no signature matches"),
         (post_hook(source, raw, ago=timedelta(seconds=310)), "webhook-timestamp", "timestamp too old"),
         (post_hook(source, raw, ago=-timedelta(seconds=310)), "webhook-timestamp", "timestamp in the future"),
@@ -137,7 +137,7 @@ def test_the_operator_sees_which_part_failed(
 
 def test_rotation_has_no_gap(tenant: Tenant, new_source: NewSource, post_hook: Post) -> None:
     source = new_source(tenant)
-    old = source.secrets[0]["secret"]
+    old = secret_of(source)
 
     new = rotate_secret(tenant_id=tenant.pk, public_id=source.public_id, overlap=timedelta(hours=1)).secret
     during = [post_hook(source, EVENT | {"id": secret}, secret=secret).status_code for secret in (old, new)]
@@ -194,10 +194,10 @@ def test_a_body_that_does_not_fit_its_mapping_is_400_in_the_senders_own_paths(
 
 def test_a_source_that_is_not_there_is_404(tenant: Tenant, new_source: NewSource, post_hook: Post) -> None:
     source = new_source(tenant)
-    nobody = SignalSource(public_id=uuid.uuid4(), scheme=source.scheme, secrets=source.secrets)
+    nobody = SignalSource(public_id=uuid.uuid4(), scheme=source.scheme)
     change_source(tenant_id=tenant.pk, public_id=source.public_id, changes={"enabled": False})
 
-    answers = [post_hook(nobody, EVENT), post_hook(source, EVENT)]
+    answers = [post_hook(nobody, EVENT, secret=secret_of(source)), post_hook(source, EVENT)]
 
     assert [answer.status_code for answer in answers] == [404, 404]
     assert {**answers[0].json(), "request_id": ""} == {**answers[1].json(), "request_id": ""}

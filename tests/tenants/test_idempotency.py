@@ -7,8 +7,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from signals_app.models import Signal
+from tenants.api.idempotency import PLACE
 from tenants.models import IdempotencyRecord, Tenant
 from tenants.scope import tenant_scope
+from tenants.vault import vault_of
 
 
 def post(client: APIClient, key: str, name: str = "invoice.paid") -> Any:
@@ -82,4 +84,6 @@ def test_a_secret_that_is_shown_once_is_not_kept_with_the_answer(rest: APIClient
     assert again.status_code == 201
     assert "secret" not in again.json()
     with tenant_scope(tenant.pk):
-        assert secret not in IdempotencyRecord.objects.get().answer
+        kept = IdempotencyRecord.objects.get().sealed
+        assert kept is not None
+        assert secret not in vault_of(tenant.pk).open(PLACE, "k", bytes(kept))

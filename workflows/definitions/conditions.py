@@ -6,10 +6,11 @@ There are no regular expressions and no calls, so a condition costs no more than
 malformed tree when a definition is saved; `evaluate` still answers one, with "not held".
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from django.utils.crypto import salted_hmac
 
 from workflows.definitions.checksum import canonical_json
 from workflows.definitions.paths import MISSING, lookup
@@ -102,13 +103,15 @@ def _type_of(value: Any) -> str:
 
 
 def _digest(value: Any) -> str:
+    """Tells two inputs apart. Keyed, because a trace is kept for ever and most inputs are soon found by trying."""
     if value is MISSING:
         return ""
     try:
         text = canonical_json(value)
     except (TypeError, ValueError, RecursionError):
         return ""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    whole = salted_hmac("workflows.condition", text.encode("utf-8", "surrogatepass"), algorithm="sha256")
+    return whole.hexdigest()[:16]
 
 
 def _same(found: Any, wanted: Any) -> bool:
