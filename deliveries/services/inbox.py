@@ -45,7 +45,7 @@ def signal_of(item: InboxItem, mark: Mark) -> NewSignal:
         correlation={
             "run_id": str(item.run_public_id),
             "step": item.step_key,
-            "message_id": str(item.public_id),
+            "item_id": str(item.public_id),
         },
         external_id=f"{item.public_id}:{mark}",
         source=SOURCE,

@@ -54,7 +54,7 @@ def test_a_mark_is_written_once_and_told_once(
     column = f"{mark}_at"
     assert getattr(first, column) is not None
     assert getattr(first, column) == getattr(second, column)
-    told = {"run_id": str(item.run_public_id), "step": "step_1", "message_id": str(item.public_id)}
+    told = {"run_id": str(item.run_public_id), "step": "step_1", "item_id": str(item.public_id)}
     assert signals_of(journey) == [(f"notification.{mark}", "anna", told, "inbox")]
 
 
