@@ -21,7 +21,7 @@ def seal(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     """Answers of before do not say whom they are about; they leave with time."""
 
-    dependencies = [("tenants", "0004_tenant_keys")]
+    dependencies = [("tenants", "0005_secret")]
     operations = [
         migrations.AddField(
             "idempotencyrecord",

@@ -23,5 +23,5 @@ def seal(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     """Nothing of the schema changes."""
 
-    dependencies = [("signals_app", "0003_payload_address")]
+    dependencies = [("signals_app", "0004_signal_unused")]
     operations = [migrations.RunPython(seal, migrations.RunPython.noop, elidable=True)]
