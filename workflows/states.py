@@ -68,6 +68,10 @@ class Reason(TextChoices):
     SIGNAL_REJECTED = "signal_rejected"
     WAIT_TIMED_OUT = "wait_timed_out"
     WOKEN = "woken"
+    APPROVAL_ASKED = "approval_asked"
+    REMINDED = "reminded"
+    APPROVED = "approved"
+    REJECTED = "rejected"
     LAST_STEP_DONE = "last_step_done"
     RULE_COMPLETED = "rule_completed"
     RULE_STOPPED = "rule_stopped"
@@ -85,6 +89,11 @@ class Reason(TextChoices):
     NOTE_ADDED = "note_added"
 
 
+def reasons() -> list[tuple[str, str]]:
+    """Every reason with its label. The columns ask here, so that a new reason needs no migration."""
+    return list(Reason.choices)
+
+
 #: Told in a transition while the run stays where it is: these leave its status, the reason why it stands there, alone.
 NOTED = frozenset(
     {
@@ -93,6 +102,7 @@ NOTED = frozenset(
         Reason.OUTCOME_NOTED,
         Reason.SIGNAL_BUFFERED,
         Reason.SIGNAL_REJECTED,
+        Reason.REMINDED,
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,

@@ -38,6 +38,7 @@ OBJECTS = {
     "wait": _object("$defs", "step_wait"),
     "signals": _object("$defs", "step_wait", "properties", "signals"),
     "until": _object("$defs", "step_wait", "properties", "until"),
+    "approval": _object("$defs", "step_approval"),
     "branch": _object("$defs", "step_branch"),
     "deliver": _object("$defs", "step_deliver"),
     "retry": _object("$defs", "step_deliver", "properties", "retry"),

@@ -12,6 +12,12 @@ from tests.explain.test_explain_run import mail_run
 from tests.journeys import GRACE, drain, moves_of, publish, rows_of, run_of, start, waiting_run
 from workflows.services.work import claim_work
 
+BODIES = {
+    "approve": {"actor": "ada"},
+    "reject": {"actor": "ada"},
+    "settle": {"step": "email", "outcome": "delivered", "reason": "seen"},
+}
+
 
 def address(tenant: Tenant, run_id: int) -> str:
     return f"/v1/runs/{run_of(tenant, run_id).public_id}"
@@ -86,8 +92,9 @@ def test_actions_are_allowed_exactly_when_they_are_accepted(tenant: Tenant, rest
         for action in rest.get(f"{address(tenant, run_id)}/explain").json()["actions"][::-1]:  # wake, then cancel
             said = rest.get(f"{address(tenant, run_id)}/explain").json()["actions"]
             allowed = next(one["allowed"] for one in said if one["name"] == action["name"])
-            verdict = rest.post(f"{address(tenant, run_id)}/{action['name']}").json()["verdict"]
-            assert (verdict == "moved") == allowed, (run_id, action)
+            answer = rest.post(f"{address(tenant, run_id)}/{action['name']}", BODIES.get(action["name"]))
+            accepted = answer.status_code == 200 and answer.json().get("verdict") != "refused"
+            assert accepted == allowed, (run_id, action)
 
 
 def test_cancelling_many(tenant: Tenant, rest: APIClient) -> None:

@@ -1,7 +1,7 @@
 """What an operator may do to runs, through the services that REST uses, with a verdict per run."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
@@ -9,7 +9,8 @@ from tenants.admin.actions import ReasonedAction
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
 from workflows.engine.permits import Standing, why_not
-from workflows.models import Run
+from workflows.models import Run, Wait
+from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause, RunState
 
@@ -21,8 +22,16 @@ class ControlAction(ReasonedAction):
     control: ClassVar[Callable[..., list[ControlVerdict]]]
 
     def forecast(self, row: Run) -> str:
-        refusal = why_not(self.name, Standing(row.state, row.state == RunState.WAITING))
+        refusal = why_not(self.name, self.standing(row))
         return f"Refused: {refusal}" if refusal else self.effect.format(at=f" at {row.step}" if row.step else "")
+
+    def standing(self, row: Run) -> Standing:
+        """What decides whether the service would refuse."""
+        return Standing(row.state, row.state == RunState.WAITING)
+
+    def because(self, request: HttpRequest, reason: str) -> dict[str, Any]:
+        """What the service is told of the reason."""
+        return {"reason": reason}
 
     def carry_out(self, request: HttpRequest, tenant_id: int, rows: Sequence[Run], reason: str) -> Iterable[Act]:
         verdicts = type(self).control(
@@ -30,7 +39,7 @@ class ControlAction(ReasonedAction):
             public_ids=[row.public_id for row in rows],
             cause=Cause.OPERATOR,
             cause_ref=operator_of(request).username,
-            reason=reason,
+            **self.because(request, reason),
         )
         return [Act("run", str(one.public_id), "" if one.verdict == "moved" else one.why) for one in verdicts]
 
@@ -67,4 +76,38 @@ class ResumeRuns(ControlAction):
     control = staticmethod(resume_runs)
 
 
-RUN_ACTIONS: list[ControlAction] = [CancelRuns(), WakeRuns(), PauseRuns(), ResumeRuns()]
+class DecideApprovals(ControlAction):
+    """Decides open approvals in the name of the operator; the reason is the comment."""
+
+    def standing(self, row: Run) -> Standing:
+        wait = Wait.objects.filter(tenant_id=row.tenant_id, run=row, closed_at__isnull=True).first()
+        return Standing(row.state, wait is not None, has_approval=wait is not None and bool(wait.routes))
+
+    def because(self, request: HttpRequest, reason: str) -> dict[str, Any]:
+        return {"decision": Decision(actor=operator_of(request).username, comment=reason)}
+
+
+class ApproveRuns(DecideApprovals):
+    """Says yes."""
+
+    name, verb = "approve", "Approve"
+    effect = "The answer{at} is yes, and the run goes where yes leads."
+    control = staticmethod(approve_runs)
+
+
+class RejectRuns(DecideApprovals):
+    """Says no."""
+
+    name, verb = "reject", "Reject"
+    effect = "The answer{at} is no, and the run goes where no leads."
+    control = staticmethod(reject_runs)
+
+
+RUN_ACTIONS: list[ControlAction] = [
+    CancelRuns(),
+    WakeRuns(),
+    PauseRuns(),
+    ResumeRuns(),
+    ApproveRuns(),
+    RejectRuns(),
+]

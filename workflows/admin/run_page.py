@@ -87,6 +87,8 @@ def _when(one: Next) -> str | SafeString:
             return format_html("signal <code>{}</code>", one.name)
         case NextOn.OUTCOME:
             return f"outcome {one.name.replace('_', ' ')}" if one.name else "any other outcome"
+        case NextOn.DECISION:
+            return f"somebody {'approves' if one.name == 'approve' else 'rejects'} it"
         case NextOn.TIMER:
             return format_html("at {}", words.moment(one.at))
     return format_html("{} {}", one.on.value, words.moment(one.at) if one.at else "")

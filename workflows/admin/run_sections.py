@@ -1,6 +1,10 @@
 """The tables of a run's page: its waits, its attempts, its signals with their verdicts."""
 
+from collections.abc import Iterator
 from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from tenants.admin import words
 from tenants.admin.pages import Section
@@ -16,10 +20,10 @@ def waits(run: Run) -> Section:
     rows = [
         [
             f"{wait.step} #{wait.visit}",
-            "; ".join(_listens(rule) for rule in wait.signals) or "its time alone",
+            "; ".join(_ends(wait)) or "its time alone",
             words.moment(wait.opened_at),
             words.moment(wait.due_at),
-            words.badge(wait.outcome) if wait.outcome else words.badge("open"),
+            _outcome(wait),
             words.moment(wait.closed_at),
         ]
         for wait in found
@@ -64,6 +68,19 @@ def signals(run: Run) -> Section:
     ]
     headings = ["Signal", "Verdict", "What it came to", "Received", "Judged"]
     return Section("Signals", headings, rows, "No signal has concerned this run.")
+
+
+def _ends(wait: Wait) -> Iterator[str]:
+    """What ends a wait besides its time."""
+    if wait.routes:
+        yield f"a decision of {', '.join(wait.actors) or 'anybody'}"
+    yield from (_listens(rule) for rule in wait.signals)
+
+
+def _outcome(wait: Wait) -> SafeString:
+    """How a wait ended, and by whom when somebody decided."""
+    badge = words.badge(wait.outcome or "open")
+    return format_html("{} by {}", badge, wait.decided_by) if wait.decided_by else badge
 
 
 def _listens(rule: dict[str, Any]) -> str:

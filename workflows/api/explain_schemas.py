@@ -6,45 +6,12 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from signals_app.verdicts import Verdict
+from workflows.api.waiting_schemas import ThenSerializer, WaitingSerializer
 from workflows.engine.permits import ACTIONS
 from workflows.explain.explanation import NextOn
 from workflows.states import Reason, RunState
 
 _RUN_ID = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
-
-
-class ThenSerializer(serializers.Serializer[Any]):
-    """Where it leads: to a step, or to an end."""
-
-    step = serializers.CharField(required=False)
-    attempt = serializers.IntegerField(required=False)
-    of = serializers.IntegerField(required=False, help_text="How many attempts there may be.")
-    state = serializers.ChoiceField(choices=["completed", "stopped", "expired"], required=False)
-    reason = serializers.CharField(required=False)
-
-
-class AwaitedSignalSerializer(serializers.Serializer[Any]):
-    """A signal that ends the wait."""
-
-    signal = serializers.CharField()
-    match = serializers.DictField(
-        child=serializers.CharField(),
-        allow_null=True,
-        help_text="Values it must carry; null: it must be about the run's subject.",
-    )
-    when = serializers.DictField(allow_null=True, help_text="The condition it must meet, as declared.")
-    then = ThenSerializer()
-
-
-class WaitingSerializer(serializers.Serializer[Any]):
-    """The open wait."""
-
-    step = serializers.CharField()
-    visit = serializers.IntegerField()
-    opened_at = serializers.DateTimeField()
-    signals = AwaitedSignalSerializer(many=True)
-    due_at = serializers.DateTimeField(allow_null=True)
-    on_timeout = ThenSerializer(allow_null=True)
 
 
 class NextSerializer(serializers.Serializer[Any]):
@@ -109,6 +76,7 @@ class LastAttemptSerializer(serializers.Serializer[Any]):
                     ],
                     "due_at": "2026-11-22T09:12:00Z",
                     "on_timeout": {"step": "email"},
+                    "approval": None,
                 },
                 "pending_signals": 0,
                 "suspended_until": None,
@@ -120,6 +88,8 @@ class LastAttemptSerializer(serializers.Serializer[Any]):
                 "actions": [
                     {"name": "cancel", "allowed": True, "why_not": ""},
                     {"name": "wake", "allowed": True, "why_not": ""},
+                    {"name": "approve", "allowed": False, "why_not": "The run does not wait for an approval."},
+                    {"name": "reject", "allowed": False, "why_not": "The run does not wait for an approval."},
                     {"name": "pause", "allowed": True, "why_not": ""},
                     {"name": "resume", "allowed": False, "why_not": "The run is not paused."},
                 ],

@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions, run_control, run_views, runs, settling
+from workflows.api import definition_versions, definitions, run_views, runs, settling
+from workflows.api.control_urls import urlpatterns as controls
 from workflows.api.history_urls import urlpatterns as histories
 
 urlpatterns: list[URLPattern] = [
@@ -27,16 +28,12 @@ urlpatterns: list[URLPattern] = [
         name="definition-retire",
     ),
     path("runs", runs.RunsView.as_view(), name="runs"),
-    path("runs/cancel", run_control.CancelRunsView.as_view(), name="runs-cancel"),
     path("runs/<uuid:public_id>", runs.RunView.as_view(), name="run"),
     path("runs/<uuid:public_id>/explain", run_views.ExplainRunView.as_view(), name="run-explain"),
     path("runs/<uuid:public_id>/trace", run_views.TraceView.as_view(), name="run-trace"),
     path("runs/<uuid:public_id>/attempts", run_views.AttemptsView.as_view(), name="run-attempts"),
-    path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
-    path("runs/<uuid:public_id>/pause", run_control.PauseRunView.as_view(), name="run-pause"),
-    path("runs/<uuid:public_id>/resume", run_control.ResumeRunView.as_view(), name="run-resume"),
-    path("runs/<uuid:public_id>/wake", run_control.WakeRunView.as_view(), name="run-wake"),
     path("runs/<uuid:public_id>/settle", settling.SettleRunView.as_view(), name="run-settle"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
+    *controls,
     *histories,
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from workflows.definitions.document import Document
 from workflows.engine import events
+from workflows.engine.approving import decide_approval, remind
 from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
@@ -135,6 +136,8 @@ _DECIDERS: dict[type[Any], Any] = {
     events.StepFailed: failed,
     events.StepUnknown: unknown,
     events.StepOwedAgain: owed_again,
+    events.ApprovalDecided: decide_approval,
+    events.ReminderDue: remind,
     events.PauseAsked: pause,
     events.ResumeAsked: resume,
 }

@@ -96,6 +96,22 @@ class WakeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalDecided:
+    """Somebody says yes or no to the open approval. `payload` is the address of what else they said, or empty."""
+
+    approved: bool
+    actor: str
+    cause: Cause
+    cause_ref: str
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderDue:
+    """The open approval has been open for as long as it said to wait before reminding."""
+
+
+@dataclass(frozen=True, slots=True)
 class PauseAsked:
     """Somebody holds the run where it stands, until a time or until it is resumed."""
 
@@ -125,6 +141,8 @@ Event = (
     | StepOwedAgain
     | CancelAsked
     | WakeAsked
+    | ApprovalDecided
+    | ReminderDue
     | PauseAsked
     | ResumeAsked
 )

@@ -48,6 +48,9 @@ class WaitFacts:
     on_timeout: Target
     look_back_from: datetime | None
     id: int | None = None
+    routes: Mapping[str, Target] = field(default_factory=dict)  # of an approval: where `approve` and `reject` lead
+    actors: tuple[str, ...] = ()  # of an approval: who may decide; empty: anybody
+    remind_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +156,7 @@ class Decision:
         default_factory=list
     )  # with the outcome when it closed at once, else ""
     closed: list[tuple[WaitFacts, str]] = field(default_factory=list)
+    reminded: list[WaitFacts] = field(default_factory=list)  # still open, and told that they are
     owed: list[Owed] = field(default_factory=list)
     used: list[tuple[SignalFacts, Judged]] = field(default_factory=list)
     judged: Judged | None = None

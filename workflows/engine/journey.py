@@ -91,11 +91,14 @@ class Journey:
 
     def _park(self, wait: WaitFacts) -> None:
         run = self.run
-        context = {
+        context: dict[str, Any] = {
             "signals": sorted({rule.name for rule in wait.rules}),
             "due_at": wait.due_at and wait.due_at.isoformat(),
         }
-        self.move(RunState.WAITING, Cause.STEP, wait.step, Reason.WAIT_OPENED, context)
+        if wait.routes:
+            context["actors"] = list(wait.actors)
+        reason = Reason.APPROVAL_ASKED if wait.routes else Reason.WAIT_OPENED
+        self.move(RunState.WAITING, Cause.STEP, wait.step, reason, context)
         early = self.early_signal(wait, wait.look_back_from)
         self.decision.opened.append((wait, "signal" if early else ""))
         if early is None:

@@ -13,6 +13,7 @@ class Standing:
     state: str
     has_wait: bool = False
     is_unknown: bool = False  # nobody knows the outcome of its current step
+    has_approval: bool = False  # a decision is asked for
 
 
 def why_not(action: str, standing: Standing) -> str:
@@ -32,6 +33,12 @@ def _wake(standing: Standing) -> str:
     return "" if standing.has_wait else "The run does not wait."
 
 
+def _decide(standing: Standing) -> str:
+    if standing.state == RunState.PAUSED:
+        return "The run is paused; resume it first."
+    return "" if standing.has_approval else "The run does not wait for an approval."
+
+
 def _pause(standing: Standing) -> str:
     return "The run is paused already." if standing.state == RunState.PAUSED else ""
 
@@ -47,6 +54,8 @@ def _settle(standing: Standing) -> str:
 _RULES: Mapping[str, Callable[[Standing], str]] = {
     "cancel": _anytime,
     "wake": _wake,
+    "approve": _decide,
+    "reject": _decide,
     "pause": _pause,
     "resume": _resume,
     "settle": _settle,

@@ -69,6 +69,10 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.SIGNAL_REJECTED: lambda step, context: f"{_signal(context)} came and its condition was not met",
     Reason.WAIT_TIMED_OUT: lambda step, context: f"the time of the wait {quoted(step)} was up",
     Reason.WOKEN: lambda step, context: f"somebody ended the wait {quoted(step)} by hand",
+    Reason.APPROVAL_ASKED: lambda step, context: f"it came to the approval {quoted(step)}",
+    Reason.REMINDED: lambda step, context: f"nobody had decided {quoted(step)} yet, and a reminder was due",
+    Reason.APPROVED: lambda step, context: f"{context.get('actor') or 'somebody'} approved {quoted(step)}",
+    Reason.REJECTED: lambda step, context: f"{context.get('actor') or 'somebody'} rejected {quoted(step)}",
     Reason.LAST_STEP_DONE: lambda step, context: f"{quoted(step)} was the last step",
     Reason.RULE_COMPLETED: lambda step, context: f"a rule of {quoted(step)} completed it",
     Reason.RULE_STOPPED: lambda step, context: (

@@ -17,6 +17,8 @@ class NextOn(TextChoices):
 
     START = "start"
     SIGNAL = "signal"
+    DECISION = "decision"  # of an approval
+    REMINDER = "reminder"
     TIMER = "timer"
     ATTEMPT = "attempt"
     OUTCOME = "outcome"
@@ -29,7 +31,7 @@ class NextOn(TextChoices):
 class Next:
     """One thing that may happen, where it leads, and at what time if that is known.
 
-    `name` is the signal or the outcome; "" for an outcome means: any other.
+    `name` is the signal, the decision or the outcome; "" for an outcome means: any other.
     """
 
     on: NextOn
@@ -49,8 +51,18 @@ class AwaitedSignal:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitedApproval:
+    """A decision that ends the wait. `actors` may decide; empty: anybody. `remind_at` None: no reminder is to come."""
+
+    actors: tuple[str, ...]
+    on_approve: Then
+    on_reject: Then
+    remind_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """The open wait. `due_at` None: nothing but a signal ends it; `on_timeout` is then None, too."""
+    """The open wait. `due_at` None: no time ends it; `on_timeout` is then None, too. `approval` None: a plain wait."""
 
     step: str
     visit: int
@@ -58,6 +70,7 @@ class Waiting:
     signals: tuple[AwaitedSignal, ...]
     due_at: datetime | None
     on_timeout: Then | None
+    approval: AwaitedApproval | None = None
 
 
 @dataclass(frozen=True, slots=True)

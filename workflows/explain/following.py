@@ -5,8 +5,8 @@ from typing import Any
 
 from workflows.definitions.document import Step, Target
 from workflows.engine.permits import ACTIONS, Standing, why_not
-from workflows.explain.explanation import Action, AwaitedSignal, Next, NextOn, Then, Waiting
-from workflows.explain.picture import Picture
+from workflows.explain.explanation import Action, AwaitedApproval, AwaitedSignal, Next, NextOn, Then, Waiting
+from workflows.explain.picture import OpenWait, Picture
 from workflows.retry import RetryPolicy
 from workflows.states import TERMINAL, RunState
 
@@ -21,7 +21,14 @@ def waiting_for(picture: Picture) -> Waiting | None:
         for rule in wait.signals
     )
     on_timeout = then(picture, wait.on_timeout) if wait.due_at is not None else None
-    return Waiting(wait.step, wait.visit, wait.opened_at, signals, wait.due_at, on_timeout)
+    return Waiting(wait.step, wait.visit, wait.opened_at, signals, wait.due_at, on_timeout, _approval(picture, wait))
+
+
+def _approval(picture: Picture, wait: OpenWait) -> AwaitedApproval | None:
+    if not wait.routes:
+        return None
+    approve, reject = (then(picture, wait.routes[word]) for word in ("approve", "reject"))
+    return AwaitedApproval(tuple(wait.actors), approve, reject, wait.remind_at)
 
 
 def then(picture: Picture, declared: Any) -> Then:
@@ -50,8 +57,9 @@ def follows(picture: Picture) -> tuple[Next, ...]:
 
 def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
+    wait = picture.wait
     is_unknown = picture.work is not None and picture.work.status == "unknown"
-    standing = Standing(picture.run.state, picture.wait is not None, is_unknown)
+    standing = Standing(picture.run.state, wait is not None, is_unknown, wait is not None and bool(wait.routes))
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)
     return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)
 
@@ -74,6 +82,11 @@ def _of_wait(picture: Picture) -> Iterator[Next]:
         return
     for awaited in waiting.signals:
         yield Next(NextOn.SIGNAL, awaited.then, name=awaited.signal)
+    if waiting.approval is not None:
+        yield Next(NextOn.DECISION, waiting.approval.on_approve, name="approve")
+        yield Next(NextOn.DECISION, waiting.approval.on_reject, name="reject")
+        if waiting.approval.remind_at is not None:
+            yield Next(NextOn.REMINDER, {"step": waiting.step}, waiting.approval.remind_at)
     if waiting.on_timeout is not None:
         yield Next(NextOn.TIMER, waiting.on_timeout, waiting.due_at)
 

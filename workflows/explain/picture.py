@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ _RUN = """
 SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, r.status_context, r.step, r.visits,
        r.pending_signals, r.suspended_until, r.deadline_at, r.due_at, r.terminal_reason, r.engine_failures, r.seq,
        r.created_at, r.step_entered_at, r.finished_at,
-       w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout,
+       w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout, w.routes, w.actors, w.remind_at,
        s.status, s.attempts_made, s.lost_attempts, s.due_at,
        a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until
   FROM workflows_run r
@@ -76,6 +76,9 @@ class OpenWait:
     signals: Sequence[Mapping[str, Any]]
     due_at: datetime | None
     on_timeout: Any
+    routes: Mapping[str, Any] = field(default_factory=dict)  # of an approval
+    actors: Sequence[str] = ()
+    remind_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +159,9 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
     return Picture(
         run=run,
         version=documents(tenant_id, [run.definition_id])[run.definition_id],
-        wait=OpenWait(*row[19:25]) if row[19] is not None else None,
-        work=Work(*row[25:29]) if row[25] is not None else None,
-        last=Try(*row[29:]) if row[29] is not None else None,
+        wait=OpenWait(*row[19:28]) if row[19] is not None else None,
+        work=Work(*row[28:32]) if row[28] is not None else None,
+        last=Try(*row[32:]) if row[32] is not None else None,
         trace=_trace(tenant_id, run),
         now=now,
     )

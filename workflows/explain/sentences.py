@@ -92,6 +92,8 @@ def _waiting(picture: Picture) -> str:
     if wait is None:
         return f"Waiting at {quoted(run.step)}, and the wait itself is missing."
     names = [f"{rule['name']}{matched(rule.get('match'))}" for rule in wait.signals]
+    if wait.routes:
+        names.insert(0, f"the approval of {listed(wait.actors, 'or')}" if wait.actors else "anybody's approval")
     what = f" for {listed(names, 'or')}" if names else ""
     here = f"Waiting at {quoted(run.step)} since {instant(wait.opened_at, picture.now)}{what}"
     if wait.due_at is None:

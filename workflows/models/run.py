@@ -7,7 +7,7 @@ from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from workflows.models.definition import Definition
 from workflows.querysets import RunQuerySet
-from workflows.states import TERMINAL, Cause, Reason, RunState
+from workflows.states import TERMINAL, Cause, RunState, reasons
 
 
 class Run(TenantRow):
@@ -22,7 +22,7 @@ class Run(TenantRow):
     state = models.CharField(max_length=16, choices=RunState)
     step = models.CharField(max_length=64, blank=True, default="")
     visits = models.JSONField(default=dict)  # step key -> how often it was entered
-    status_reason = models.CharField(max_length=32, choices=Reason)
+    status_reason = models.CharField(max_length=32, choices=reasons)
     status_context = models.JSONField(default=dict)
     terminal_reason = models.CharField(max_length=64, blank=True, default="")
     revision = models.PositiveIntegerField(default=0)

@@ -6,7 +6,7 @@ from django.db import models
 from tenants.models.tenant import TenantRow
 from workflows.models.run import Run
 from workflows.querysets import TransitionQuerySet
-from workflows.states import Cause, Reason, RunState
+from workflows.states import Cause, RunState, reasons
 
 
 class Transition(TenantRow):
@@ -21,7 +21,7 @@ class Transition(TenantRow):
     cause_ref = models.CharField(max_length=200, blank=True, default="")
     from_state = models.CharField(max_length=16, choices=RunState, blank=True, default="")
     to_state = models.CharField(max_length=16, choices=RunState)
-    reason = models.CharField(max_length=32, choices=Reason)
+    reason = models.CharField(max_length=32, choices=reasons)
     context = models.JSONField(default=dict)
     prev_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)

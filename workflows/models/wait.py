@@ -13,6 +13,8 @@ class WaitOutcome(models.TextChoices):
     TIMEOUT = "timeout"
     OUTCOME = "outcome"  # a later outcome of an earlier step took the run elsewhere
     WOKEN = "woken"
+    APPROVED = "approved"
+    REJECTED = "rejected"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 
@@ -28,6 +30,11 @@ class Wait(TenantRow):
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
     on_timeout = models.JSONField(default=str)
+    routes = models.JSONField(default=dict, db_default={})  # of an approval: {approve: target, reject: target}
+    actors = models.JSONField(default=list, db_default=[])  # of an approval: who may decide; empty: anybody
+    remind_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=200, blank=True, default="", db_default="")
+    decision_sha = models.BinaryField(max_length=32, null=True)  # the comment and metadata, in their own payload
     outcome = models.CharField(max_length=16, choices=WaitOutcome, blank=True, default="")
     closed_at = models.DateTimeField(null=True)
 

@@ -6,8 +6,9 @@ import structlog
 from django.db import OperationalError
 
 from tenants.scope import tenant_scope
-from workflows.engine.events import Begin, DeadlinePassed, Event, ResumeAsked, TimerFired
+from workflows.engine.events import Begin, DeadlinePassed, Event, ReminderDue, ResumeAsked, TimerFired
 from workflows.services.look_back import look_back
+from workflows.services.reminders import send_reminders
 from workflows.states import Cause, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
@@ -70,9 +71,12 @@ def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | Non
         batch = RunBatch.lock(tenant_id, due, now=now)
         beginning = [run for run in batch.runs.values() if run.facts.state == RunState.PENDING]
         look_back(batch, beginning)
+        reminded = []
         for run in list(batch.runs.values()):
-            batch.apply(run.id, _event(run, batch.now))
+            decision = batch.apply(run.id, _event(run, batch.now))
+            reminded += [(run, wait) for wait in decision.reminded]
         batch.flush()
+        send_reminders(tenant_id, reminded)
         return len(due)
 
 
@@ -86,4 +90,7 @@ def _event(run: LockedRun, now: datetime) -> Event:
         return DeadlinePassed()
     if facts.state == RunState.PAUSED:
         return ResumeAsked(Cause.TIMER, "suspended_until")
-    return Begin() if facts.state == RunState.PENDING else TimerFired()
+    if facts.state == RunState.PENDING:
+        return Begin()
+    timer = facts.wait.due_at if facts.wait else None
+    return ReminderDue() if timer is None or timer > now else TimerFired()

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
@@ -65,7 +64,7 @@ def cancel_runs(
     Work that no worker has claimed is not done any more; an attempt in flight is named, because it may still arrive.
     Raises `RunNotFound` and `RevisionMismatch`, and then nothing was written.
     """
-    return control(tenant_id, public_ids, "cancel", partial(CancelAsked, cause, cause_ref, reason), expected)
+    return control(tenant_id, public_ids, "cancel", lambda _: CancelAsked(cause, cause_ref, reason), expected)
 
 
 def wake_runs(
@@ -78,7 +77,7 @@ def wake_runs(
     expected: Revisions | None = None,
 ) -> list[ControlVerdict]:
     """End the open waits as though their time had come. A run that does not wait is refused and left as it is."""
-    return control(tenant_id, public_ids, "wake", partial(WakeAsked, cause, cause_ref, reason), expected)
+    return control(tenant_id, public_ids, "wake", lambda _: WakeAsked(cause, cause_ref, reason), expected)
 
 
 def pause_runs(
@@ -99,7 +98,7 @@ def pause_runs(
     with tenant_scope(tenant_id) as scope:
         if until is not None and (until.tzinfo is None or until <= scope.now):
             raise Invalid("The pause is not valid.", [fault("/until", "bad_time", "A time to come, with its offset.")])
-        return control(tenant_id, public_ids, "pause", partial(PauseAsked, cause, cause_ref, reason, until), expected)
+        return control(tenant_id, public_ids, "pause", lambda _: PauseAsked(cause, cause_ref, reason, until), expected)
 
 
 def resume_runs(
@@ -115,33 +114,42 @@ def resume_runs(
     with tenant_scope(tenant_id):
         nudge_after_commit("engine", tenant_id)
         nudge_after_commit("work", tenant_id)
-        return control(tenant_id, public_ids, "resume", partial(ResumeAsked, cause, cause_ref, reason), expected)
+        return control(tenant_id, public_ids, "resume", lambda _: ResumeAsked(cause, cause_ref, reason), expected)
 
 
 def control(
     tenant_id: int,
     public_ids: Sequence[uuid.UUID],
     action: str,
-    event: Callable[[], Event],
+    event: Callable[[Sequence[int]], Event],
     expected: Revisions | None = None,
+    refuse: Callable[[LockedRun], str] = lambda run: "",
 ) -> list[ControlVerdict]:
-    """Lock the runs, let the event happen to each, write. A run that the event does not move is refused, saying why."""
+    """Lock the runs, let the event happen to those that may have it, write. The others are refused, saying why.
+
+    `refuse` may know more reasons; `event` makes the event, given the ids of the runs that it will move.
+    """
     with tenant_scope(tenant_id):
         ids = run_ids(tenant_id=tenant_id, public_ids=public_ids)
         batch = RunBatch.lock(tenant_id, ids)
-        check_revisions(batch, ids, expected or {})
-        refusals = {id_: why_not(action, standing(run)) for id_, run in batch.runs.items()}
-        moved = {id_ for id_ in batch.runs if batch.apply(id_, event()).moves}
-        batch.flush()
-        return verdicts(batch, ids, moved, refusals)
+        _check_revisions(batch, ids, expected or {})
+        refusals = {id_: why_not(action, _standing(run)) or refuse(run) for id_, run in batch.runs.items()}
+        willing = [id_ for id_, refusal in refusals.items() if not refusal]
+        if willing:
+            asked = event(willing)
+            for id_ in willing:
+                batch.apply(id_, asked)
+            batch.flush()
+        return _verdicts(batch, ids, refusals)
 
 
-def standing(run: LockedRun) -> Standing:
+def _standing(run: LockedRun) -> Standing:
     """What of a locked run decides what may be asked of it."""
-    return Standing(str(run.facts.state), run.facts.wait is not None)
+    wait = run.facts.wait
+    return Standing(str(run.facts.state), wait is not None, has_approval=wait is not None and bool(wait.routes))
 
 
-def check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:
+def _check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:
     """Raises `RevisionMismatch` when a run has moved on since the caller saw it."""
     for id_, public_id in ids.items():
         actual = batch.runs[id_].seq
@@ -150,9 +158,7 @@ def check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Rev
             raise RevisionMismatch(f"The run stands at revision {actual}, not {expected[public_id]}.", detail)
 
 
-def verdicts(
-    batch: RunBatch, ids: Mapping[int, uuid.UUID], moved: set[int], refusals: Mapping[int, str]
-) -> list[ControlVerdict]:
+def _verdicts(batch: RunBatch, ids: Mapping[int, uuid.UUID], refusals: Mapping[int, str]) -> list[ControlVerdict]:
     """What was done to each run, and which attempts are in flight now that it is done."""
     in_flight: dict[int, list[str]] = {}
     for run_id, step, number in fetch(_IN_FLIGHT, [batch.tenant_id, list(ids)]):
@@ -160,11 +166,11 @@ def verdicts(
     return [
         ControlVerdict(
             public_id,
-            "moved" if id_ in moved else "refused",
+            "refused" if refusals[id_] else "moved",
             str(batch.runs[id_].facts.state),
             batch.runs[id_].seq,
             tuple(in_flight.get(id_, ())),
-            "" if id_ in moved else refusals[id_],
+            refusals[id_],
         )
         for id_, public_id in ids.items()
     ]

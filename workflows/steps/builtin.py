@@ -1,11 +1,12 @@
 """The step kinds that come with the engine."""
 
+from workflows.steps.approval import Approval
 from workflows.steps.branch import Branch
 from workflows.steps.registry import register
 from workflows.steps.wait import Wait
 
 
 def register_all() -> None:
-    """Register wait and branch."""
-    for kind in (Wait(), Branch()):
+    """Register wait, approval and branch."""
+    for kind in (Wait(), Approval(), Branch()):
         register(kind)

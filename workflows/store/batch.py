@@ -30,6 +30,7 @@ class Pending:
     transitions: list[tuple[Any, ...]] = field(default_factory=list)
     opened: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
     closed: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
+    reminded: list[int] = field(default_factory=list)  # waits
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
@@ -93,6 +94,7 @@ class RunBatch:
             if (move.from_state == RunState.PAUSED) != (move.to_state == RunState.PAUSED):
                 pending.held[run.id] = move.to_state == RunState.PAUSED
         pending.closed += [(run.id, wait, outcome) for wait, outcome in decision.closed]
+        pending.reminded += [wait.id for wait in decision.reminded if wait.id is not None]
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
         if run.facts.is_finished:
             pending.finished.append(run.id)

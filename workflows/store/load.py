@@ -24,7 +24,8 @@ SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CRO
 _CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
 _WAITS = """
 SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
-    SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout
+    SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes,
+           actors, remind_at
       FROM workflows_wait WHERE tenant_id = %s AND run_id = u.id AND closed_at IS NULL) w
 """
 _BUFFERED = """
@@ -106,16 +107,28 @@ def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -
 
 def _load_waits(tenant_id: int, runs: dict[int, LockedRun]) -> None:
     waiting = [run.id for run in runs.values() if run.facts.state in ("waiting", "paused")]
-    for run_id, wait_id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout in (
-        fetch(_WAITS, [waiting, tenant_id]) if waiting else ()
-    ):
-        rules = tuple(
-            BoundRule(rule["name"], rule.get("match"), rule.get("when"), Target.parse(rule.get("then")))
-            for rule in signals
-        )
-        runs[run_id].facts.wait = WaitFacts(
-            step, visit, rules, opened_at, due_at, Target.parse(on_timeout), look_back_from, wait_id
-        )
+    for run_id, *row in fetch(_WAITS, [waiting, tenant_id]) if waiting else ():
+        runs[run_id].facts.wait = _wait(row)
+
+
+def _wait(row: Sequence[Any]) -> WaitFacts:
+    wait_id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes, actors, remind_at = row
+    rules = tuple(
+        BoundRule(rule["name"], rule.get("match"), rule.get("when"), Target.parse(rule.get("then"))) for rule in signals
+    )
+    return WaitFacts(
+        step,
+        visit,
+        rules,
+        opened_at,
+        due_at,
+        Target.parse(on_timeout),
+        look_back_from,
+        wait_id,
+        {word: Target.parse(target) for word, target in routes.items()},
+        tuple(actors),
+        remind_at,
+    )
 
 
 def _load_buffered(tenant_id: int, holders: list[LockedRun], runs: dict[int, LockedRun]) -> None:

@@ -51,6 +51,9 @@ OPENED_WAIT = {
     "opened_at": "timestamptz",
     "due_at": "timestamptz",
     "on_timeout": "jsonb",
+    "routes": "jsonb",
+    "actors": "jsonb",
+    "remind_at": "timestamptz",
     "outcome": "text",
     "closed_at": "timestamptz",
 }
@@ -121,8 +124,11 @@ def next_clock(run: LockedRun) -> datetime | None:
         return None
     if facts.state == "pending":
         return facts.begins_at
-    timer = facts.wait.due_at if facts.wait else None
-    clocks = [facts.deadline_at, facts.suspended_until if facts.state == "paused" else timer]
+    clocks = [facts.deadline_at]
+    if facts.state == "paused":
+        clocks.append(facts.suspended_until)
+    elif facts.wait is not None:
+        clocks += [facts.wait.due_at, facts.wait.remind_at]
     return min((clock for clock in clocks if clock is not None), default=None)
 
 
@@ -137,6 +143,9 @@ def opened_wait(run_id: int, wait: WaitFacts, outcome: str, now: datetime) -> tu
         wait.opened_at,
         wait.due_at,
         dumps(wait.on_timeout.as_declared()),
+        dumps({word: target.as_declared() for word, target in wait.routes.items()}),
+        dumps(wait.actors),
+        wait.remind_at,
         outcome,
         now if outcome else None,
     )

@@ -32,6 +32,7 @@ _VERDICTS = insert(
     "verdict = excluded.verdict, reason = excluded.reason, context = excluded.context, "
     "decided_at = excluded.decided_at",
 )
+_REMINDED = "UPDATE workflows_wait SET remind_at = NULL WHERE tenant_id = %s AND id = ANY(%s)"
 _SETTLED = {"id": "bigint", "outcome": "text", "finished_at": "timestamptz"}
 _SETTLE_STEP_RUNS = update("workflows_steprun", _SETTLED, "status = 'succeeded', due_at = NULL")
 # What a finished run leaves behind: its listeners rest, its unused signals expire, its unclaimed work is not owed any
@@ -61,6 +62,8 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     closed = [(wait.id, outcome, now) for _, wait, outcome in pending.closed if wait.id is not None]
     if closed:
         execute(_CLOSE_WAITS, [*arrays(closed, rows.CLOSED_WAIT), tenant_id])
+    if pending.reminded:
+        execute(_REMINDED, [tenant_id, pending.reminded])
     if pending.opened:
         opened = [rows.opened_wait(run_id, wait, outcome, now) for run_id, wait, outcome in _last_words(pending)]
         execute(_OPEN_WAITS, [tenant_id, *arrays(opened, rows.OPENED_WAIT)])

@@ -1,0 +1,103 @@
+"""`runs cancel`, `wake`, `pause`, `resume`, `approve` and `reject`: control calls on runs named by id."""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from workflows.management.arguments import instant, public_id
+from workflows.management.verbs import Verb
+from workflows.services.approvals import Decision, approve_runs, reject_runs
+from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.states import Cause
+
+LONGEST_REASON = 64
+Control = Callable[..., list[ControlVerdict]]
+
+
+class ControlRuns(Verb):
+    """A control call with a reason."""
+
+    def __init__(self, name: str, help: str, control: Control) -> None:
+        self.name, self.help, self.control = name, help, control
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which runs, why, and who asks."""
+        parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+        add_reason(parser)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """A verdict for each run."""
+        return told(
+            self.control(tenant_id=tenant_id, public_ids=options["runs"], **by(options), **self.more(options)),
+        )
+
+    def more(self, options: dict[str, Any]) -> dict[str, Any]:
+        """What the service is told besides which runs and by whom."""
+        return {"reason": options["reason"]}
+
+
+class PauseRuns(ControlRuns):
+    """The control call that may end by itself."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Until when, too."""
+        super().arguments(parser)
+        parser.add_argument("--until", type=instant, metavar="TIME", help="When they go on by themselves.")
+
+    def more(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Until when, too."""
+        return {"reason": options["reason"], "until": options["until"]}
+
+
+class DecideRuns(ControlRuns):
+    """The control calls that say yes or no in somebody's name."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which runs, who decides, and what they say."""
+        parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+        parser.add_argument("--by", required=True, metavar="ACTOR", help="Who decides, in the words of the step.")
+        parser.add_argument("--comment", default="", help="Kept as a payload, apart from the trace.")
+        parser.add_argument("--metadata", type=json.loads, default={}, metavar="JSON")
+        parser.add_argument("--step", default="", help="The approval that is meant; another one is then refused.")
+
+    def more(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The decision."""
+        said = {name: options[name] for name in ("comment", "metadata", "step")}
+        return {"decision": Decision(actor=options["by"], **said)}
+
+
+def add_reason(parser: ArgumentParser) -> None:
+    """The options that say why, and who asks."""
+    help = f"At most {LONGEST_REASON} characters; the trace keeps it."
+    parser.add_argument("--reason", required=True, type=_reason, help=help)
+    parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
+
+
+def by(options: dict[str, Any]) -> dict[str, Any]:
+    """The cause that a service is told."""
+    return {"cause": Cause.OPERATOR, "cause_ref": options["by"] or "command line"}
+
+
+def told(verdicts: Iterable[ControlVerdict]) -> Iterator[str]:
+    """One line for each verdict."""
+    for one in verdicts:
+        in_flight = f", in flight: {', '.join(one.in_flight)}" if one.in_flight else ""
+        why = f" ({one.why})" if one.why else ""
+        yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{why}"
+
+
+def _reason(text: str) -> str:
+    if len(text) > LONGEST_REASON:
+        raise ArgumentTypeError(f"it has more than {LONGEST_REASON} characters")
+    return text
+
+
+CONTROLS = (
+    ControlRuns("cancel", "End runs.", cancel_runs),
+    ControlRuns("wake", "End the open waits of runs, as though their time had come.", wake_runs),
+    PauseRuns("pause", "Hold runs where they stand.", pause_runs),
+    ControlRuns("resume", "Let paused runs go on.", resume_runs),
+    DecideRuns("approve", "Say yes to the open approvals of runs.", approve_runs),
+    DecideRuns("reject", "Say no to the open approvals of runs.", reject_runs),
+)

@@ -1,0 +1,63 @@
+"""`runs start` and `runs list`."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+from tenants.scope import tenant_scope
+from workflows.management.verbs import Verb
+from workflows.models import Run
+from workflows.services.start import NewRun, start_runs
+from workflows.states import Cause, RunState
+
+
+class StartRuns(Verb):
+    """Starts a run for each subject and writes their ids."""
+
+    name, help = "start", "Start a run for each subject."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """What the runs start with."""
+        parser.add_argument("workflow", metavar="KEY", help="The key of a published definition.")
+        parser.add_argument("subjects", nargs="+", metavar="SUBJECT")
+        parser.add_argument(
+            "--correlation", action="append", default=[], metavar="NAME=VALUE", help="Any number of them."
+        )
+        parser.add_argument(
+            "--data", type=json.loads, default={}, metavar="JSON", help="What templates and conditions see."
+        )
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """The id of each run."""
+        correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
+        runs = [
+            NewRun(subject, correlation, options["data"], cause=Cause.OPERATOR, cause_ref="command line")
+            for subject in options["subjects"]
+        ]
+        for started in start_runs(tenant_id=tenant_id, definition_key=options["workflow"], runs=runs):
+            yield str(started.public_id)
+
+
+class ListRuns(Verb):
+    """Lists runs."""
+
+    name, help = "list", "List runs, newest first."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which runs, and how many."""
+        parser.add_argument("--workflow", metavar="KEY")
+        parser.add_argument("--state", choices=RunState.values)
+        parser.add_argument("--subject")
+        parser.add_argument("--waiting-on", metavar="SIGNAL")
+        parser.add_argument("--limit", type=int, default=50)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """One line for each."""
+        asked = {"definition_key": options["workflow"], "state": options["state"], "subject": options["subject"]}
+        with tenant_scope(tenant_id):
+            rows = Run.objects.for_tenant(tenant_id).filter(**{name: value for name, value in asked.items() if value})
+            if options["waiting_on"]:
+                rows = rows.waiting_on(options["waiting_on"])
+            for run in rows.order_by("-id")[: options["limit"]]:
+                yield f"{run.public_id}  {run.state:<9}  {run.definition_key}  {run.step or '-'}  {run.subject}"
