@@ -1,7 +1,7 @@
 """Definitions in files: check them, store them, fetch them, compare them."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
 from workflows.definitions.checksum import canonical_json
+from workflows.definitions.chimeway import from_chimeway
 from workflows.definitions.diff import Change, diff
 from workflows.definitions.files import find_files, load_file
 from workflows.definitions.validate import validate
@@ -19,12 +20,13 @@ from workflows.definitions.writer import write_yaml
 from workflows.services import definitions
 
 Loaded = list[tuple[Path, dict[str, Any]]]
+Reader = Callable[[Path], dict[str, Any]]
 
 
 class Command(BaseCommand):
     """Faults go to standard error as `file:path: message`, all of all files; then the exit code is 1."""
 
-    help = "Validate, push, pull and diff definitions kept as YAML or JSON files."
+    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files."
     requires_system_checks: list[str] = []  # `validate` works without a database
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,7 +35,12 @@ class Command(BaseCommand):
         pushed = verbs.add_parser("push", help="Store files as drafts, or publish them.")
         pulled = verbs.add_parser("pull", help="Write the stored definitions into a folder.")
         compared = verbs.add_parser("diff", help="Tell what pushing the files would change.")
-        for verb in (checked, pushed, compared):
+        imported = verbs.add_parser("import-chimeway", help="Turn Chimeway's workflow maps (JSON) into definitions.")
+        imported.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="Where to write them.")
+        imported.add_argument("--email-to", default="data.email", metavar="PATH", help="Where mail goes (data.email).")
+        imported.add_argument("--endpoint", default="default", metavar="KEY", help="Where webhooks go (default).")
+        imported.add_argument("--dry-run", action="store_true", help="Say what would be written, and write nothing.")
+        for verb in (checked, pushed, compared, imported):
             verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of files.")
         for verb in (pushed, pulled, compared):
             verb.add_argument("--tenant", required=True, metavar="SLUG")
@@ -44,7 +51,13 @@ class Command(BaseCommand):
             verb.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
 
     def handle(self, *, verb: str, **options: Any) -> None:
-        verbs = {"validate": self._validate, "push": self._push, "pull": self._pull, "diff": self._diff}
+        verbs = {
+            "validate": self._validate,
+            "push": self._push,
+            "pull": self._pull,
+            "diff": self._diff,
+            "import-chimeway": self._import,
+        }
         verbs[verb](options)
 
     def _validate(self, options: dict[str, Any]) -> None:
@@ -82,21 +95,32 @@ class Command(BaseCommand):
             for change in changes or ():
                 self.stdout.write(f"  {_sentence(change)}")
 
-    def _load(self, paths: list[Path], tenant: Tenant | None) -> Loaded:
+    def _import(self, options: dict[str, Any]) -> None:
+        def read(path: Path) -> dict[str, Any]:
+            return from_chimeway(load_file(path), email_to=options["email_to"], endpoint=options["endpoint"])
+
+        for path, document in self._load(options["paths"], None, read):
+            file = options["into"] / f"{document['key']}.yaml"
+            if not options["dry_run"]:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(write_yaml(document), encoding="utf-8")
+            self.stdout.write(f"{path}: {file}")
+
+    def _load(self, paths: list[Path], tenant: Tenant | None, read: Reader = load_file) -> Loaded:
         """The documents of all files, or CommandError after every fault of every file was told: all or nothing."""
         files = find_files(paths)
         loaded: Loaded = []
         for path in files:
-            loaded += [(path, document) for document in self._load_one(path, tenant)]
+            loaded += [(path, document) for document in self._load_one(path, tenant, read)]
         if len(loaded) < len(files):
             raise CommandError(f"{len(files) - len(loaded)} of {len(files)} files have faults.")
         if not files:
             raise CommandError("No YAML or JSON file found.")
         return loaded
 
-    def _load_one(self, path: Path, tenant: Tenant | None) -> Iterator[dict[str, Any]]:
+    def _load_one(self, path: Path, tenant: Tenant | None, read: Reader) -> Iterator[dict[str, Any]]:
         try:
-            document = load_file(path)
+            document = read(path)
             faults = _faults(document, tenant)
         except Invalid as error:
             faults = list(error.detail)  # type: ignore[arg-type]
