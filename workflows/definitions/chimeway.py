@@ -1,9 +1,9 @@
 """Workflow maps of Chimeway (Elixir), turned into definitions that behave as its guide says.
 
 Such a map is `{workflow_key, workflow_version, steps: [{step_key, step_order, channel, config: {progress: […]}}]}`. Its
-rules stand on the step before: `on_outcome` and `stop` judge the outcome of the delivery; `wait_until` waits
-rules stand on the step before: `on_outcome` and `stop` judge the outcome of the delivery; `wait_until` waits for
-`delay_seconds` after the delivery has converged and then goes to `to_step`, unless one of its `cancel_signals` comes; an
+rules stand on the step before: `on_outcome` and `stop` judge the outcome of the delivery; `wait_until` waits so many
+`delay_seconds` after the delivery has converged and then goes to `to_step`, unless one of its `cancel_signals` comes.
+An outcome without any rule completes the run. Source: guides/flows/multi-step-journeys.md of Chimeway 1.1.
 """
 
 from collections.abc import Iterator, Mapping
