@@ -15,9 +15,19 @@ from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.memory import Memory
 from chimeway_py.embedded.postgres import Postgres
 
+# What a management command has to share with the running service. The role that migrates is not among them.
+SETTINGS = (
+    *("DEBUG", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PAYLOAD_KEYS", "ALLOWED_HOSTS", "HTTPS", "STATIC_ROOT"),
+    *("DATABASE_URL", "BROKER_URL", "EMAIL_URL", "OUTBOUND_ALLOWED_NETWORKS"),
+)
+
 
 class AlreadyRunning(Exception):
     """Another demo runs in the same folder."""
+
+
+class NotRunning(Exception):
+    """No demo runs in the folder."""
 
 
 class Place:
@@ -47,6 +57,8 @@ class Place:
             _timed("Broker", self.broker.start)
         if self.mailbox:
             _timed("Mail server", self.mailbox.start)
+        settings = self.environment()
+        self.memory.keep("settings", {name: settings[name] for name in SETTINGS if name in settings})
 
     def stop(self) -> None:
         """Stop what is embedded. Stopping twice is harmless."""
@@ -73,6 +85,16 @@ class Place:
         if self.mailbox:
             ours["EMAIL_URL"] = self.mailbox.url
         return {**ours, **self.given}
+
+    def running_settings(self) -> dict[str, str]:
+        """Settings of the demo that runs here, which may have been started in another shell. Raises NotRunning."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.memory.reload()
+            return dict(self.memory.recall("settings", dict))
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        raise NotRunning(f"No demo runs in {self.home}. Start bin/demo, or set CHIMEWAY_HOME to the folder of yours.")
 
     def receiver_port(self) -> int:
         """The port of the receiver of webhooks, the same as last time if it is free."""

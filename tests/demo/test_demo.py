@@ -17,6 +17,7 @@ from tests.embedded.gone import children_of, ends
 from tests.migrated import ROOT
 from tests.plugin import Servers
 
+ROLE = "from django.db import connection; print(connection.settings_dict['USER'])"
 START = 90.0  # seconds that a start may take on a busy machine
 
 
@@ -55,9 +56,20 @@ class Demo:
             self.program.wait(60)
 
 
+def manage(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A management command on the demo of this environment, asked for from another folder, as `bin/manage` does."""
+    command, env = [sys.executable, "-m", "chimeway_py.demo.manage", *arguments], {**env, "PWD": env["CHIMEWAY_HOME"]}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.fixture
-def demo(open_folder: Path, servers: Servers) -> Iterator[Demo]:
-    given = {name: value for name, value in os.environ.items() if name not in servers.environment()}
+def given(servers: Servers) -> dict[str, str]:
+    """The environment of a reader, who has not set anything."""
+    return {name: value for name, value in os.environ.items() if name not in servers.environment()}
+
+
+@pytest.fixture
+def demo(open_folder: Path, given: dict[str, str]) -> Iterator[Demo]:
     demo = Demo(open_folder / "home", given)
     yield demo
     demo.stop()
@@ -81,6 +93,13 @@ def test_it_serves_survives_a_crash_of_its_parts_and_leaves_nothing(demo: Demo) 
     assert second.returncode == 1
     assert "already runs" in second.stderr
 
+    managed = manage(demo.env, "verify_trace", "--tenant", "acme")
+    assert managed.returncode == 0, managed.stderr
+    assert "Intact" in managed.stdout
+    assert "chimeway_app" in manage(demo.env, "shell", "-v0", "-c", ROLE).stdout, (
+        "it has no more rights than the service"
+    )
+
     everything = demo.everything()
     demo.stop()
     assert demo.program.returncode == 0
@@ -92,6 +111,20 @@ def test_it_serves_survives_a_crash_of_its_parts_and_leaves_nothing(demo: Demo) 
     demo.program.kill()
     demo.program.wait()
     assert [pid for pid in everything if not ends(pid, 20)] == [], "nothing outlives a demo that was killed"
+
+
+def test_a_command_says_when_no_demo_runs(open_folder: Path, given: dict[str, str]) -> None:
+    told = manage(
+        {**given, "CHIMEWAY_HOME": str(open_folder)},
+        "explain",
+        "--tenant",
+        "acme",
+        "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10",
+    )
+
+    assert told.returncode == 1
+    assert "No demo runs in" in told.stderr
+    assert "bin/demo" in told.stderr
 
 
 def test_a_taken_port_is_named(demo: Demo) -> None:
