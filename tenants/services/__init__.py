@@ -3,7 +3,14 @@
 from tenants.services.api_keys import IssuedKey, create_api_key, revoke_api_key, rotate_api_key
 from tenants.services.callers import Caller, find_caller
 from tenants.services.operators import Act, Operator, memberships_of_user, record_acts, set_role
-from tenants.services.tenants import add_membership, create_tenant, find_tenant, remove_membership, tenants_of_user
+from tenants.services.tenants import (
+    add_membership,
+    create_tenant,
+    find_tenant,
+    remove_membership,
+    tenant_list,
+    tenants_of_user,
+)
 
 __all__ = [
     "Act",
@@ -21,5 +28,6 @@ __all__ = [
     "revoke_api_key",
     "rotate_api_key",
     "set_role",
+    "tenant_list",
     "tenants_of_user",
 ]

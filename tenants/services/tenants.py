@@ -47,6 +47,13 @@ def find_tenant(slug: str) -> Tenant | None:
         return Tenant.objects.get(id=tenant_id)
 
 
+def tenant_list() -> list[tuple[int, str]]:
+    """(id, slug) of every tenant, by slug: for commands that go through all of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, slug FROM tenant_list()")
+        return cursor.fetchall()
+
+
 def add_membership(*, tenant_id: int, user_id: int) -> Membership:
     """Let an operator account see this tenant. Adding it again changes nothing."""
     with tenant_scope(tenant_id):

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
+from tenants.services import tenant_list
 from tests.journeys import GRACE, drain, publish, run_of, send, waiting_run
 from tests.trace.tampering import Found, Victim
 from workflows import verify
@@ -205,5 +206,34 @@ def test_the_command_names_run_and_seq_and_exits_with_1(victim: Victim) -> None:
         call_command(*arguments, "--run", str(victim.run.public_id), stdout=written, stderr=progress)
 
     assert failed.value.returncode == 1
-    assert written.getvalue().startswith(f"run {victim.run.public_id} seq 3: wrong_content.")
+    assert written.getvalue().startswith(f"{victim.tenant.slug}: run {victim.run.public_id} seq 3: wrong_content.")
     assert "1 runs, 5 transitions" in progress.getvalue()
+
+
+def test_without_a_tenant_the_command_covers_all_of_them(
+    victim: Victim, other_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = tenant_list()
+    assert {(victim.tenant.pk, victim.tenant.slug), (other_tenant.pk, other_tenant.slug)} <= set(every)
+    ours = [one for one in every if one[0] in (victim.tenant.pk, other_tenant.pk)]  # others' tests tamper, too
+    monkeypatch.setattr("workflows.management.commands.verify_trace.tenant_list", lambda: ours)
+
+    written = StringIO()
+    call_command("verify_trace", stdout=written, stderr=StringIO())
+    assert f"Intact: 2 runs and 8 transitions of {victim.tenant.slug}.\n" in written.getvalue()
+    assert f"Intact: 0 runs and 0 transitions of {other_tenant.slug}.\n" in written.getvalue()
+    assert written.getvalue().endswith("Intact: 2 tenants.\n")
+
+    victim.change(3, "cause_ref = 'forged'")
+    written = StringIO()
+    with pytest.raises(CommandError, match=f"1 fault in 2 runs and 8 transitions of {victim.tenant.slug}") as failed:
+        call_command("verify_trace", stdout=written, stderr=StringIO())
+
+    assert failed.value.returncode == 1
+    assert f"run {victim.run.public_id} seq 3" in written.getvalue()
+    assert f"of {other_tenant.slug}.\n" in written.getvalue(), "a fault of one does not end the tour"
+
+
+def test_a_run_without_its_tenant_is_refused(victim: Victim) -> None:
+    with pytest.raises(CommandError, match="--run needs --tenant"):
+        call_command("verify_trace", "--run", str(victim.run.public_id))

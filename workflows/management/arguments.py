@@ -5,9 +5,10 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 
 
-def add_tenant(parser: ArgumentParser) -> None:
-    """The option that says whose rows a command works on."""
-    parser.add_argument("--tenant", required=True, metavar="SLUG", help="Whose runs these are.")
+def add_tenant(parser: ArgumentParser, *, required: bool = True) -> None:
+    """The option that says whose rows a command works on; where it is not required, all tenants' by default."""
+    text = "Whose runs these are." if required else "Whose runs these are (default: all tenants)."
+    parser.add_argument("--tenant", required=required, metavar="SLUG", help=text)
 
 
 def public_id(text: str) -> uuid.UUID:

@@ -1,47 +1,72 @@
 """Prove traces: complete, unchanged, and folding to the state that is stored."""
 
+import uuid
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from tenants.management.commands.tenant import existing_tenant
+from tenants.services import tenant_list
 from workflows.errors import RunNotFound
 from workflows.explain.wording import counted
 from workflows.management.arguments import add_tenant, public_id
 from workflows.verify import verify_trace
 
 
+@dataclass(slots=True)
+class _Totals:
+    tenant: str
+    runs: int = 0
+    transitions: int = 0
+    faults: int = 0
+
+    def __str__(self) -> str:
+        return f"{counted(self.runs, 'run')} and {counted(self.transitions, 'transition')} of {self.tenant}"
+
+
 class Command(BaseCommand):
     help = (
-        "Verify the hash chain of traces and that folding them gives the stored state. Names run and seq of whatever "
-        "was tampered with, and then exits with 1. The service may be running meanwhile."
+        "Verify the hash chain of traces and that folding them gives the stored state, of one tenant or of all. Names "
+        "run and seq of whatever was tampered with, and then exits with 1. The service may be running meanwhile."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_tenant(parser)
+        add_tenant(parser, required=False)
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("--run", type=public_id, metavar="ID", help="Only this run.")
+        which.add_argument("--run", type=public_id, metavar="ID", help="Only this run of the tenant.")
         which.add_argument("--all", action="store_true", help="All runs of the tenant (the default).")
 
-    def handle(self, *, tenant: str, run: Any, **options: Any) -> None:
-        faults, seen = 0, (0, 0)
+    def handle(self, *, tenant: str | None, run: uuid.UUID | None, **options: Any) -> None:
+        if run is not None and tenant is None:
+            raise CommandError("--run needs --tenant.")
+        asked = tenant_list() if tenant is None else [(existing_tenant(tenant).pk, tenant)]
+        found = [self._verify(tenant_id, slug, run, options["verbosity"] > 0) for tenant_id, slug in asked]
+        tampered = [totals for totals in found if totals.faults]
+        if tampered:
+            told = "; ".join(f"{counted(totals.faults, 'fault')} in {totals}" for totals in tampered)
+            raise CommandError(f"{told}.")
+        if tenant is None:
+            self.stdout.write(f"Intact: {counted(len(found), 'tenant')}.")
+
+    def _verify(self, tenant_id: int, slug: str, run: uuid.UUID | None, shown: bool) -> _Totals:
+        """The totals of one tenant, whose faults and whose progress are written as they are found."""
+        totals = _Totals(slug)
 
         def progress(runs: int, transitions: int) -> None:
-            nonlocal seen
-            seen = runs, transitions
-            if options["verbosity"] > 0:
-                self.stderr.write(f"{runs} runs, {transitions} transitions", ending="\r")
+            totals.runs, totals.transitions = runs, transitions
+            if shown:
+                self.stderr.write(f"{slug}: {runs} runs, {transitions} transitions", ending="\r")
 
         try:
-            for fault in verify_trace(tenant_id=existing_tenant(tenant).pk, public_id=run, progress=progress):
-                faults += 1
-                self.stdout.write(f"run {fault.run} seq {fault.seq}: {fault.code}. {fault.message}")
+            for fault in verify_trace(tenant_id=tenant_id, public_id=run, progress=progress):
+                totals.faults += 1
+                self.stdout.write(f"{slug}: run {fault.run} seq {fault.seq}: {fault.code}. {fault.message}")
         except RunNotFound as error:
             raise CommandError(error.message) from error
-        if options["verbosity"] > 0:
+        if shown:
             self.stderr.write("")
-        counts = f"{counted(seen[0], 'run')} and {counted(seen[1], 'transition')} of {tenant}"
-        if faults:
-            raise CommandError(f"{counted(faults, 'fault')} in {counts}.")
-        self.stdout.write(f"Intact: {counts}.")
+        if not totals.faults:
+            self.stdout.write(f"Intact: {totals}.")
+        return totals
