@@ -1,22 +1,19 @@
 """Pages by cursor: they neither skip nor repeat while rows are added, and cost the same at any depth."""
 
-import base64
-import binascii
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from chimeway_py.api.cursors import NotACursor, open_cursor, seal_cursor
 from chimeway_py.errors import Invalid, fault
 
 if TYPE_CHECKING:  # REST framework loads this module while it loads its views
     from rest_framework.views import APIView
 
 PAGE, MAX_PAGE = 50, 200
-INT64_MAX = 2**63 - 1
 
 
 class CursorPages(BasePagination):
@@ -31,11 +28,13 @@ class CursorPages(BasePagination):
         check_query(request, getattr(view, "filters", ()))
         order = getattr(view, "page_by", "-id")
         column, newest_first = order.removeprefix("-"), order.startswith("-")
-        limit, after = read_limit(request), read_cursor(request, order)
+        this_list = f"{order} {request.path}"
+        limit, after = read_limit(request), read_cursor(request, this_list)
         if after is not None:
             queryset = queryset.filter(**{f"{column}__{'lt' if newest_first else 'gt'}": after})
         rows = list(queryset.order_by(order)[: limit + 1]) if limit else []
-        self.next_cursor = write_cursor(order, getattr(rows[limit - 1], column)) if len(rows) > limit else None
+        more = len(rows) > limit > 0
+        self.next_cursor = seal_cursor(getattr(rows[limit - 1], column), of=this_list) if more else None
         return rows[:limit]
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -92,21 +91,12 @@ def read_limit(request: Request) -> int:
     return int(text)
 
 
-def write_cursor(order: str, value: int) -> str:
-    """An opaque cursor: the order it belongs to and the last value given. It grants nothing, so it is not signed."""
-    return base64.urlsafe_b64encode(json.dumps([order, value]).encode()).decode().rstrip("=")
-
-
-def read_cursor(request: Request, order: str) -> int | None:
+def read_cursor(request: Request, of: str) -> int | None:
     """The value after which the page starts, or None for the first page. Raises `Invalid`."""
     text = request.query_params.get("cursor", "")
-    if not text:
-        return None
     try:
-        written: Sequence[Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        known_order, value = written
-        if known_order == order and type(value) is int and 0 <= value <= INT64_MAX:
-            return value
-    except (binascii.Error, ValueError, TypeError, RecursionError):
-        pass
-    raise Invalid("The query is not valid.", [fault("/cursor", "bad_cursor", "Not a cursor of this list.")])
+        return open_cursor(text, of=of) if text else None
+    except NotACursor:
+        raise Invalid(
+            "The query is not valid.", [fault("/cursor", "bad_cursor", "Not a cursor of this list.")]
+        ) from None
