@@ -151,6 +151,7 @@ CELERY_TASK_DEFAULT_QUEUE = "engine"
 CELERY_TASK_ROUTES = {
     "workflows.tasks.perform_work": {"queue": "work"},
     "workflows.tasks.sweep": {"queue": "sweep"},
+    "signals_app.tasks.collect_payloads": {"queue": "sweep"},
     "workflows.tasks.expire_signals": {"queue": "sweep"},
     "workflows.tasks.take_snapshots": {"queue": "sweep"},
     "workflows.tasks.run_engine": {"queue": "engine"},
@@ -175,6 +176,7 @@ if CELERY_BROKER_URL.startswith("amqp"):  # replicated by the broker; a lost nod
 SWEEP_EVERY = env.float("SWEEP_EVERY_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY},
+    "collect": {"task": "signals_app.tasks.collect_payloads", "schedule": 60.0},
     "expire_signals": {"task": "workflows.tasks.expire_signals", "schedule": 60.0},
     "take_snapshots": {"task": "workflows.tasks.take_snapshots", "schedule": 3600.0},
 }

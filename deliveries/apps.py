@@ -10,8 +10,11 @@ class DeliveriesConfig(AppConfig):
     verbose_name = "Deliveries"
 
     def ready(self) -> None:
-        """Plug the `deliver` step into workflows."""
+        """Plug the `deliver` step into workflows, and say where sealed values are kept."""
         from deliveries.steps.deliver import DeliverStep
+        from tenants.vault import columns
+        from tenants.vault.columns import SealedBytes, SealedSecrets
         from workflows.steps.registry import register
 
         register(DeliverStep())
+        columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))

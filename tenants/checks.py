@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from tenants.vault.master import known_masters
+
 _ROLE = """
 SELECT current_user, r.rolsuper OR r.rolbypassrls,
        EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace),
@@ -27,6 +29,20 @@ def check_app_role(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     if not databases or "default" not in databases:
         return []
     return role_faults()
+
+
+@register(Tags.database)
+def check_master_keys(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Every master key that wrapped a tenant's key must be among PAYLOAD_KEYS, or what it guards cannot be read."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT * FROM master_keys_in_use()")
+        lacking = {name for (name,) in cursor.fetchall()} - set(known_masters())
+    return [
+        Error(f"PAYLOAD_KEYS lacks the master key {name}.", hint="Add it after the first.", id="tenants.E004")
+        for name in sorted(lacking)
+    ]
 
 
 def role_faults() -> list[CheckMessage]:

@@ -11,9 +11,12 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the built-in step kinds known, and answer for verdicts where signals are shown."""
+        from signals_app.services.payload_names import register_name
         from signals_app.verdict_reader import register_verdict_reader
         from workflows.explain.signal import read_verdicts
         from workflows.steps import builtin
 
         builtin.register_all()
         register_verdict_reader(read_verdicts)
+        register_name("workflows_run", "data_sha")
+        register_name("workflows_wait", "decision_sha")

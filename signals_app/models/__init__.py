@@ -1,8 +1,9 @@
 """Rows of signals."""
 
+from signals_app.models.collection import Collection
 from signals_app.models.payload import Payload
 from signals_app.models.signal import Signal
 from signals_app.models.signal_key import SignalKey
 from signals_app.models.source import Scheme, SignalSource
 
-__all__ = ["Payload", "Scheme", "Signal", "SignalKey", "SignalSource"]
+__all__ = ["Collection", "Payload", "Scheme", "Signal", "SignalKey", "SignalSource"]

@@ -53,6 +53,11 @@ class Signal(TenantRow):
             ),
             models.Index(fields=["tenant", "name", "id"], name="signal_by_name"),
             models.Index(fields=["tenant", "subject", "id"], name="signal_by_subject"),
+            models.Index(  # whether anything names a payload: asked before it is collected
+                fields=["tenant", "payload_sha"],
+                name="signal_payload",
+                condition=models.Q(payload_sha__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

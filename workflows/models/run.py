@@ -68,6 +68,9 @@ class Run(TenantRow):
             models.Index(fields=["tenant", "due_at"], condition=models.Q(due_at__isnull=False), name="run_due"),
             models.Index(fields=["tenant", "state", "id"], name="run_state"),
             models.Index(fields=["tenant", "subject", "id"], name="run_subject"),
+            models.Index(  # whether anything names a payload: asked before it is collected
+                fields=["tenant", "data_sha"], condition=models.Q(data_sha__isnull=False), name="run_data"
+            ),
             # what operators look at first; almost no run is in these two
             models.Index(fields=["tenant", "finished_at"], condition=models.Q(state="failed"), name="run_failed"),
             models.Index(fields=["tenant"], condition=models.Q(engine_failures__gt=0), name="run_engine_fails"),

@@ -45,6 +45,13 @@ class Wait(TenantRow):
                 fields=["tenant", "run"], condition=models.Q(closed_at__isnull=True), name="wait_one_open"
             ),
         ]
+        indexes = [
+            models.Index(  # whether anything names a payload: asked before it is collected
+                fields=["tenant", "decision_sha"],
+                condition=models.Q(decision_sha__isnull=False),
+                name="wait_decision",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.step} ({self.outcome or 'open'})"
