@@ -14,9 +14,11 @@ class WorkflowsConfig(AppConfig):
         from signals_app.services.payload_names import register_name
         from signals_app.verdict_reader import register_verdict_reader
         from workflows.explain.signal import read_verdicts
+        from workflows.history import own_parts
         from workflows.steps import builtin
 
         builtin.register_all()
+        own_parts.register_all()
         register_verdict_reader(read_verdicts)
         register_name("workflows_run", "data_sha")
         register_name("workflows_wait", "decision_sha")

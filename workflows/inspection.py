@@ -1,6 +1,6 @@
 """Inspecting one trace, line by line, with nothing kept but the line before: pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,7 @@ class StoredRun:
     seq: int
     revision: int
     chain_head: bytes
+    origins: Sequence[tuple[int, int]] = ()  # (tenant, seq): lines up to this seq were written by this tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,11 @@ class Inspection:
     def _digest(self, line: TraceLine, prev: bytes) -> bytes:
         content = {name: getattr(line, name) for name in TraceLine.__slots__ if name not in ("prev_hash", "hash")}
         content["delivery"] = str(line.delivery) if line.delivery else None
-        return digest(prev=prev, tenant_id=self.tenant_id, run=str(self.run.public_id), **content)
+        return digest(prev=prev, tenant_id=self._writer(line.seq), run=str(self.run.public_id), **content)
+
+    def _writer(self, seq: int) -> int:
+        """The tenant that a line was hashed under: an imported run had another before."""
+        return next((tenant for tenant, last in self.run.origins if seq <= last), self.tenant_id)
 
     def _fault(self, seq: int, code: FaultCode, message: str) -> None:
         self.faults.append(Fault(str(self.run.public_id), seq, code, message))

@@ -9,6 +9,7 @@ from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
 from tests.journeys import drain, run_of, send, waiting_run
 from tests.trace.tampering import Victim
+from tests.workflows.conftest import probe  # noqa: F401  a fixture of these tests, too
 
 NAGGING: dict[str, Any] = {
     "key": "nagging",

@@ -1,8 +1,11 @@
-"""The whole trace of a run in REST: the state that it gives, and lines added to it."""
+"""The whole history of a run in REST: the state that it gives, all of it as lines, and lines added to it."""
 
 import uuid
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,8 +20,11 @@ from tenants.models.api_key import Scope
 from workflows.api.run_views import number_of
 from workflows.api.runs import TAG
 from workflows.history.append import LONGEST_NOTE, append_transition
+from workflows.history.exporting import export_run
 from workflows.history.rebuild import rebuild_run, state_at
 from workflows.states import Cause, RunState
+
+IN_MEMORY = 4 * 1024 * 1024  # bytes of an export; a longer one waits in a file
 
 
 class FoldedStateSerializer(serializers.Serializer[Any]):
@@ -50,6 +56,29 @@ class RebuiltSerializer(serializers.Serializer[Any]):
     differences = DifferenceSerializer(source="faults", many=True)
     lines = serializers.IntegerField(help_text="How many transitions were read.")
     snapshot = serializers.IntegerField(source="snapshot_seq", help_text="The line after which reading began.")
+
+
+class ExportRunView(TenantView):
+    """Everything there is of a run."""
+
+    scopes = {"GET": Scope.RUNS_READ}
+
+    @extend_schema(
+        operation_id="runs_export",
+        summary="A run, whole, as JSON lines",
+        tags=TAG,
+        responses=answers(None, 404) | {(200, "application/x-ndjson"): OpenApiTypes.STR},
+    )
+    def get(self, request: Request, public_id: uuid.UUID) -> Any:
+        """Its version, transitions, step runs, attempts, waits, signals, verdicts and deliveries; no payload values."""
+        check_query(request, ())
+        file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  the response closes it
+        for line in export_run(tenant_id=self.tenant_id, public_id=public_id):
+            file.write(line.encode())
+        file.seek(0)
+        return FileResponse(
+            file, content_type="application/x-ndjson", filename=f"{public_id}.jsonl", as_attachment=True
+        )
 
 
 class NoteSerializer(serializers.Serializer[Any]):

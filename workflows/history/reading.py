@@ -12,7 +12,7 @@ LINES = 500  # transitions in one statement
 
 RUN_COLUMNS = (
     "public_id, state, step, visits, status_reason, status_context, terminal_reason, pending_signals, seq, revision, "
-    "chain_head"
+    "chain_head, origins"
 )
 LINE_COLUMNS = (
     "seq, step, visit, delivery, cause, cause_ref, from_state, to_state, reason, context, occurred_at, prev_hash, hash"

@@ -44,6 +44,8 @@ class Run(TenantRow):
     deadline_at = models.DateTimeField(null=True)
     suspended_until = models.DateTimeField(null=True)
     engine_failures = models.PositiveSmallIntegerField(default=0)
+    # of an imported run: [[number of a tenant, seq], …]: the lines up to this seq were hashed under that tenant
+    origins = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)

@@ -1,0 +1,17 @@
+"""Who wrote the first lines of an imported trace."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("workflows", "0010_approval"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="run",
+            name="origins",
+            field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list),
+        ),
+    ]
