@@ -25,7 +25,11 @@ from workflows.services.turn import work_turn
 from workflows.states import Cause
 from workflows.verify import verify_trace
 
-WORK = {"key": "work", "correlation": ["invoice_id"], "steps": [{"key": "go", "kind": "probe"}, GRACE["steps"][0] | {"key": "rest"}]}
+WORK = {
+    "key": "work",
+    "correlation": ["invoice_id"],
+    "steps": [{"key": "go", "kind": "probe"}, GRACE["steps"][0] | {"key": "rest"}],
+}
 EARLY = GRACE | {"key": "early"}
 
 

@@ -1,52 +1,64 @@
-"""The verbs of `manage.py runs` that read and write files: export a run, import it."""
+"""`runs export` and `runs import`: whole runs as JSON lines."""
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-from django.core.management.base import OutputWrapper
 
 from tenants.scope import tenant_scope
 from workflows.history.exporting import export_run
 from workflows.history.importing import import_run
 from workflows.management.arguments import public_id
+from workflows.management.verbs import Verb
 
 
-def add_file_verbs(verbs: Any) -> None:
-    """Add `export` and `import` to the verbs of a command."""
-    exported: ArgumentParser = verbs.add_parser("export", help="Write a run, whole, as JSON lines.")
-    exported.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
-    exported.add_argument("--payloads", action="store_true", help="With what it was started with and told.")
-    exported.add_argument("--out", type=Path, metavar="FILE", help="Instead of standard output.")
-    imported: ArgumentParser = verbs.add_parser("import", help="Bring in runs that were exported.")
-    imported.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Standard input if none is named.")
-    imported.add_argument("--live", action="store_true", help="Also runs that have not ended: they go on here.")
+class ExportRuns(Verb):
+    """Writes whole runs, one after the other."""
 
+    name, help = "export", "Write runs, whole, as JSON lines."
 
-def export_runs(tenant_id: int, options: dict[str, Any], stdout: OutputWrapper) -> None:
-    """Write the runs one after the other. Raises `RunNotFound`."""
-    file = options["out"].open("w", encoding="utf-8") if options["out"] else stdout
-    try:
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which runs, where to, and whether with payload values."""
+        parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+        parser.add_argument("--payloads", action="store_true", help="With what it was started with and told.")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="Instead of standard output.")
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """The lines of the exports; with a file, they go there."""
+        exported = self._exported(tenant_id, options)
+        if options["out"] is None:
+            yield from exported
+            return
+        with options["out"].open("w", encoding="utf-8") as file:
+            file.writelines(exported)
+        yield f"{options['out']}: {len(options['runs'])} exported"
+
+    def _exported(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         for run in options["runs"]:
             with tenant_scope(tenant_id):  # the run stands still until its last line is written
-                for line in export_run(tenant_id=tenant_id, public_id=run, payloads=options["payloads"]):
-                    file.write(line)
-    finally:
-        if options["out"]:
-            file.close()
+                yield from export_run(tenant_id=tenant_id, public_id=run, payloads=options["payloads"])
 
 
-def import_runs(tenant_id: int, options: dict[str, Any], stdout: OutputWrapper) -> None:
-    """Bring in every run of every file, each in a transaction of its own. Raises at the first that is refused."""
-    for lines in _exports(_lines(options["files"])):
-        imported = import_run(tenant_id=tenant_id, lines=lines, live=options["live"])
-        what = "imported" if imported.created else "is here already"
-        stdout.write(f"{imported.public_id}  {what}, {imported.transitions} transitions")
+class ImportRuns(Verb):
+    """Brings in every run of every file, each in a transaction of its own."""
+
+    name, help = "import", "Bring in runs that were exported."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which files, and whether runs may go on here."""
+        parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Standard input if none is named.")
+        parser.add_argument("--live", action="store_true", help="Also runs that have not ended: they go on here.")
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """What became of each; it ends at the first that is refused."""
+        for one in _exports(_read(options["files"])):
+            imported = import_run(tenant_id=tenant_id, lines=one, live=options["live"])
+            what = "imported" if imported.created else "is here already"
+            yield f"{imported.public_id}  {what}, {imported.transitions} transitions"
 
 
-def _lines(files: list[Path]) -> Iterator[str]:
+def _read(files: list[Path]) -> Iterator[str]:
     for file in files:
         with file.open(encoding="utf-8") as text:
             yield from text
@@ -54,7 +66,7 @@ def _lines(files: list[Path]) -> Iterator[str]:
         yield from sys.stdin
 
 
-def _exports(lines: Iterator[str]) -> Iterator[list[str]]:
+def _exports(lines: Iterable[str]) -> Iterator[list[str]]:
     """The lines of one run after the other; what follows the last end is an export without one."""
     one: list[str] = []
     for line in lines:
@@ -66,4 +78,4 @@ def _exports(lines: Iterator[str]) -> Iterator[list[str]]:
         yield one
 
 
-FILE_VERBS = {"export": export_runs, "import": import_runs}
+FILES = (ExportRuns(), ImportRuns())
