@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from workflows.definitions.document import Document, Step, Target
-from workflows.steps.registry import step_kind
+from workflows.steps.registry import kinds, step_kind
 
 Edges = Mapping[str, tuple[str, ...]]
 
@@ -20,10 +20,19 @@ def edges(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
 
 
 def targets(step: Step) -> Iterator[tuple[str, Target]]:
-    """Every jump of a step with the JSON Pointer of its place inside the step, `on_outcome` included."""
-    yield from step_kind(step.kind).targets(step.config)
+    """Every jump of a step with the JSON Pointer of its place inside the step, `on_outcome` included.
+
+    Of a kind that this process does not know, the jumps of its own are missing.
+    """
+    if step.kind in kinds():
+        yield from step_kind(step.kind).targets(step.config)
     for word, target in step.on_outcome.items():
         yield f"/on_outcome/{word}", target
+
+
+def falls_through(step: Step) -> bool:
+    """Whether the step may lead to the next one in order; one of an unknown kind may."""
+    return step.kind not in kinds() or step_kind(step.kind).falls_through(step.config)
 
 
 def reachable(graph: Edges, start: str) -> set[str]:
@@ -46,8 +55,10 @@ def restless_cycles(steps: Sequence[Step]) -> list[tuple[str, ...]]:
 
 
 def _after(steps: Sequence[Step], step: Step) -> tuple[str, ...]:
+    if step.kind not in kinds():  # where it leads only newer code can tell
+        return tuple(other.key for other in steps)
     jumps = [target for _, target in targets(step)]
-    if step_kind(step.kind).falls_through(step.config):
+    if falls_through(step):
         jumps.append(Target("next"))
     following = steps[step.position].key if step.position < len(steps) else None
     keys = (following if target.kind == "next" else target.step for target in jumps if target.kind in {"next", "goto"})

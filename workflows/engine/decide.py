@@ -29,6 +29,11 @@ def _begin(journey: Journey, event: events.Begin) -> None:
     journey.enter(journey.document.steps[0])
 
 
+def _enter_again(journey: Journey, event: events.EnterAgain) -> None:
+    if journey.run.state == RunState.ACTIVE and journey.run.status_reason == Reason.STEP_KIND_UNKNOWN:
+        journey.enter_again()
+
+
 def _signal(journey: Journey, event: events.SignalArrived) -> None:
     run, signal = journey.run, event.signal
     if run.is_finished:
@@ -127,6 +132,7 @@ def _cancel(journey: Journey, event: events.CancelAsked) -> None:
 
 _DECIDERS: dict[type[Any], Any] = {
     events.Begin: _begin,
+    events.EnterAgain: _enter_again,
     events.SignalArrived: _signal,
     events.TimerFired: _timer,
     events.WakeAsked: _wake,

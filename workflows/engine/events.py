@@ -25,6 +25,11 @@ class SignalArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterAgain:
+    """A run that stands before a step of an unknown kind is taken up by a worker that may know it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """The clock of the open wait has passed."""
 

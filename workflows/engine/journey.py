@@ -8,7 +8,7 @@ from workflows.definitions.document import Document, Step, Target
 from workflows.engine.facts import Decision, Go, Judged, Move, Owe, Owed, Park, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.matching import judge
 from workflows.states import NOTED, Cause, Reason, RunState, check_move
-from workflows.steps.registry import step_kind
+from workflows.steps.registry import kinds, step_kind
 
 
 class Journey:
@@ -51,10 +51,20 @@ class Journey:
                 self.end(RunState.COMPLETED, Cause.STEP, here.key, ended, "completed_by_rule")
 
     def enter(self, step: Step) -> None:
-        """Stand at a step and do what its kind says. Raises KeyError for a kind that this process does not know."""
+        """Stand at a step and do what its kind says. Before a kind that this process does not know, the run stays."""
         run = self.run
-        visit = run.visits.get(step.key, 0) + 1
-        run.step, run.visits = step.key, {**run.visits, step.key: visit}
+        run.step, run.visits = step.key, {**run.visits, step.key: run.visits.get(step.key, 0) + 1}
+        if step.kind in kinds():
+            self._come_in(step)
+        else:  # newer code has published it: what led here counts, and a newer worker goes on
+            self.move(RunState.ACTIVE, Cause.STEP, step.key, Reason.STEP_KIND_UNKNOWN, {"kind": step.kind})
+
+    def enter_again(self) -> None:
+        """Do what the kind of the current step says, which was unknown. Raises `UnknownStepKind` if it still is."""
+        self._come_in(self.document.by_key[self.run.step])
+
+    def _come_in(self, step: Step) -> None:
+        run, visit = self.run, self.run.visits[step.key]
         entered = step_kind(step.kind).enter(step, run, visit, self.now)
         run.step_entered_at = (
             self.now

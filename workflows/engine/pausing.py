@@ -14,6 +14,8 @@ def pause(journey: Journey, event: PauseAsked) -> None:
     if run.is_finished or run.state == RunState.PAUSED:
         return
     context: dict[str, Any] = {"was": str(run.state), "why": event.reason}
+    if run.status_reason == Reason.STEP_KIND_UNKNOWN:
+        context["kind"] = run.status_context["kind"]
     if event.until is not None:
         context["until"] = event.until.isoformat()
     if run.state == RunState.PENDING and run.begins_at is not None:
@@ -29,6 +31,9 @@ def resume(journey: Journey, event: ResumeAsked) -> None:
         return
     journey.move(RunState(status["was"]), event.cause, event.cause_ref, Reason.RESUMED, {"why": event.reason})
     run.suspended_until = None
+    if "kind" in status:
+        here = {"kind": status["kind"]}
+        journey.move(RunState.ACTIVE, Cause.STEP, run.step, Reason.STEP_KIND_UNKNOWN, here)
     _use_signal(journey)
     settle_held(journey, status)
 

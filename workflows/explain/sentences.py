@@ -49,6 +49,9 @@ def _pending(picture: Picture) -> str:
 
 def _active(picture: Picture) -> str:
     here = f"At {quoted(picture.run.step)} since {instant(picture.run.step_entered_at, picture.now)}"
+    if picture.run.status_reason == Reason.STEP_KIND_UNKNOWN:
+        kind = picture.run.status_context.get("kind")
+        return f"{here}: no running code knows the kind {quoted(str(kind))}; it goes on once a worker does."
     if picture.work is None:
         return f"{here}."
     told = _OF_WORK.get(picture.work.status, _owed)
@@ -150,7 +153,9 @@ def _remarks(picture: Picture) -> list[str]:
         remarks.append(f"{kept} kept for a later wait.")
     if run.engine_failures:
         again = f" and tries again at {instant(run.due_at, picture.now)}" if run.due_at else ""
-        remarks.append(f"The engine failed on this run {counted(run.engine_failures, 'time')}{again}.")
+        told = [line.context["error"] for line in picture.trace if line.reason == Reason.ENGINE_ERROR]
+        what = f" ({told[-1]})" if told else ""
+        remarks.append(f"The engine failed on this run {counted(run.engine_failures, 'time')}{what}{again}.")
     if run.state in _LIVE and run.deadline_at is not None:
         remarks.append(f"It expires at {instant(run.deadline_at, picture.now)}.")
     return remarks

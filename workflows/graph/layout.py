@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflows.definitions.document import Document, Step, Target
-from workflows.definitions.graph import targets
-from workflows.steps.registry import step_kind
+from workflows.definitions.graph import falls_through, targets
 
 END = "\0end"  # no step can have this key
 NODE_WIDTH, NODE_HEIGHT, EXIT_HEIGHT, GAP = 230, 46, 18, 30
@@ -90,7 +89,7 @@ def _exits(document: Document, step: Step) -> Iterator[Exit]:
     for pointer, target in targets(step):
         to = _leads_to(document, step, target)
         yield Exit(_label(step.config, pointer), to, _says(target, to))
-    if step_kind(step.kind).falls_through(step.config):
+    if falls_through(step):
         to = follower(document, step)
         yield Exit("otherwise" if step.on_outcome else "then", to, _says(Target("next"), to))
 

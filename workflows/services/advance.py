@@ -6,13 +6,14 @@ import structlog
 from django.db import OperationalError
 
 from tenants.scope import tenant_scope
-from workflows.engine.events import Begin, DeadlinePassed, Event, ReminderDue, ResumeAsked, TimerFired
+from workflows.engine.events import Begin, DeadlinePassed, EnterAgain, Event, ReminderDue, ResumeAsked, TimerFired
+from workflows.services.engine_failures import postpone
 from workflows.services.look_back import look_back
 from workflows.services.reminders import send_reminders
-from workflows.states import Cause, RunState
+from workflows.states import Cause, Reason, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
-from workflows.store.sql import execute, fetch
+from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +21,6 @@ BATCH = 200
 _CLAIM = """
 SELECT id FROM workflows_run WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) {one}
  ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-"""
-# A run that makes the engine fail comes back later and later; its neighbours go on. `explain` shows the count.
-_POSTPONE = """
-UPDATE workflows_run SET engine_failures = least(engine_failures + 1, 1000),
-    due_at = clock_timestamp() + make_interval(secs => least(600, power(2, least(engine_failures, 10))))
- WHERE tenant_id = %s AND id = %s AND due_at IS NOT NULL
 """
 
 
@@ -50,8 +45,7 @@ def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> i
         raise
     except Exception as error:
         log.exception("run_not_advanced", tenant_id=tenant_id, run_id=run_id, error=type(error).__name__)
-        with tenant_scope(tenant_id):
-            execute(_POSTPONE, [tenant_id, run_id])
+        postpone(tenant_id, run_id, error)
         return 1
 
 
@@ -92,5 +86,7 @@ def _event(run: LockedRun, now: datetime) -> Event:
         return ResumeAsked(Cause.TIMER, "suspended_until")
     if facts.state == RunState.PENDING:
         return Begin()
+    if facts.status_reason == Reason.STEP_KIND_UNKNOWN:
+        return EnterAgain()
     timer = facts.wait.due_at if facts.wait else None
     return ReminderDue() if timer is None or timer > now else TimerFired()

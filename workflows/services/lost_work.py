@@ -5,6 +5,7 @@ from typing import Any
 
 from tenants.scope import tenant_scope
 from workflows.engine.events import StepFailed
+from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.work import MOST_LOST_ATTEMPTS, tell_outcome
 from workflows.states import Reason
 from workflows.steps.base import UNKNOWN, WorkKind
@@ -68,6 +69,7 @@ def _quarantine(
         return
     abandon(batch.tenant_id, [(kind, id_)], batch.now)
     if not resend:
+        note_lost_attempts(batch, run_id, id_, rest[-1] + 1, rest[0])
         batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
 
 

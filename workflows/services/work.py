@@ -18,6 +18,7 @@ from workflows.errors import StaleAttempt
 from workflows.models.step_run import StepRunStatus
 from workflows.retry import RetryPolicy
 from workflows.services.documents import documents
+from workflows.services.lost_attempts import note_lost_attempts
 from workflows.states import Cause, Reason
 from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
@@ -122,6 +123,8 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
             stale = _stale(batch, claim, outcome)
         else:
             stale = None
+            if not claim.is_resend:
+                note_lost_attempts(batch, claim.run_id, claim.step_run_id, claim.attempt_number, claim.key)
             kind_of(claim).settle(claim, finish.outcome, finish.retry_at is None, batch.now)
             _tell_run(batch, claim, finish)
         batch.flush()

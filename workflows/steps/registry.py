@@ -8,6 +8,10 @@ from workflows.steps.base import StepKind
 _kinds: dict[str, StepKind] = {}
 
 
+class UnknownStepKind(KeyError):
+    """No app of this process registered a kind of this name; newer code may have."""
+
+
 def register(kind: StepKind) -> None:
     """Make `kind` known under its name. Registering the same class again is a no-op; another class is a ValueError."""
     known = _kinds.setdefault(kind.name, kind)
@@ -16,8 +20,11 @@ def register(kind: StepKind) -> None:
 
 
 def step_kind(name: str) -> StepKind:
-    """The kind registered under `name`. Raises KeyError when no app registered it."""
-    return _kinds[name]
+    """The kind registered under `name`. Raises `UnknownStepKind` when no app registered it."""
+    try:
+        return _kinds[name]
+    except KeyError:
+        raise UnknownStepKind(name) from None
 
 
 def kinds() -> Mapping[str, StepKind]:

@@ -127,6 +127,8 @@ def next_clock(run: LockedRun) -> datetime | None:
     clocks = [facts.deadline_at]
     if facts.state == "paused":
         clocks.append(facts.suspended_until)
+    elif facts.status_reason == "step_kind_unknown":
+        clocks.append(facts.step_entered_at)  # at once: by whoever knows the kind; the others put it off
     elif facts.wait is not None:
         clocks += [facts.wait.due_at, facts.wait.remind_at]
     return min((clock for clock in clocks if clock is not None), default=None)
