@@ -22,3 +22,4 @@ class WorkflowsConfig(AppConfig):
         register_verdict_reader(read_verdicts)
         register_name("workflows_run", "data_sha")
         register_name("workflows_wait", "decision_sha")
+        register_name("workflows_answer", "payload_sha")

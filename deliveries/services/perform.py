@@ -1,9 +1,7 @@
 """Sending one delivery: read what it needs in a short transaction, then render and send outside of any."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from chimeway_py.rendering import Rendered, TemplateFault, render_parts
 from deliveries.channels.base import Message, Undeliverable
@@ -11,12 +9,12 @@ from deliveries.channels.registry import channel
 from deliveries.models import Delivery
 from deliveries.states import OWED, DeliveryStatus
 from deliveries.wording import Wording, find_wording
-from signals_app.services import load_payloads
 from tenants.scope import tenant_scope
 from workflows.models import Run
 from workflows.services.documents import documents
 from workflows.steps.base import Claim, Outcome
 from workflows.steps.sources import Facts, facts_of
+from workflows.store.answers import data_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +89,10 @@ def _settled_before(delivery: Delivery) -> Outcome | None:
 
 
 def _facts(run: Run) -> Facts:
-    data: Mapping[str, Any] = {}
-    if run.data_sha is not None:
-        sha = bytes(run.data_sha)
-        data = load_payloads(run.tenant_id, [sha]).get(sha, {})
     return facts_of(
         run_public_id=str(run.public_id),
         subject=run.subject,
         correlation=run.correlation,
         definition_key=run.definition_key,
-        data=data,
+        data=data_of(run.tenant_id, run.pk, run.data_sha),
     )

@@ -8,12 +8,12 @@ from chimeway_py.nudges import nudge_after_commit
 from chimeway_py.text import is_storable
 from deliveries.models import Delivery
 from deliveries.services.plan import plan_deliveries
-from signals_app.services import load_payloads
 from tenants.scope import tenant_scope
 from workflows.models import Run, StepRun
 from workflows.models.step_run import StepRunStatus
 from workflows.services.documents import documents
 from workflows.steps.base import PlannedStep
+from workflows.store.answers import data_of
 
 
 class NotSettled(Conflict):
@@ -64,7 +64,6 @@ def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
 
 def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime) -> Delivery:
     document = documents(run.tenant_id, [run.definition_id])[run.definition_id].document
-    sha = bytes(run.data_sha) if run.data_sha is not None else b""
     planned = PlannedStep(
         step_run_id=step_run.pk,
         tenant_id=run.tenant_id,
@@ -73,7 +72,7 @@ def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime
         definition_key=run.definition_key,
         subject=run.subject,
         correlation=run.correlation,
-        data=load_payloads(run.tenant_id, [sha]).get(sha, {}) if sha else {},
+        data=data_of(run.tenant_id, run.pk, run.data_sha),
         step=document.by_key[old.step_key],
         visit=old.visit,
         key=step_run.key,

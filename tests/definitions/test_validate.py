@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.definitions.documents import GRACE, LAST, TELL, branch, document, json_values, wait
 from workflows.definitions.errors import InvalidDefinition
 from workflows.definitions.validate import MOST_FAULTS, require_valid, validate
+from workflows.steps.registry import kinds
 
 PAID = {"name": "invoice.paid"}
 TOO_LONG = "a" * 65
@@ -206,7 +207,10 @@ def test_all_faults_are_told_at_once() -> None:
     ("raw", "message"),
     [
         (document(start_onn={}), "There is no key `start_onn` here. Did you mean 'start_on'?"),
-        (document(TELL | {"kind": "delivr"}), "`kind` must be one of approval, branch, deliver, wait. Did you mean 'deliver'?"),
+        (
+            document(TELL | {"kind": "delivr"}),
+            f"`kind` must be one of {', '.join(sorted(kinds()))}. Did you mean 'deliver'?",
+        ),
         (document(wait(on_timeout={"goto": "grase"})), "There is no step 'grase'. Did you mean 'grace'?"),
         (document(key=3), "`key` must be 1 to 64 of the letters a-z, digits and _."),
         (

@@ -41,6 +41,7 @@ OBJECTS = {
     "approval": _object("$defs", "step_approval"),
     "branch": _object("$defs", "step_branch"),
     "deliver": _object("$defs", "step_deliver"),
+    "http": _object("$defs", "step_http"),
     "retry": _object("$defs", "step_deliver", "properties", "retry"),
 }
 

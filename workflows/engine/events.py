@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from workflows.engine.facts import SignalFacts
+from workflows.engine.facts import Answer, SignalFacts
 from workflows.states import Cause
 
 
@@ -49,6 +49,7 @@ class StepSettled:
     cause_ref: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     cause: Cause = Cause.STEP
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

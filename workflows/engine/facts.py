@@ -27,6 +27,19 @@ class SignalFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a step brought back. Traces keep the name and the address of the payload, never the value."""
+
+    name: str
+    payload: bytes
+    value: Mapping[str, Any]
+
+    def as_context(self) -> dict[str, Any]:
+        """What a transition says of it."""
+        return {"answer": {"name": self.name, "payload": self.payload.hex()}}
+
+
+@dataclass(frozen=True, slots=True)
 class BoundRule:
     """A signal rule of a wait with its match values filled in. `match` None means: the run's subject."""
 
@@ -159,4 +172,5 @@ class Decision:
     reminded: list[WaitFacts] = field(default_factory=list)  # still open, and told that they are
     owed: list[Owed] = field(default_factory=list)
     used: list[tuple[SignalFacts, Judged]] = field(default_factory=list)
+    answers: list[tuple[str, int, Answer]] = field(default_factory=list)  # with the step and the visit
     judged: Judged | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflows.engine.events import StepFailed, StepOwedAgain, StepSettled, StepUnknown
+from workflows.engine.facts import Answer
 from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
 
@@ -19,11 +20,14 @@ def settled(journey: Journey, event: StepSettled) -> None:
         return
     target = step.on_outcome.get(event.outcome)
     context = {"outcome": event.outcome} | dict(event.context)
+    if event.answer is not None:
+        _take(journey, event, event.answer)
+        context |= event.answer.as_context()
     if run.state == RunState.ACTIVE and _stands_at(journey, event):
         journey.note(event.cause, event.cause_ref, Reason.STEP_SETTLED, context)
         journey.follow(target, Reason.RULE_COMPLETED)
     elif run.state == RunState.PAUSED and (target is not None or _stands_at(journey, event)):
-        _hold(journey, event.cause_ref, _place(event) | {"outcome": event.outcome, "context": dict(event.context)})
+        _hold(journey, event.cause_ref, _place(event) | {"outcome": event.outcome, "context": context})
     elif target is not None and run.state == RunState.WAITING:
         journey.close_wait("outcome")
         journey.move(RunState.ACTIVE, event.cause, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
@@ -82,6 +86,12 @@ def _stands_at(journey: Journey, event: Told) -> bool:
 
 def _place(event: Told) -> dict[str, Any]:
     return {"step": event.step, "visit": event.visit, "ref": event.cause_ref}
+
+
+def _take(journey: Journey, event: StepSettled, answer: Answer) -> None:
+    """What the step brought back is part of the run's data from now on, also of a run that is paused."""
+    journey.run.data = {**(journey.run.data or {}), answer.name: answer.value}
+    journey.decision.answers.append((event.step, event.visit, answer))
 
 
 def _hold(journey: Journey, ref: str, told: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from signals_app.services.payloads import load_payloads
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from workflows.errors import RunNotFound
-from workflows.history.json_rows import as_json, columns_of, pages
+from workflows.history.json_rows import as_json, columns_of, pages, payload_columns
 from workflows.history.parts import Part, parts, rows_of
 from workflows.models import Definition, Run, Transition
 
@@ -48,7 +48,8 @@ def _entries(tenant_id: int, public_id: uuid.UUID, payloads: bool) -> Iterator[d
         yield _definition(tenant_id, run["definition_id"])
         signals = list(_signals(tenant_id, run["id"]))
         if payloads:
-            yield from _payloads(tenant_id, [run["data_sha"], *(signal["payload_sha"] for signal in signals)])
+            named = _named_by_parts(tenant_id, run["id"])
+            yield from _payloads(tenant_id, [run["data_sha"], *(signal["payload_sha"] for signal in signals), *named])
         yield {"kind": "run", "row": as_json(run)}
         for signal in signals:
             yield {"kind": "signal", "row": as_json(signal)}
@@ -89,6 +90,13 @@ def _payloads(tenant_id: int, addresses: list[Any]) -> Iterator[dict[str, Any]]:
     wanted = {bytes(address) for address in addresses if address is not None}
     for address, body in sorted(load_payloads(tenant_id, wanted).items()):
         yield {"kind": "payload", "address": address.hex(), "body": body}
+
+
+def _named_by_parts(tenant_id: int, run_id: int) -> Iterator[Any]:
+    """Where the payloads lie that rows of the parts name."""
+    for part in parts():
+        for column in payload_columns(part.model) if part.is_exported else ():
+            yield from rows_of(part, tenant_id, run_id).values_list(column, flat=True)
 
 
 def _rows(part: Part, tenant_id: int, run_id: int, payloads: bool) -> Iterator[dict[str, Any]]:

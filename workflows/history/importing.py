@@ -18,7 +18,7 @@ from signals_app.services.payloads import canonical, write_payloads
 from tenants.scope import Scope, tenant_scope
 from workflows.history.export_file import BadExport, Export, Row, read_export
 from workflows.history.foreign_definitions import definition_for
-from workflows.history.json_rows import from_json
+from workflows.history.json_rows import from_json, payload_columns
 from workflows.history.parts import Part, parts
 from workflows.history.rebuild import TraceBroken, rebuild_run
 from workflows.inspection import Inspection, StoredRun, TraceLine
@@ -98,6 +98,8 @@ def _check_end(export: Export, live: bool) -> None:
     if any(row["status"] in ("owed", "running") for row in export.rows.get("step_run", ())):
         raise ImportRefused("Work of the run is owed or in flight: wait until it is done, then export it again.")
     named = {row.get("payload_sha") for row in export.rows.get("signal", ())} | {export.run.get("data_sha")}
+    for part in parts():
+        named |= {row.get(name) for row in export.rows.get(part.kind, ()) for name in payload_columns(part.model)}
     if {bytes.fromhex(address) for address in named if address} - set(export.payloads):
         raise ImportRefused("The run is live and its payloads are not in the export.")
 
@@ -111,7 +113,7 @@ def _write(scope: Scope, tenant_id: int, export: Export) -> None:
     trace = [from_json(Transition, row | {"run_id": run.pk}) for row in export.rows["transition"]]
     Transition.objects.bulk_create(_without_ids(Transition, tenant_id, trace), batch_size=_BATCH)
     for part in parts():
-        _write_part(part, tenant_id, export, ids)
+        _write_part(part, tenant_id, export, ids, here)
 
 
 def _run(scope: Scope, tenant_id: int, export: Export, addresses: dict[bytes, bytes]) -> Run:
@@ -149,9 +151,10 @@ def _signals(scope: Scope, tenant_id: int, export: Export, addresses: dict[bytes
     return ids
 
 
-def _write_part(part: Part, tenant_id: int, export: Export, ids: Ids) -> None:
-    model = part.model
+def _write_part(part: Part, tenant_id: int, export: Export, ids: Ids, addresses: dict[bytes, bytes]) -> None:
+    model, named = part.model, payload_columns(part.model)
     rows = [from_json(model, row) for row in export.rows.get(part.kind, ())]
+    rows = [row | {column: addresses.get(row[column]) for column in named if row.get(column)} for row in rows]
     made = _without_ids(model, tenant_id, [_renamed(model, row, ids) for row in rows])
     for row, content in zip(made, export.contents.get(part.kind, ()), strict=True):
         if content is not None:

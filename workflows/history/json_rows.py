@@ -17,6 +17,11 @@ def columns_of(model: type[models.Model]) -> list[str]:
     return [field.attname for field in model._meta.concrete_fields if field.attname not in _OWN]
 
 
+def payload_columns(model: type[models.Model]) -> list[str]:
+    """The columns that name payloads: by convention those that end in `_sha`."""
+    return [name for name in columns_of(model) if name.endswith("_sha")]
+
+
 def pages(rows: models.QuerySet[Any], columns: Sequence[str]) -> Iterator[Row]:
     """These columns of every row, in the order of `id`, read `PAGE` at a time."""
     after = 0

@@ -1,5 +1,6 @@
 """The rows of the workflow engine, one noun per file."""
 
+from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
 from workflows.models.run import Run
 from workflows.models.signal_verdict import SignalVerdict
@@ -9,6 +10,7 @@ from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
 
 __all__ = [
+    "Answer",
     "Attempt",
     "AttemptStatus",
     "Definition",

@@ -13,9 +13,10 @@ _CACHE_SIZE = 2048
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """One version as the engine uses it. `needs_data`: some step reads the run's start data inside the engine.
+    """One version as the engine uses it. `needs_data`: some step reads the run's data inside the engine.
 
-    `conditioned` names the signals whose payload some condition looks into; `listened` those that any wait listens for.
+    `answers`: some step brings back what becomes part of that data. `conditioned` names the signals whose payload some
+    condition looks into; `listened` those that any wait listens for.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Loaded:
     needs_data: bool
     conditioned: frozenset[str]
     listened: frozenset[str]
+    answers: bool
 
 
 _cache: dict[tuple[int, int], Loaded] = {}
@@ -57,6 +59,7 @@ def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Load
         needs_data=any(step["kind"] != "wait" for step in raw["steps"]) or "data." in str(raw["steps"]),
         conditioned=frozenset(conditioned),
         listened=frozenset(rule["name"] for rule in rules),
+        answers=any("answer" in step for step in raw["steps"]),
     )
 
 

@@ -8,7 +8,7 @@ from workflows.engine.events import StepFailed
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.work import MOST_LOST_ATTEMPTS, tell_outcome
 from workflows.states import Reason
-from workflows.steps.base import UNKNOWN, WorkKind
+from workflows.steps.base import UNKNOWN, Outcome, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store.batch import RunBatch
 from workflows.store.sql import execute, fetch
@@ -59,7 +59,7 @@ def _end_unknown(
     if not resend and run_id in batch.runs:
         config = batch.runs[run_id].definition.document.by_key[step].config
         context = {"attempt": rest[-1], "error": "lease_expired"}
-        tell_outcome(batch, run_id, (config, visit), UNKNOWN, key, context)
+        tell_outcome(batch, run_id, (config, visit), Outcome(UNKNOWN), key, context)
 
 
 def _quarantine(

@@ -22,6 +22,7 @@ from workflows.services.lost_attempts import note_lost_attempts
 from workflows.states import Cause, Reason
 from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
+from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.sql import execute, fetch
 
@@ -174,21 +175,29 @@ def _tell_run(batch: RunBatch, claim: Claim, finish: Finish) -> None:
     if finish.outcome.error:
         context["error"] = finish.outcome.error
     if finish.retry_at is None:
-        tell_outcome(batch, claim.run_id, (claim.step, claim.visit), finish.outcome.word, claim.key, context)
+        tell_outcome(batch, claim.run_id, (claim.step, claim.visit), finish.outcome, claim.key, context)
     else:
         context |= {"outcome": finish.outcome.word, "retry_at": finish.retry_at.isoformat()}
         batch.note(claim.run_id, Cause.STEP, claim.key, Reason.RETRY_SCHEDULED, context)
 
 
 def tell_outcome(
-    batch: RunBatch, run_id: int, place: tuple[Mapping[str, Any], int], word: str, ref: str, context: Mapping[str, Any]
+    batch: RunBatch,
+    run_id: int,
+    place: tuple[Mapping[str, Any], int],
+    outcome: Outcome,
+    ref: str,
+    context: Mapping[str, Any],
 ) -> None:
     """Tell a run how a visit, given as (step, visit), ended. One that must not happen twice stops at `unknown`."""
     step, visit = place
-    if word == UNKNOWN and step.get("at_most_once") and UNKNOWN not in step.get("on_outcome", {}):
+    if outcome.word == UNKNOWN and step.get("at_most_once") and UNKNOWN not in step.get("on_outcome", {}):
         batch.apply(run_id, StepUnknown(step["key"], visit, ref, context))
-    else:
-        batch.apply(run_id, StepSettled(step["key"], visit, word, ref, context))
+        return
+    answer = None
+    if outcome.answer is not None and "answer" in step:
+        answer = store_answer(batch.tenant_id, step["answer"], outcome.answer)
+    batch.apply(run_id, StepSettled(step["key"], visit, outcome.word, ref, context, answer=answer))
 
 
 def status_after(word: str) -> StepRunStatus:

@@ -59,6 +59,7 @@ class Outcome:
     """How a piece of work ended. `error` and `context` hold structure (codes, names, digests), never payload values.
 
     `retry_after` is in seconds: the least time to leave before the next try, as the other side asked for it.
+    `answer` is what came back: stored as a payload, and part of the run's data under the step's `answer` from then on.
     `maybe_done`: the effect may have happened all the same, so a step that is `at_most_once` must not try again.
     """
 
@@ -68,6 +69,7 @@ class Outcome:
     retry_after: float | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     maybe_done: bool = False
+    answer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

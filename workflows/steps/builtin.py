@@ -2,11 +2,12 @@
 
 from workflows.steps.approval import Approval
 from workflows.steps.branch import Branch
+from workflows.steps.http import HttpStep
 from workflows.steps.registry import register
 from workflows.steps.wait import Wait
 
 
 def register_all() -> None:
-    """Register wait, approval and branch."""
-    for kind in (Wait(), Approval(), Branch()):
+    """Register wait, approval, branch and http."""
+    for kind in (Wait(), Approval(), Branch(), HttpStep()):
         register(kind)

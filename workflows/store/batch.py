@@ -11,7 +11,7 @@ from typing import Any
 from chimeway_py.nudges import nudge_after_commit
 from workflows.engine.decide import decide
 from workflows.engine.events import Event, StepSettled
-from workflows.engine.facts import Decision, Judged, Move, Owed, SignalFacts, WaitFacts
+from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
@@ -33,6 +33,7 @@ class Pending:
     reminded: list[int] = field(default_factory=list)  # waits
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
+    answers: list[tuple[int, str, int, Answer]] = field(default_factory=list)  # with the run, the step and the visit
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
 
 
@@ -93,6 +94,7 @@ class RunBatch:
             self._append(run, move)
             if (move.from_state == RunState.PAUSED) != (move.to_state == RunState.PAUSED):
                 pending.held[run.id] = move.to_state == RunState.PAUSED
+        pending.answers += [(run.id, *answered) for answered in decision.answers]
         pending.closed += [(run.id, wait, outcome) for wait, outcome in decision.closed]
         pending.reminded += [wait.id for wait in decision.reminded if wait.id is not None]
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]

@@ -9,6 +9,7 @@ from signals_app.services.payloads import load_payloads
 from workflows.definitions.document import Target
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
+from workflows.store.answers import Addresses, addresses_of, merged
 from workflows.store.sql import fetch
 
 # `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the
@@ -57,8 +58,11 @@ def lock_runs(
     if not rows:
         return {}, now
     loaded = documents(tenant_id, {row[2] for row in rows})
-    payloads = _payloads(tenant_id, rows, loaded)
+    answers = _answers(tenant_id, rows, loaded)
+    payloads = _payloads(tenant_id, rows, loaded, answers)
     runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone) for row in rows}
+    for run_id, addresses in answers.items():
+        runs[run_id].facts.data = merged(runs[run_id].facts.data, addresses, payloads)
     _load_waits(tenant_id, runs)
     _load_buffered(tenant_id, [run for run in runs.values() if run.facts.pending_signals], runs)
     return runs, now
@@ -69,8 +73,16 @@ def signal_facts(row: Sequence[Any], data: Any = None) -> SignalFacts:
     return SignalFacts(row[0], str(row[1]), row[2], row[3], row[4], row[5], data)
 
 
-def _payloads(tenant_id: int, rows: Sequence[tuple[Any, ...]], loaded: dict[int, Loaded]) -> dict[bytes, Any]:
+def _answers(tenant_id: int, rows: Sequence[tuple[Any, ...]], loaded: dict[int, Loaded]) -> Addresses:
+    answering = [row[0] for row in rows if loaded[row[2]].answers]
+    return addresses_of(tenant_id, answering) if answering else {}
+
+
+def _payloads(
+    tenant_id: int, rows: Sequence[tuple[Any, ...]], loaded: dict[int, Loaded], answers: Addresses
+) -> dict[bytes, Any]:
     wanted = {bytes(row[5]) for row in rows if row[5] is not None and loaded[row[2]].needs_data}
+    wanted |= {address for addresses in answers.values() for address in addresses.values()}
     return load_payloads(tenant_id, wanted) if wanted else {}
 
 

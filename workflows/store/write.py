@@ -12,6 +12,7 @@ from workflows.engine.facts import Owed, WaitFacts
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import kinds
 from workflows.store import rows
+from workflows.store.answers import write_answers
 from workflows.store.load import LockedRun
 from workflows.store.sql import arrays, execute, fetch, insert, update
 
@@ -68,6 +69,8 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
         opened = [rows.opened_wait(run_id, wait, outcome, now) for run_id, wait, outcome in _last_words(pending)]
         execute(_OPEN_WAITS, [tenant_id, *arrays(opened, rows.OPENED_WAIT)])
     write_transitions(tenant_id, pending.transitions)
+    if pending.answers:
+        write_answers(tenant_id, pending.answers, now)
     if pending.changed:
         changed = [rows.changed_run(run, now) for run in pending.changed.values()]
         execute(_CHANGE_RUNS, [*arrays(changed, rows.CHANGED_RUN), tenant_id])

@@ -1,0 +1,65 @@
+"""The answers of steps: where their payloads lie, and a run's data with them. Runs inside the caller's tenant scope."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from signals_app.services.payloads import canonical, load_payloads, write_payloads
+from workflows.engine.facts import Answer
+from workflows.store.sql import arrays, execute, fetch, insert
+
+_ANSWER = {
+    "run_id": "bigint",
+    "name": "text",
+    "step": "text",
+    "visit": "int",
+    "payload_sha": "bytea",
+    "answered_at": "timestamptz",
+}
+_WRITE = insert(
+    "workflows_answer",
+    _ANSWER,
+    "ON CONFLICT (tenant_id, run_id, name) DO UPDATE SET step = excluded.step, visit = excluded.visit, "
+    "payload_sha = excluded.payload_sha, answered_at = excluded.answered_at",
+)
+_READ = """
+SELECT run_id, name, payload_sha FROM workflows_answer
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND payload_sha IS NOT NULL
+"""
+
+Addresses = Mapping[int, Mapping[str, bytes]]
+"""By run id and name, where the payload of each answer lies."""
+
+
+def store_answer(tenant_id: int, name: str, value: Mapping[str, Any]) -> Answer:
+    """Write the payload of an answer; what the engine is told of it."""
+    text = canonical(dict(value))
+    return Answer(name, write_payloads(tenant_id=tenant_id, texts=[text])[text], value)
+
+
+def write_answers(tenant_id: int, answers: Sequence[tuple[int, str, int, Answer]], now: datetime) -> None:
+    """Note answers, given as (run id, step, visit, answer), whose payloads are written. The last of a name counts."""
+    last = {(run_id, one.name): (step, visit, one.payload, now) for run_id, step, visit, one in answers}
+    execute(_WRITE, [tenant_id, *arrays([(*name, *told) for name, told in last.items()], _ANSWER)])
+
+
+def addresses_of(tenant_id: int, run_ids: Iterable[int]) -> Addresses:
+    """Where the answers of these runs lie."""
+    found: dict[int, dict[str, bytes]] = {}
+    for run_id, name, payload in fetch(_READ, [tenant_id, list(run_ids)]):
+        found.setdefault(run_id, {})[name] = bytes(payload)
+    return found
+
+
+def merged(start: Any, answers: Mapping[str, bytes], payloads: Mapping[bytes, Any]) -> Any:
+    """The data of a run: what it started with, and under its name what each step answered."""
+    values = {name: payloads[address] for name, address in answers.items() if address in payloads}
+    return {**(start or {}), **values} if values else start
+
+
+def data_of(tenant_id: int, run_id: int, start: bytes | memoryview | None) -> Any:
+    """The data of one run whose start data lie at `start`, with its answers; an empty mapping when it has none."""
+    answers = addresses_of(tenant_id, [run_id]).get(run_id, {})
+    wanted = {*answers.values(), *([bytes(start)] if start is not None else [])}
+    payloads = load_payloads(tenant_id, wanted) if wanted else {}
+    return merged(payloads.get(bytes(start), {}) if start is not None else {}, answers, payloads)
