@@ -200,7 +200,14 @@ def test_all_faults_are_told_at_once() -> None:
     raw = document(TELL | {"on_outcome": {"bounced": {"goto": "x"}}}, wait(**{"for": "P1M"}), TELL, deadline="soon")
     raw["colour"] = "red"
 
-    assert {path for path, _ in found(raw)} == {"/colour", "/deadline", "/steps/1/for", "/steps/2/key"}
+    places = {"/colour", "/deadline", "/steps/0/on_outcome/bounced/goto", "/steps/1/for", "/steps/2/key"}
+    assert {path for path, _ in found(raw)} == places
+
+
+def test_a_target_cannot_be_judged_while_a_key_cannot_be_read() -> None:
+    raw = document(TELL | {"on_outcome": {"bounced": {"goto": "x"}}}, wait(key=7))
+
+    assert {path for path, _ in found(raw)} == {"/steps/1/key"}
 
 
 @pytest.mark.parametrize(
@@ -213,6 +220,11 @@ def test_all_faults_are_told_at_once() -> None:
         ),
         (document(wait(on_timeout={"goto": "grase"})), "There is no step 'grase'. Did you mean 'grace'?"),
         (document(key=3), "`key` must be 1 to 64 of the letters a-z, digits and _."),
+        (
+            document(wait(signals=[PAID | {"name": "Invoice Paid"}])),
+            "`name` must be a name such as invoice.paid: a-z, 0-9 and _, dots between its parts, "
+            "at most 100 characters.",
+        ),
         (
             document(wait(on_timeout="stop")),
             "`on_timeout` must be next, complete, {goto: <step key>} or {stop: <reason>}.",

@@ -58,7 +58,7 @@ def _closed(properties: Mapping[str, Any], required: list[str] | None = None) ->
     return closed | {"required": required} if required else closed
 
 
-_NAMES = {"type": "string", "pattern": CORRELATION_NAME, "description": "1 to 50 of a-z, 0-9 and _"}
+_NAMES = {"type": "string", "pattern": CORRELATION_NAME, "description": "1 to 50 of the letters a-z, digits and _"}
 _TEXT = {"type": "string", "maxLength": 32768}
 
 _TOP: dict[str, Any] = {
@@ -107,7 +107,7 @@ _DEFS: dict[str, Any] = {
         "type": "string",
         "pattern": r"^[a-z0-9_]+(\.[a-z0-9_]+)*$",
         "maxLength": 100,
-        "description": "names of a-z, 0-9 and _ joined by dots, for example invoice.paid, at most 100 characters",
+        "description": "a name such as invoice.paid: a-z, 0-9 and _, dots between its parts, at most 100 characters",
     },
     "path": {
         "type": "string",

@@ -90,6 +90,9 @@ def _steps_faults(
     for place, step in zip(places, raw["steps"], strict=True):
         if sound(place):
             yield from step_kind(step["kind"]).check(step, place, context)
+    if len(keys) == len(declared):
+        for position in (position for position, place in enumerate(places) if sound(place)):
+            yield from _target_faults(position, parse_steps({"steps": [raw["steps"][position]]})[0], keys)
     if keys and len(set(keys)) == len(declared) and all(map(sound, places)):
         yield from _graph_faults(parse_steps(raw))
 
@@ -101,14 +104,16 @@ def _repeated(keys: list[Any]) -> Iterator[Fault]:
             yield fault(f"/steps/{position}/key", "duplicate_key", f"Step {first} already has the key {key[:64]!r}.")
 
 
+def _target_faults(position: int, step: Step, known: list[str]) -> Iterator[Fault]:
+    for place, target in targets(step):
+        if target.kind == "goto" and target.step not in known:
+            hint = did_you_mean(target.step, known) or f" Steps: {', '.join(known[:10])}."
+            path = f"/steps/{position}{place}/goto"
+            yield fault(path, "unknown_target", f"There is no step {target.step!r}.{hint}")
+
+
 def _graph_faults(steps: tuple[Step, ...]) -> Iterator[Fault]:
     known = [step.key for step in steps]
-    for position, step in enumerate(steps):
-        for place, target in targets(step):
-            if target.kind == "goto" and target.step not in known:
-                hint = did_you_mean(target.step, known) or f" Steps: {', '.join(known[:10])}."
-                path = f"/steps/{position}{place}/goto"
-                yield fault(path, "unknown_target", f"There is no step {target.step!r}.{hint}")
     met = reachable(edges(steps), steps[0].key)
     for position, step in enumerate(steps):
         if step.key not in met:
