@@ -20,6 +20,7 @@ from tests.journeys import (
     waiting_run,
     waits_of,
 )
+from workflows.services import route
 from workflows.services.advance import advance_due
 
 
@@ -273,3 +274,56 @@ def test_two_tenants_with_the_same_words_do_not_meet(tenant: Tenant, other_tenan
 
     assert run_of(tenant, mine).state == "completed"
     assert run_of(other_tenant, theirs).state == "waiting"
+
+
+def test_a_run_on_an_older_version_is_judged_by_its_own_conditions(tenant: Tenant) -> None:
+    wait = GRACE["steps"][0]
+    rule = {**wait["signals"][0], "when": {"path": "signal.data.ok", "eq": True}}
+    first = {**GRACE, "steps": [{**wait, "signals": [rule]}]}
+    run_id = waiting_run(tenant, first)
+    publish(tenant, GRACE)  # the next version has no condition
+
+    paid(tenant, data={"ok": True})
+    drain(tenant)
+
+    assert run_of(tenant, run_id).state == "completed"
+
+
+def test_a_run_has_the_data_of_the_signal_that_started_it_whatever_its_rule_reads(tenant: Tenant) -> None:
+    step = {"key": "ask", "kind": "branch", "when": [{"if": {"path": "data.name", "eq": "Ada"}, "then": "complete"}]}
+    start_on = {"signal": "user.joined", "subject": "signal.subject"}
+    publish(tenant, {"key": "hello", "start_on": start_on, "steps": [{**step, "else": {"stop": "no_data"}}]})
+
+    receipt = send(tenant, "user.joined", subject="ada", data={"name": "Ada"})
+    drain(tenant)
+
+    [(run_id, verdict, _)] = verdicts_of(tenant, receipt)
+    assert (verdict, run_of(tenant, run_id).state) == ("started", "completed")
+
+
+def test_a_definition_with_the_longest_key_starts_like_any_other(tenant: Tenant) -> None:
+    start_on = {"signal": "user.joined", "subject": "signal.subject"}
+    publish(tenant, {**GRACE, "key": "k" * 64, "start_on": start_on})
+
+    receipt = send(tenant, "user.joined", subject="ada")
+    drain(tenant)
+
+    assert signal_of(tenant, receipt).verdict == "started"
+
+
+def test_a_run_is_not_ended_by_the_signal_that_started_it(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(route, "MOST_RUNS", 4)
+    wait = {"key": "again", "kind": "wait", "for": "P1D", "signals": [{"name": "user.joined", "then": "complete"}]}
+    publish(
+        tenant, {"key": "hello", "start_on": {"signal": "user.joined", "subject": "signal.subject"}, "steps": [wait]}
+    )
+    for _ in range(5):
+        start(tenant, "hello", "crowd")
+    drain(tenant)
+
+    send(tenant, "user.joined", subject="crowd")
+    mine = send(tenant, "user.joined", subject="ada")
+    drain(tenant)
+
+    [(run_id, verdict, _)] = verdicts_of(tenant, mine)
+    assert (verdict, run_of(tenant, run_id).state) == ("started", "waiting")

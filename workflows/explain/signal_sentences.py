@@ -73,8 +73,6 @@ def _no_run(signal: Signal, verdict: str, reason: str) -> str:
         case "rejected", "start_refused":
             faults = [f"{one['path']} ({one['code']})" for one in context.get("faults", ())]
             return f"the start{definition} was refused: {listed(faults) if faults else 'it was not valid'}"
-        case "rejected", "engine_error":
-            return f"the engine failed on it {counted(signal.route_failures, 'time')} and gave it up"
         case "buffered", _:
             about = matched(signal.correlation) or matched({"subject": signal.subject} if signal.subject else None)
             return f"none waits for {signal.name}{about} yet; a run that starts later may still look back and use it"
@@ -105,7 +103,7 @@ _OF_RUN: Mapping[tuple[str, str], Callable[[SignalVerdict], str]] = {
     ("matched", "early_signal_used"): lambda row: (
         f"It came before the wait {quoted(row.wait_step)} opened, was kept, and ended it at once."
     ),
-    ("started", ""): lambda row: f"It started this run of {row.reason}.",
+    ("started", ""): lambda row: f"It started this run of {row.context['definition']} v{row.context['version']}.",
     ("buffered", ""): lambda row: "It came before any wait for it was open, and is kept for one.",
     ("rejected", "condition_not_met"): lambda row: (
         f"The wait {quoted(row.wait_step)} refused it: {clause(row.context)}."

@@ -15,8 +15,8 @@ _CACHE_SIZE = 2048
 class Loaded:
     """One version as the engine uses it. `needs_data`: some step reads the run's data inside the engine.
 
-    `answers`: some step brings back what becomes part of that data. `conditioned` names the signals whose payload some
-    condition looks into; `listened` those that any wait listens for.
+    `answers`: some step brings back what becomes part of that data. `conditioned` names the signals whose payload is
+    needed to route them; `listened` those that any wait listens for.
     """
 
     id: int
@@ -49,7 +49,7 @@ def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Load
     document = parse_document(raw)
     rules = [rule for step in raw["steps"] for rule in step.get("signals", ())]
     conditioned = {rule["name"] for rule in rules if rule.get("when")}
-    if document.start_on is not None and (document.start_on.when or _reads_data(document.start_on)):
+    if document.start_on is not None:  # its payload becomes the run's data, whatever the rule reads of it
         conditioned.add(document.start_on.signal)
     return Loaded(
         id_,
@@ -61,7 +61,3 @@ def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Load
         listened=frozenset(rule["name"] for rule in rules),
         answers=any("answer" in step for step in raw["steps"]),
     )
-
-
-def _reads_data(start: Any) -> bool:
-    return any(path.startswith(("data", "signal.data")) for path in (start.subject, *start.correlate.values()))

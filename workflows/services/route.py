@@ -19,8 +19,7 @@ from signals_app.services.payloads import load_payloads
 from tenants.scope import tenant_scope
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged, SignalFacts
-from workflows.services.documents import Loaded
-from workflows.services.signal_starts import published, start_by_signals
+from workflows.services.signal_starts import Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
 from workflows.store.sql import arrays, execute, fetch, given, update
@@ -30,7 +29,6 @@ log = structlog.get_logger(__name__)
 BATCH = 200  # signals in one transaction
 MOST_RUNS = 500  # runs that one signal, or one batch, may touch in one transaction; the rest follows in the next
 LATE_RUNS = 3  # finished runs that are told of a signal nobody else takes
-MOST_FAILURES = 8
 
 _CLAIM = """
 SELECT id, public_id, name, subject, correlation, received_at, payload_sha, route_cursor, verdict, verdict_reason
@@ -65,10 +63,7 @@ _ROUTE = {
 _ROUTED = update("signals_app_signal", _ROUTE)
 _POSTPONE = """
 UPDATE signals_app_signal SET route_failures = route_failures + 1,
-    route_after = clock_timestamp() + make_interval(secs => least(300, power(2, route_failures))),
-    routed_at = CASE WHEN route_failures + 1 >= %s THEN clock_timestamp() END,
-    verdict = CASE WHEN route_failures + 1 >= %s THEN 'rejected' ELSE verdict END,
-    verdict_reason = CASE WHEN route_failures + 1 >= %s THEN 'engine_error' ELSE verdict_reason END
+    route_after = clock_timestamp() + make_interval(secs => least(300, power(2, least(route_failures, 10))))
  WHERE tenant_id = %s AND id = %s AND routed_at IS NULL
 """
 #: The overall verdict is the best of those per run.
@@ -89,7 +84,8 @@ class Claimed:
 def route_signals(*, tenant_id: int, limit: int = BATCH) -> int:
     """Route the tenant's oldest unrouted signals; how many were taken up. Routing one again is a no-op.
 
-    A signal that makes the engine fail is tried again by itself and postponed, so that its neighbours go on.
+    A signal that makes the engine fail is tried again by itself and postponed, so that its neighbours go on. It is
+    never given up: it was accepted, and the home page shows that it waits.
     """
     try:
         return _route(tenant_id, limit)
@@ -108,7 +104,7 @@ def _route_or_postpone(tenant_id: int, signal_id: int) -> int:
     except Exception as error:
         log.exception("signal_not_routed", tenant_id=tenant_id, signal_id=signal_id, error=type(error).__name__)
         with tenant_scope(tenant_id):
-            execute(_POSTPONE, [MOST_FAILURES, MOST_FAILURES, MOST_FAILURES, tenant_id, signal_id])
+            execute(_POSTPONE, [tenant_id, signal_id])
         return 1
 
 
@@ -120,32 +116,31 @@ def _unrouted(tenant_id: int, limit: int) -> list[int]:
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
     with tenant_scope(tenant_id) as scope:
-        catalog = published(tenant_id)
-        claimed = _claim(tenant_id, catalog, limit, signal_id)
+        catalog = catalog_of(tenant_id)
+        claimed = _find_runs(tenant_id, _claim(tenant_id, catalog, limit, signal_id))
         if not claimed:
             return 0
+        # After the batch was cut: a run that is started gets the verdict of its signal in this very transaction. The
+        # others of the batch find it by its look-back, which comes after this commit.
         started = start_by_signals(tenant_id, catalog, [one.facts for one in claimed if not one.cursor], scope.now)
-        claimed = _find_runs(tenant_id, claimed)
         batch = RunBatch.lock(tenant_id, {run for one in claimed for run in one.runs})
         known = _known_verdicts(tenant_id, claimed)
         for one in claimed:
-            own = started.get(one.facts.id, [])
-            _judge(batch, one, known | {(one.facts.id, run_id) for run_id, _ in own if run_id is not None})
-            _tell_started(batch, one, own)
+            _judge(batch, one, known)
+            _tell_started(batch, one, started.get(one.facts.id, []))
         _tell_finished(tenant_id, batch, claimed)
         batch.flush()
         _finish(tenant_id, claimed, catalog, batch.now)
         return len(claimed)
 
 
-def _claim(tenant_id: int, catalog: Sequence[Loaded], limit: int, signal_id: int | None) -> list[Claimed]:
+def _claim(tenant_id: int, catalog: Catalog, limit: int, signal_id: int | None) -> list[Claimed]:
     one = "AND id = %s" if signal_id is not None else ""
     parameters = [tenant_id, *([signal_id] if signal_id is not None else []), limit]
     rows = fetch(_CLAIM.format(one=one), parameters)
     if not rows:
         return []
-    needed = frozenset().union(*(loaded.conditioned for loaded in catalog))
-    shas = {bytes(row[6]) for row in rows if row[6] is not None and row[2] in needed}
+    shas = {bytes(row[6]) for row in rows if row[6] is not None and row[2] in catalog.conditioned}
     payloads = load_payloads(tenant_id, shas) if shas else {}
     return [_claimed(row, payloads) for row in rows]
 
@@ -158,6 +153,8 @@ def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:
 
 def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
     """Fill in the candidates; cut the batch where it would touch too many runs. What is cut stays unrouted."""
+    if not claimed:
+        return []
     found = defaultdict(set)
     for signal_id, run_id in fetch(_CANDIDATES, [*_probes(claimed), tenant_id, MOST_RUNS + 1]):
         found[signal_id].add(run_id)
@@ -222,11 +219,10 @@ def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) 
         batch.verdict(run_id, by_id[signal_id].facts, late)
 
 
-def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Sequence[Loaded], now: datetime) -> None:
-    listened = frozenset[str]().union(*(loaded.listened for loaded in catalog))
+def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Catalog, now: datetime) -> None:
     rows = []
     for one in claimed:
-        overall = _overall(one, listened)
+        overall = _overall(one, catalog.listened)
         cursor = one.runs[-1] if one.runs else one.cursor
         routed_at = None if one.has_more else now
         rows.append((one.facts.id, routed_at, overall.verdict, overall.reason, dumps(dict(overall.context)), cursor))

@@ -1,6 +1,7 @@
 """Runs that signals start."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,23 +18,41 @@ from workflows.store.sql import fetch
 
 Verdicts = dict[int, list[tuple[int | None, Judged]]]
 
-_PUBLISHED = """
-SELECT DISTINCT ON (key) id FROM workflows_definition
- WHERE tenant_id = %s AND status = 'published' ORDER BY key, version DESC
+_VERSIONS = """
+SELECT id, status = 'published' AND version = max(version) FILTER (WHERE status = 'published') OVER (PARTITION BY key)
+  FROM workflows_definition WHERE tenant_id = %s AND status <> 'draft'
 """
 
 
-def published(tenant_id: int) -> list[Loaded]:
-    """The latest published version of each key."""
-    return list(documents(tenant_id, [row[0] for row in fetch(_PUBLISHED, [tenant_id])]).values())
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a tenant's definitions ask of signals.
+
+    `starting` is the latest published version of each key, and `listened` the signals that their waits listen for.
+    `conditioned` names the signals whose payload is needed, also by runs that stand on older and retired versions.
+    """
+
+    starting: tuple[Loaded, ...]
+    listened: frozenset[str]
+    conditioned: frozenset[str]
 
 
-def start_by_signals(
-    tenant_id: int, catalog: Sequence[Loaded], signals: Sequence[SignalFacts], now: datetime
-) -> Verdicts:
+def catalog_of(tenant_id: int) -> Catalog:
+    """The tenant's catalog as it is now."""
+    rows = fetch(_VERSIONS, [tenant_id])
+    loaded = documents(tenant_id, [id_ for id_, _ in rows])
+    starting = tuple(loaded[id_] for id_, is_latest in rows if is_latest)
+    return Catalog(
+        starting,
+        frozenset[str]().union(*(one.listened for one in starting)),
+        frozenset[str]().union(*(one.conditioned for one in loaded.values())),
+    )
+
+
+def start_by_signals(tenant_id: int, catalog: Catalog, signals: Sequence[SignalFacts], now: datetime) -> Verdicts:
     """Start what the signals start; per signal id, (run id or None, what the definition said)."""
     verdicts: Verdicts = {}
-    for loaded in catalog:
+    for loaded in catalog.starting:
         rule = loaded.document.start_on
         if rule is None:
             continue
@@ -52,8 +71,8 @@ def _insert(
 ) -> None:
     started = insert_runs(tenant_id, loaded, [run for _, run in starts], now)
     for (signal, _), answer in zip(starts, started, strict=True):
-        reason = f"{loaded.key} v{loaded.version}"
-        verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", reason)))
+        which = {"definition": loaded.key, "version": loaded.version}
+        verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", "started_by", context=which)))
 
 
 def _new_run(loaded: Loaded, rule: StartRule, signal: SignalFacts) -> NewRun | Judged:
