@@ -14,8 +14,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from tenants.vault.master import known_masters
 
 _ROLE = """
-SELECT current_user, r.rolsuper OR r.rolbypassrls,
-       EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relnamespace = 'public'::regnamespace),
+SELECT current_user,
+       EXISTS (SELECT 1 FROM pg_roles m WHERE (m.rolsuper OR m.rolbypassrls) AND pg_has_role(r.oid, m.oid, 'MEMBER')),
+       EXISTS (SELECT 1 FROM pg_class c
+                WHERE c.relnamespace = 'public'::regnamespace AND pg_has_role(r.oid, c.relowner, 'MEMBER')),
        (SELECT string_agg(c.relname, ', ') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
            AND NOT a.attisdropped AND NOT (c.relrowsecurity AND c.relforcerowsecurity))
@@ -62,7 +64,7 @@ def role_faults() -> list[CheckMessage]:
     if owns:
         faults.append(
             Error(
-                f"Role {role} owns tables.",
+                f"Role {role} owns tables, or is a member of their owner.",
                 hint="Run migrations as the owner role: DATABASE_OWNER_URL",
                 id="tenants.E002",
             )

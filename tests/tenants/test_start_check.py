@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import urllib.parse
+import uuid
 
 import pytest
 
@@ -23,6 +25,23 @@ def test_a_role_that_could_bypass_is_refused_at_the_first_connection(
 
     assert refused.returncode != 0
     assert "ImproperlyConfigured" in refused.stderr
+    assert complaint in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("group", "complaint"), [("chimeway_owner", "member of their owner"), ("postgres", "bypasses row-level security")]
+)
+def test_a_member_of_such_a_role_is_refused_too(servers: Servers, group: str, complaint: str) -> None:
+    name = f"member_{uuid.uuid4().hex[:8]}"
+    with servers.postgres.connect() as superuser:
+        superuser.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE {group}")
+    url = urllib.parse.urlsplit(servers.postgres.url("chimeway_app"))
+    mine = url._replace(netloc=f"{name}:x@{url.netloc.rpartition('@')[2]}").geturl()
+
+    refused = subprocess.run(
+        COMMAND, env={**os.environ, "DATABASE_URL": mine}, capture_output=True, text=True, check=False
+    )
+
     assert complaint in refused.stderr
 
 
