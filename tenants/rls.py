@@ -11,6 +11,19 @@ from django.conf import settings
 from django.db.migrations.operations import RunSQL
 
 ONE = "(SELECT nullif(current_setting('chimeway.tenant_id', true), '')::bigint)"
+#: What people with psql need not read: secrets and keys, sealed or not, and what the tenants' people wrote and got.
+KEPT_FROM_OPERATORS = frozenset(
+    {
+        "deliveries_endpoint",
+        "deliveries_inboxitem",
+        "signals_app_payload",
+        "signals_app_signalsource",
+        "tenants_apikey",
+        "tenants_idempotencyrecord",
+        "tenants_secret",
+        "tenants_tenantkey",
+    }
+)
 SEVERAL = "(SELECT nullif(current_setting('chimeway.tenant_ids', true), '')::bigint[])::bigint[]"
 
 
@@ -50,7 +63,7 @@ def protect(table: str, column: str, *, append_only: bool = False) -> RunSQL:
             f"CREATE POLICY owner_sees_all ON {table} TO CURRENT_USER USING (true)",
             f"REVOKE ALL ON {table} FROM {app}, {operator}",
             f"GRANT {rights} ON {table} TO {app}",
-            f"GRANT SELECT ON {table} TO {operator}",
+            *([] if table in KEPT_FROM_OPERATORS else [f"GRANT SELECT ON {table} TO {operator}"]),
         ],
         [
             f"DROP POLICY owner_sees_all ON {table}",

@@ -16,6 +16,8 @@ def seal(apps: Any, schema_editor: Any) -> None:
         sealed = vault_of(tenant_id).seal("tenants_idempotencyrecord.sealed", key, answer)
         write(cursor, "tenants_idempotencyrecord", tenant_id, row_id, sealed=sealed)
     rekey(cursor, "tenants_idempotencyrecord", "request_digest", "request")
+    # The updates left deferred checks of foreign keys, and a table with such checks open cannot be altered.
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):

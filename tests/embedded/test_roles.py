@@ -9,6 +9,7 @@ import pytest
 from chimeway_py.embedded.postgres import Postgres
 from tenants.checks import role_faults
 from tenants.models import Tenant
+from tenants.rls import KEPT_FROM_OPERATORS
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -70,3 +71,15 @@ def test_the_check_names_a_role_that_could_walk_past(postgres: Postgres) -> None
             superuser.execute("ALTER ROLE chimeway_app NOBYPASSRLS")
 
     assert [fault.id for fault in faults] == ["tenants.E001"]
+
+
+def test_operators_read_no_secrets_and_change_nothing(postgres: Postgres, tenant: Tenant) -> None:
+    with postgres.connect("chimeway_operator") as operator:
+        operator.execute("SELECT set_config('chimeway.tenant_id', %s, false)", [str(tenant.pk)])
+        assert operator.execute("SELECT count(*) FROM workflows_run").fetchone() == (0,)
+        for table in sorted(KEPT_FROM_OPERATORS):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                operator.execute(f"SELECT * FROM {table}")  # noqa: S608
+            operator.rollback()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            operator.execute("UPDATE workflows_run SET subject = 'x'")
