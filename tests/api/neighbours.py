@@ -1,0 +1,172 @@
+"""What one tenant has of everything, and how another asks for it: the tables that the tenancy sweep walks."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from signals_app.models import Signal
+from tenants.models import Tenant
+from tenants.scope import tenant_scope
+from tests.journeys import drain
+
+CANARY = "canary-of-the-neighbour"
+KEY = "theirs"
+INTAKE = {"name": "order.made", "subject": CANARY, "data": {"said": CANARY}}
+DOCUMENT: dict[str, Any] = {
+    "key": KEY,
+    "templates": {"hello": {"subject": "Hello", "text": f"Hello {CANARY}"}},
+    "steps": [
+        {"key": "tell", "kind": "deliver", "channel": "in_app", "template": "hello", "to": "run.subject"},
+        {"key": "rest", "kind": "approval", "for": "P1D"},
+    ],
+}
+SCHEDULE = {"key": KEY, "workflow": KEY, "expression": "0 9 * * 1", "subjects": [CANARY]}
+
+
+def published(owner: APIClient, tenant: Tenant) -> str:
+    """The key of a definition whose first version is published."""
+    _made(owner.post("/v1/definitions", DOCUMENT))
+    _made(owner.post(f"/v1/definitions/{KEY}/versions/1/publish"))
+    return KEY
+
+
+def run(owner: APIClient, tenant: Tenant) -> str:
+    """A run that has filled an inbox and waits for an approval."""
+    published(owner, tenant)
+    [started] = _made(owner.post("/v1/runs", {"workflow": KEY, "subject": CANARY}))["runs"]
+    drain(tenant)
+    return str(started["id"])
+
+
+def delivery(owner: APIClient, tenant: Tenant) -> str:
+    """A delivery of that run."""
+    run(owner, tenant)
+    return str(_made(owner.get("/v1/deliveries"))["items"][0]["id"])
+
+
+def item(owner: APIClient, tenant: Tenant) -> str:
+    """An item in an inbox."""
+    run(owner, tenant)
+    return str(_made(owner.get(f"/v1/inbox/{CANARY}"))["items"][0]["id"])
+
+
+def signal(owner: APIClient, tenant: Tenant) -> str:
+    """A signal, routed."""
+    _made(owner.post("/v1/signals", INTAKE))
+    drain(tenant)
+    with tenant_scope(tenant.pk):
+        return str(Signal.objects.get(tenant_id=tenant.pk).public_id)
+
+
+def source(owner: APIClient, tenant: Tenant) -> str:
+    """A source of webhooks."""
+    asked = {"key": KEY, "scheme": "stripe", "mapping": {"name": "type"}}
+    return str(_made(owner.post("/v1/sources", asked))["id"])
+
+
+def _put(place: str, body: Mapping[str, Any]) -> Callable[[APIClient, Tenant], str]:
+    def put(owner: APIClient, tenant: Tenant) -> str:
+        _made(owner.put(f"/v1/{place}/{KEY}", body))
+        return KEY
+
+    return put
+
+
+def schedule(owner: APIClient, tenant: Tenant) -> str:
+    """A schedule of the published definition."""
+    published(owner, tenant)
+    return str(_made(owner.post("/v1/schedules", SCHEDULE))["key"])
+
+
+def _made(answer: Any) -> Any:
+    assert answer.status_code < 300, answer.content
+    return answer.json()
+
+
+ENDPOINT = {"url": "https://example.com/hook"}
+SECRET = {"value": f"{CANARY}-secret"}
+TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
+
+OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
+    "hooks": source,
+    "definitions": published,
+    "deliveries": delivery,
+    "endpoints": _put("endpoints", ENDPOINT),
+    "inbox": item,
+    "runs": run,
+    "schedules": schedule,
+    "secrets": _put("secrets", SECRET),
+    "signals": signal,
+    "sources": source,
+    "templates": _put("templates", TEMPLATE),
+}
+"""By the first part of an address: makes the owner's object and returns its id or key."""
+
+DECISION = {"actor": "ada"}
+REASON = {"reason": "a test"}
+FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
+
+BODIES: Mapping[str, Any] = {
+    "post /hooks/{public_id}": {"type": "order.made"},
+    "put /v1/definitions/{key}": DOCUMENT,
+    "post /v1/definitions/{key}/versions/{version}/publish": {},
+    "post /v1/definitions/{key}/versions/{version}/retire": {},
+    "post /v1/deliveries/{delivery}/bounce": {"code": "5.1.1"},
+    "post /v1/deliveries/{delivery}/resend": REASON,
+    "post /v1/deliveries/{delivery}/settle": FOUND_OUT,
+    "put /v1/endpoints/{key}": ENDPOINT,
+    "post /v1/endpoints/{key}/rotate-secret": {},
+    "post /v1/inbox/{subject}/{item}/archive": {},
+    "post /v1/inbox/{subject}/{item}/read": {},
+    "post /v1/inbox/{subject}/{item}/seen": {},
+    "post /v1/runs/{public_id}/approve": DECISION,
+    "post /v1/runs/{public_id}/reject": DECISION,
+    "post /v1/runs/{public_id}/cancel": REASON,
+    "post /v1/runs/{public_id}/notes": {"note": "a test"},
+    "post /v1/runs/{public_id}/pause": REASON,
+    "post /v1/runs/{public_id}/replay": REASON,
+    "post /v1/runs/{public_id}/resume": REASON,
+    "post /v1/runs/{public_id}/settle": FOUND_OUT | {"step": "tell"},
+    "post /v1/runs/{public_id}/wake": REASON,
+    "patch /v1/schedules/{key}": {"enabled": False},
+    "delete /v1/schedules/{key}": {},
+    "put /v1/secrets/{key}": {"value": "mine-and-long-enough"},
+    "delete /v1/secrets/{key}": {},
+    "patch /v1/sources/{public_id}": {"enabled": False},
+    "delete /v1/sources/{public_id}": {},
+    "post /v1/sources/{public_id}/rotate": {},
+    "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
+}
+"""A valid body for each write."""
+
+QUERIES: Mapping[str, str] = {
+    "get /v1/definitions/{key}/diff": "?from=1&to=1",
+    "get /v1/runs/{public_id}/state": "?seq=1",
+}
+"""What a read cannot do without."""
+
+OWN_NAMES = {
+    "get /v1/inbox/{subject}",
+    "put /v1/definitions/{key}",
+    "put /v1/endpoints/{key}",
+    "put /v1/secrets/{key}",
+    "put /v1/templates/{key}",
+}
+"""Every tenant has names of its own here: asking makes or shows the asker's object, and the neighbour's stays."""
+
+BY_SIGNATURE = {"post /hooks/{public_id}"}
+"""No API key is read here: the secret of the source tells who posts, whichever tenant that is."""
+
+NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {
+    "/v1/runs/cancel": lambda public_id: {"runs": [public_id], "reason": "a test"},
+    "/v1/runs": lambda public_id: {"workflow": KEY, "subject": "ada"},
+}
+"""Addresses that name a run or a definition in the body: made from the id of a run."""
+
+
+def missing(kind: str) -> str:
+    """An id or key that nobody has, of the kind that the first part of an address names."""
+    by_id = kind in {"hooks", "deliveries", "inbox", "runs", "signals", "sources"}
+    return str(uuid.uuid4()) if by_id else f"nobody_{uuid.uuid4().hex[:12]}"
