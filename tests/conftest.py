@@ -117,6 +117,11 @@ def smtp_sink(servers: Servers, settings: Any) -> Iterator[Mailbox]:
 
 @pytest.fixture(scope="module")
 def _workers(servers: Servers) -> Iterator[Workers]:
+    servers.broker.flush()  # the nudges of every test before this one, and below what those tests left due
+    with servers.postgres.connect() as superuser:
+        superuser.execute("UPDATE workflows_run SET due_at = NULL WHERE due_at IS NOT NULL")
+        superuser.execute("UPDATE workflows_steprun SET due_at = NULL WHERE due_at IS NOT NULL")
+        superuser.execute("UPDATE signals_app_signal SET routed_at = clock_timestamp() WHERE routed_at IS NULL")
     workers = Workers(servers.folder / "logs")
     yield workers
     workers.stop()
