@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
 
 from chimeway_py.api.views import NoSuchAddress
 from chimeway_py.health import healthz, readyz
@@ -10,6 +11,7 @@ from chimeway_py.schema import openapi
 from signals_app.api.urls import hooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),

@@ -80,3 +80,9 @@ def test_the_trouble_of_other_tenants_is_not_shown(operator: Callable[..., Clien
     page = both.get(HOME).content.decode()
     assert theirs.tenant.slug in page
     assert mine.tenant.slug not in page  # only tenants with trouble are listed
+
+
+def test_the_bare_address_leads_to_the_admin(client: Client) -> None:
+    answer = client.get("/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
