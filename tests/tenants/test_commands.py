@@ -36,11 +36,12 @@ def test_a_tenant_is_created_shown_and_given_to_an_operator() -> None:
 
 def test_a_key_is_issued_listed_rotated_and_revoked(tenant: Tenant) -> None:
     (issued,) = run("api_key", "create", tenant.slug, "ci", "--scopes", "all", "--days", "3")
-    (rotated,) = run("api_key", "rotate", tenant.slug, issued["id"], "--overlap-hours", "1")
-    run("api_key", "revoke", tenant.slug, issued["id"])
+    (rotated,) = run("api_key", "rotate", "--tenant", tenant.slug, issued["id"], "--overlap-hours", "1")
+    run("api_key", "revoke", issued["id"], "--tenant", tenant.slug)
 
-    listed = run("api_key", "list", tenant.slug)
+    listed = run("api_key", "list", "--tenant", tenant.slug)
 
+    assert listed == run("api_key", "list", tenant.slug), "the slug alone was always enough"
     assert [line["id"] for line in listed] == [issued["id"], rotated["id"]]
     assert all("key" not in line for line in listed)
     assert find_caller(issued["key"]) == "revoked"
@@ -53,6 +54,9 @@ def test_a_key_is_issued_listed_rotated_and_revoked(tenant: Tenant) -> None:
         ("tenant", "create", "No Slug"),
         ("tenant", "show", "nobody-has-this"),
         ("api_key", "list", "nobody-has-this"),
+        ("api_key", "list", "--tenant", "nobody-has-this"),
+        ("api_key", "list"),
+        ("api_key", "list", "one", "--tenant", "two"),
         ("api_key", "revoke", "nobody-has-this", str(uuid.uuid4())),
     ],
 )

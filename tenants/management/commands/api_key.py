@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from datetime import timedelta
 from typing import Any
 
@@ -22,22 +22,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         create = verbs.add_parser("create", help="Issue a key and print it, as JSON.")
-        create.add_argument("tenant", help="The tenant's slug.")
+        _add_tenant(create)
         create.add_argument("name", help="What the key is for.")
         create.add_argument("--scopes", nargs="+", required=True, help=f"all, or some of: {', '.join(Scope.values)}.")
         create.add_argument("--days", type=float, help="Expire after so many days (default: never).")
         listing = verbs.add_parser("list", help="Print the tenant's keys, without secrets, one JSON object a line.")
-        listing.add_argument("tenant", help="The tenant's slug.")
+        _add_tenant(listing)
         rotate = verbs.add_parser("rotate", help="Issue a successor; both keys live for the overlap.")
-        rotate.add_argument("tenant", help="The tenant's slug.")
+        _add_tenant(rotate)
         rotate.add_argument("id", type=uuid.UUID, help="The key's id, from list.")
         rotate.add_argument("--overlap-hours", type=float, default=24.0, help="0 to 2160 (default: 24).")
         revoke = verbs.add_parser("revoke", help="End a key now, for ever.")
-        revoke.add_argument("tenant", help="The tenant's slug.")
+        _add_tenant(revoke)
         revoke.add_argument("id", type=uuid.UUID, help="The key's id, from list.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tenant_id = existing_tenant(options["tenant"]).id
+        tenant_id = existing_tenant(_tenant(options)).id
         try:
             for line in getattr(self, "_" + options["verb"])(tenant_id, options):
                 self.stdout.write(json.dumps(line))
@@ -60,6 +60,19 @@ class Command(BaseCommand):
 
     def _revoke(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         return [_shown(revoke_api_key(tenant_id=tenant_id, public_id=options["id"]))]
+
+
+def _add_tenant(parser: ArgumentParser) -> None:
+    """`--tenant SLUG` as every command has it; the slug alone in front, too, as this one always took it."""
+    parser.add_argument("slug", nargs="?", help=SUPPRESS)
+    parser.add_argument("--tenant", metavar="SLUG", help="Whose keys these are.")
+
+
+def _tenant(options: dict[str, Any]) -> str:
+    given = [slug for slug in (options["tenant"], options["slug"]) if slug]
+    if len(given) != 1:
+        raise CommandError("Say once whose keys these are: --tenant SLUG.")
+    return str(given[0])
 
 
 def _with_token(issued: IssuedKey) -> dict[str, Any]:
