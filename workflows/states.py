@@ -79,6 +79,7 @@ class Reason(TextChoices):
     OUTCOME_HELD = "outcome_held"
     RESUMED = "resumed"
     CANCELLED = "cancelled"
+    CANCELLED_BEFORE_START = "cancelled_before_start"
     DEADLINE_PASSED = "deadline_passed"
     STEP_QUARANTINED = "step_quarantined"
     UNKNOWN_OUTCOME = "unknown_outcome"

@@ -35,7 +35,9 @@ def test_one_run(tenant: Tenant, rest: APIClient) -> None:
 
     (run,) = runs_of(tenant)
     assert response.status_code == 201
-    assert response.json() == {"runs": [{"id": str(run.public_id), "created": True}]}
+    assert response.json() == {
+        "runs": [{"id": str(run.public_id), "created": True, "skipped": False, "cancelled": False}]
+    }
     assert (run.subject, run.correlation, run.state) == ("ada", {"invoice_id": "42"}, "pending")
     assert (run.started_by, len(run.started_by_ref)) == ("api", 12)  # the prefix of the key
     assert bytes(run.data_sha) != b""

@@ -2,9 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import approvals, run_control
+from workflows.api import approvals, bulk_control, run_control, sticky_cancels
 
 urlpatterns: list[URLPattern] = [
+    path("runs/bulk", bulk_control.BulkControlView.as_view(), name="runs-bulk"),
+    path("runs/cancel-by-key", sticky_cancels.CancelByKeyView.as_view(), name="runs-cancel-by-key"),
+    path("sticky-cancels", sticky_cancels.StickyCancelsView.as_view(), name="sticky-cancels"),
+    path("sticky-cancels/<uuid:public_id>", sticky_cancels.StickyCancelView.as_view(), name="sticky-cancel"),
     path("runs/cancel", run_control.CancelRunsView.as_view(), name="runs-cancel"),
     path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
     path("runs/<uuid:public_id>/approve", approvals.ApproveRunView.as_view(), name="run-approve"),

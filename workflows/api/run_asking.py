@@ -50,6 +50,11 @@ class StartSerializer(RunInputSerializer):
     version = serializers.IntegerField(
         required=False, min_value=1, max_value=2**31 - 1, help_text="The latest published one when left out."
     )
+    on_duplicate = serializers.ChoiceField(
+        required=False,
+        choices=["return", "skip"],
+        help_text="What a start under a used idempotency key is told: the run (return), or that it was skipped.",
+    )
     subject = serializers.CharField(required=False, max_length=200)
     subjects = serializers.ListField(
         child=serializers.CharField(max_length=200),
@@ -65,10 +70,18 @@ class StartedRunSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField(source="public_id")
     created = serializers.BooleanField(help_text="False when an earlier request started it.")
+    skipped = serializers.BooleanField(help_text="True when an earlier request started it and `on_duplicate` is skip.")
+    cancelled = serializers.BooleanField(help_text="True when a sticky cancel was waiting for it.")
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("Started", value={"runs": [{"id": _RUN_ID, "created": True}]}, response_only=True)]
+    examples=[
+        OpenApiExample(
+            "Started",
+            value={"runs": [{"id": _RUN_ID, "created": True, "skipped": False, "cancelled": False}]},
+            response_only=True,
+        )
+    ]
 )
 class StartedSerializer(serializers.Serializer[Any]):
     """An answer for each run, in the order of the request."""

@@ -70,7 +70,11 @@ class RunsView(TenantView):
         start = read_start(read_object(request), caller_of(request).prefix)
         try:
             started = start_runs(
-                tenant_id=self.tenant_id, definition_key=start.workflow, runs=start.runs, version=start.version
+                tenant_id=self.tenant_id,
+                definition_key=start.workflow,
+                runs=start.runs,
+                version=start.version,
+                on_duplicate=start.on_duplicate,
             )
         except Invalid as error:
             raise start.refusal(error) from error

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import Invalid, fault
-from workflows.services.start import NewRun
+from workflows.services.start import NewRun, OnDuplicate
 from workflows.states import Cause
 
 MOST_RUNS = 1000
@@ -24,6 +24,7 @@ WHOLE: dict[str, tuple[type, str]] = {
     **RUN,
     "workflow": (str, "text"),
     "version": (int, "a whole number"),
+    "on_duplicate": (str, "text"),
     "subjects": (list, "a list"),
     "runs": (list, "a list"),
 }
@@ -39,6 +40,7 @@ class Start:
     version: int | None
     runs: list[NewRun]
     path: Callable[[str], str]
+    on_duplicate: OnDuplicate = "return"
 
     def refusal(self, error: Invalid) -> Invalid:
         """The same faults, each once, with paths into the body."""
@@ -57,7 +59,7 @@ def read_start(body: Mapping[str, Any], caller: str) -> Start:
     whom = next(name for name in WHOM if name in body)
     items, path = _READERS[whom](body)
     runs = [NewRun(**{**item, "at": _instant(item.get("at"))}, cause=Cause.API, cause_ref=caller) for item in items]
-    return Start(body["workflow"], body.get("version"), runs, path)
+    return Start(body["workflow"], body.get("version"), runs, path, body.get("on_duplicate", "return"))
 
 
 def _of_subject(body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Callable[[str], str]]:
@@ -93,6 +95,8 @@ def _whole_faults(body: Mapping[str, Any]) -> Faults:
         yield fault("/workflow", "missing", "The key of a definition.")
     if isinstance(body.get("version"), int) and not 1 <= body["version"] < 2**31:
         yield fault("/version", "bad_version", "A version counts from 1.")
+    if body.get("on_duplicate", "return") not in ("return", "skip"):
+        yield fault("/on_duplicate", "unknown", "Either return or skip.")
     given = [name for name in WHOM if name in body]
     if len(given) != 1:
         code = "conflict" if given else "missing"

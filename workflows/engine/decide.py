@@ -126,8 +126,11 @@ def _deadline(journey: Journey, event: events.DeadlinePassed) -> None:
 
 
 def _cancel(journey: Journey, event: events.CancelAsked) -> None:
-    if not journey.run.is_finished:
-        journey.end(RunState.CANCELLED, event.cause, event.cause_ref, Reason.CANCELLED, event.reason)
+    if journey.run.is_finished:
+        return
+    code = Reason.CANCELLED_BEFORE_START if event.sticky else Reason.CANCELLED
+    more = {"sticky": event.sticky} if event.sticky else {}
+    journey.end(RunState.CANCELLED, event.cause, event.cause_ref, code, event.reason, more)
 
 
 _DECIDERS: dict[type[Any], Any] = {

@@ -85,11 +85,12 @@ class StepOwedAgain:
 
 @dataclass(frozen=True, slots=True)
 class CancelAsked:
-    """Somebody ends the run."""
+    """Somebody ends the run. `sticky` is the id of a cancel that was asked for before the run was started."""
 
     cause: Cause
     cause_ref: str
     reason: str
+    sticky: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class ResumeAsked:
 
 Event = (
     Begin
+    | EnterAgain
     | SignalArrived
     | TimerFired
     | DeadlinePassed

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from workflows.definitions.document import Document, Step, Target
@@ -85,11 +86,19 @@ class Journey:
         self.decision.closed.append((self.run.wait, outcome))
         self.run.wait = None
 
-    def end(self, to: RunState, cause: Cause, ref: str, reason: Reason, terminal_reason: str) -> None:
-        """The run ends: nothing waits for it and nothing waits in it."""
+    def end(
+        self,
+        to: RunState,
+        cause: Cause,
+        ref: str,
+        reason: Reason,
+        terminal_reason: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """The run ends: nothing waits for it and nothing waits in it. `more` is told in the last line besides."""
         if self.run.wait is not None:
             self.close_wait("expired" if to == RunState.EXPIRED else "cancelled")
-        self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason})
+        self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason, **more})
         self.run.terminal_reason, self.run.suspended_until = terminal_reason, None
         self.run.pending_signals, self.run.buffered = 0, ()
 

@@ -84,6 +84,9 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.CANCELLED: lambda step, context: (
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
     ),
+    Reason.CANCELLED_BEFORE_START: lambda step, context: (
+        f"a cancel had been asked for before it started ({context.get('terminal_reason') or 'no reason given'})"
+    ),
     Reason.DEADLINE_PASSED: lambda step, context: f"its deadline passed while it stood at {quoted(step)}",
     Reason.STEP_QUARANTINED: lambda step, context: (
         f"one worker after another was lost at {quoted(step)}, so nobody tries it any more"

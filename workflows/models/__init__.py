@@ -6,6 +6,7 @@ from workflows.models.run import Run
 from workflows.models.signal_verdict import SignalVerdict
 from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
+from workflows.models.sticky_cancel import StickyCancel
 from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
 
@@ -22,6 +23,7 @@ __all__ = [
     "Step",
     "StepRun",
     "StepRunStatus",
+    "StickyCancel",
     "Transition",
     "Wait",
     "WaitOutcome",

@@ -7,9 +7,9 @@ sides.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.payloads import canonical, write_payloads
@@ -21,11 +21,13 @@ from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
 from workflows.services.documents import Loaded
 from workflows.services.start_checks import check_starts, startable
+from workflows.services.sticky_cancels import catch_cancelled, marks
 from workflows.states import Cause, Reason, RunState
 from workflows.store import chain, rows
 from workflows.store.sql import arrays, execute, fetch, insert
 from workflows.store.write import write_transitions
 
+OnDuplicate = Literal["return", "skip"]
 NEW_RUN = {
     "public_id": "uuid",
     "definition_id": "bigint",
@@ -85,24 +87,38 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """One answer to a start: the run, and whether this call made it."""
+    """One answer to a start: the run, and whether this call made it.
+
+    `skipped`: an earlier call made it, and this one asked to be told so. `cancelled`: a cancel was waiting for it.
+    """
 
     run_id: int
     public_id: uuid.UUID
     created: bool
+    skipped: bool = False
+    cancelled: bool = False
 
 
 def start_runs(
-    *, tenant_id: int, definition_key: str, runs: Sequence[NewRun], version: int | None = None
+    *,
+    tenant_id: int,
+    definition_key: str,
+    runs: Sequence[NewRun],
+    version: int | None = None,
+    on_duplicate: OnDuplicate = "return",
 ) -> list[Started]:
     """Start runs of a published definition, all or none; an answer for each in order. Joins the caller's transaction.
 
-    The same idempotency key with the same request answers with the run it started. Raises `DefinitionNotFound`,
-    `Invalid` (paths start with the index of the run) and `StartConflict`.
+    The same idempotency key with the same request answers with the run it started; with `skip` it says that this start
+    was skipped, so that nobody takes the run for a new one. A run that a sticky cancel waited for is cancelled as it is
+    made. Raises `DefinitionNotFound`, `Invalid` (paths start with the index of the run) and `StartConflict`.
     """
     with tenant_scope(tenant_id) as scope:
         loaded = startable(tenant_id, definition_key, version)
-        return insert_runs(tenant_id, loaded, check_starts(loaded, runs), scope.now)
+        started = insert_runs(tenant_id, loaded, check_starts(loaded, runs), scope.now)
+    if on_duplicate == "skip":
+        return [one if one.created else replace(one, skipped=True) for one in started]
+    return started
 
 
 def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: datetime) -> list[Started]:
@@ -117,8 +133,18 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     created = _write(tenant_id, loaded, list(first.values()), now)
     if created:
         nudge_after_commit("engine", tenant_id)
+    caught = catch_cancelled(
+        tenant_id,
+        loaded.key,
+        {
+            created[row.public_id]: [*marks(row.new.idempotency_key, row.new.correlation)]
+            for row in first.values()
+            if row.public_id in created
+        },
+    )
     met = _meet(tenant_id, loaded.key, [row for row in first.values() if row.public_id not in created])
-    return _answers(asked, first, created, met)
+    answers = _answers(asked, first, created, met)
+    return [replace(one, cancelled=True) if one.run_id in caught else one for one in answers]
 
 
 @dataclass(frozen=True, slots=True)

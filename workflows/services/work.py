@@ -18,6 +18,7 @@ from workflows.errors import StaleAttempt
 from workflows.models.step_run import StepRunStatus
 from workflows.retry import RetryPolicy
 from workflows.services.documents import documents
+from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.states import Cause, Reason
 from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
@@ -102,7 +103,12 @@ def renew_lease(*, claim: Claim) -> bool:
 
 
 def perform(claim: Claim) -> Outcome:
-    """Do the work, outside any transaction. An exception is an outcome too: temporary, by the name of its class."""
+    """Do the work, outside any transaction, unless its run has ended since it was claimed.
+
+    An exception is an outcome too: temporary, by the name of its class.
+    """
+    if run_has_ended(claim):
+        return Outcome("suppressed", error="run_ended")
     try:
         return kind_of(claim).perform(claim)
     except Exception as error:

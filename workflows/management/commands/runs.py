@@ -9,11 +9,12 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from workflows.management.arguments import add_tenant
+from workflows.management.run_bulk import BulkControl, CancelKey
 from workflows.management.run_controlling import CONTROLS
 from workflows.management.run_files import FILES
 from workflows.management.run_starting import ListRuns, StartRuns
 
-VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, *FILES)}
+VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, BulkControl(), CancelKey(), *FILES)}
 
 
 class Command(BaseCommand):

@@ -1,0 +1,141 @@
+"""Control calls on all runs of a selection: looked at first, carried out in bounded batches, a verdict for each run."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.db.models import Count, Max
+
+from chimeway_py.errors import Invalid, fault
+from tenants.scope import tenant_scope
+from workflows.engine.permits import Standing, why_not
+from workflows.models import Run, StepRun
+from workflows.querysets import RunQuerySet
+from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.run_selection import Plan, Selection
+from workflows.states import LIVE, Cause, RunState
+
+MOST_RUNS = 1000  # in one batch, which is one transaction
+SAMPLE = 10
+CONTROLS: Mapping[str, Callable[..., list[ControlVerdict]]] = {
+    "cancel": cancel_runs,
+    "wake": wake_runs,
+    "pause": pause_runs,
+    "resume": resume_runs,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRun:
+    """One of the runs that a bulk call would move."""
+
+    public_id: uuid.UUID
+    subject: str
+    state: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a bulk call would do: `moves` runs out of those selected, which `by_state` counts.
+
+    `in_flight` counts work that a worker has begun: it may still take effect. `sample` shows the oldest of those runs.
+    """
+
+    plan: Plan
+    moves: int
+    by_state: Mapping[str, int]
+    in_flight: int
+    sample: tuple[SampleRun, ...]
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step of a bulk call. `remaining` runs are still to come; `rest` is the plan for them, None at the end."""
+
+    verdicts: list[ControlVerdict]
+    remaining: int
+    rest: Plan | None
+
+
+def plan_control(*, tenant_id: int, action: str, selection: Selection) -> Forecast:
+    """Look at what a bulk call would do. Nothing is written. Raises `Invalid`."""
+    selection.check()
+    accepted = _accepted(action)
+    with tenant_scope(tenant_id) as scope:
+        rows = Run.objects.for_tenant(tenant_id)
+        last = rows.aggregate(last=Max("id"))["last"] or 0
+        plan = Plan(action, selection, last)
+        selected = _selected(tenant_id, plan)
+        by_state = dict(selected.order_by().values_list("state").annotate(count=Count("id")))
+        moving = selected.filter(state__in=accepted)
+        busy = StepRun.objects.for_tenant(tenant_id).in_flight().filter(run_id__in=moving.values("id"))
+        return Forecast(
+            plan=plan,
+            moves=sum(count for state, count in by_state.items() if state in accepted),
+            by_state=by_state,
+            in_flight=busy.count(),
+            sample=tuple(
+                SampleRun(*row)
+                for row in moving.order_by("id").values_list("public_id", "subject", "state", "step")[:SAMPLE]
+            ),
+            as_of=scope.now,
+        )
+
+
+def control_planned(
+    *,
+    tenant_id: int,
+    plan: Plan,
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    limit: int = MOST_RUNS,
+    until: datetime | None = None,
+) -> Batch:
+    """Carry out the next batch of a plan, at most `limit` runs (1 to 1000), in one transaction. Repeat with `rest`.
+
+    `until` is when a pause ends by itself. Raises `Invalid`.
+    """
+    _check(plan, limit, until)
+    with tenant_scope(tenant_id):
+        moving = _selected(tenant_id, plan).filter(state__in=_accepted(plan.action)).order_by("id")
+        chosen = list(moving.values_list("id", "public_id")[:limit])
+        verdicts = CONTROLS[plan.action](
+            tenant_id=tenant_id,
+            public_ids=[public_id for _, public_id in chosen],
+            cause=cause,
+            cause_ref=cause_ref,
+            reason=reason,
+            **({"until": until} if until is not None else {}),
+        )
+        if len(chosen) < limit:
+            return Batch(verdicts, 0, None)
+        rest = replace(plan, after=chosen[-1][0])
+        remaining = _selected(tenant_id, rest).filter(state__in=_accepted(plan.action)).count()
+        return Batch(verdicts, remaining, rest if remaining else None)
+
+
+def _check(plan: Plan, limit: int, until: datetime | None) -> None:
+    faults = []
+    if not 1 <= limit <= MOST_RUNS:
+        faults.append(fault("/limit", "bad_limit", f"A whole number from 1 to {MOST_RUNS}."))
+    if until is not None and plan.action != "pause":
+        faults.append(fault("/until", "conflict", "Only a pause ends by itself."))
+    if faults:
+        raise Invalid("The call is not valid.", faults)
+
+
+def _selected(tenant_id: int, plan: Plan) -> RunQuerySet:
+    rows = Run.objects.for_tenant(tenant_id).filter(id__gt=plan.after, id__lte=plan.up_to)
+    return plan.selection.of(rows)
+
+
+def _accepted(action: str) -> Sequence[str]:
+    """The states in which a run may have it. Raises `Invalid` for an action that is not for many runs."""
+    if action not in CONTROLS:
+        known = ", ".join(CONTROLS)
+        raise Invalid("The call is not valid.", [fault("/action", "unknown_action", f"One of {known}.")])
+    return [state for state in LIVE if not why_not(action, Standing(state, state == RunState.WAITING))]

@@ -1,0 +1,56 @@
+"""Catching starts that were cancelled before they came.
+
+A start looks for sticky cancels after it has written its runs, and a sticky cancel looks for runs after it is written;
+both under one lock of the tenant, shared among starts, so that neither can miss the other.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from workflows.engine.events import CancelAsked
+from workflows.states import Cause
+from workflows.store.batch import RunBatch
+from workflows.store.sql import fetch
+
+_LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
+_SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
+_OWN = "SELECT pg_advisory_xact_lock(%s)"
+_STICKING = """
+SELECT mark, public_id, cause, cause_ref, reason FROM workflows_stickycancel
+ WHERE tenant_id = %s AND workflow IN ('', %s) AND mark = ANY(%s) AND until > clock_timestamp()
+"""
+
+
+def marks(idempotency_key: str | None, correlation: Mapping[str, Any]) -> Iterator[str]:
+    """What a sticky cancel may know a start by."""
+    if idempotency_key:
+        yield f"@key={idempotency_key}"
+    yield from (f"{name}={value}" for name, value in correlation.items())
+
+
+def lock_starts(tenant_id: int) -> None:
+    """Wait for the tenant's starts under way, and keep others waiting until this transaction ends."""
+    fetch(_OWN, [_LOCK_SPACE + tenant_id])
+
+
+def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> set[int]:
+    """Cancel the runs, given by id with their marks, that a cancel was waiting for; the ids of those caught.
+
+    Inside the transaction that wrote the runs.
+    """
+    wanted = sorted({mark for own in starts.values() for mark in own})
+    if not wanted:
+        return set()
+    fetch(_SHARE, [_LOCK_SPACE + tenant_id])
+    sticking = {row[0]: row for row in fetch(_STICKING, [tenant_id, workflow, wanted])}
+    caught = {
+        run_id: next(sticking[mark] for mark in own if mark in sticking)
+        for run_id, own in starts.items()
+        if not sticking.keys().isdisjoint(own)
+    }
+    if caught:
+        batch = RunBatch.lock(tenant_id, caught)
+        for run_id, (_, public_id, cause, ref, reason) in caught.items():
+            batch.apply(run_id, CancelAsked(Cause(cause), ref, reason, sticky=str(public_id)))
+        batch.flush()
+    return set(caught)
