@@ -102,7 +102,7 @@ def test_a_made_value_is_shown_once(tenant: Tenant, rest: APIClient) -> None:
     assert first.json()["value"].startswith("whsec_")
     assert "value" not in replay.json()
     with tenant_scope(tenant.pk):
-        kept = list(IdempotencyRecord.objects.filter(tenant_id=tenant.pk).values_list("answer"))
+        kept = list(IdempotencyRecord.objects.filter(tenant_id=tenant.pk).values_list("sealed"))
     assert first.json()["value"] not in str(kept)
 
 
