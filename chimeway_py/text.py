@@ -2,6 +2,8 @@
 
 from typing import Any
 
+LONGEST_REASON = 64  # why somebody asks for something: a few words that traces keep for ever, no place for values
+
 
 def is_storable(text: Any, limit: int) -> bool:
     """Whether `text` is a string of at most `limit` characters without NUL or lone surrogates."""

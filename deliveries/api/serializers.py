@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from chimeway_py.text import LONGEST_REASON
 from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Endpoint, InboxItem, Template
 
@@ -57,7 +58,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 class ResendSerializer(serializers.Serializer[Any]):
     """Why a message is sent again."""
 
-    reason = serializers.CharField(max_length=200)
+    reason = serializers.CharField(max_length=LONGEST_REASON)
 
 
 class BounceSerializer(serializers.Serializer[Any]):

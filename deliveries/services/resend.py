@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from chimeway_py.nudges import nudge_after_commit
-from chimeway_py.text import is_storable
+from chimeway_py.text import LONGEST_REASON, is_storable
 from deliveries.models import Delivery
 from deliveries.services.plan import plan_deliveries
 from tenants.scope import tenant_scope
@@ -26,11 +26,12 @@ class NotSettled(Conflict):
 def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
     """A new delivery of the same message to the same recipient, under an effect key of its own, linked to the old one.
 
-    It changes nothing in the run: its outcome is for whoever asked. `reason` is 1 to 200 characters for the record.
+    It changes nothing in the run: its outcome is for whoever asked. `reason` is 1 to 64 characters for the record.
     Raises `NotFound`, `NotSettled` and `Invalid`.
     """
-    if not reason.strip() or not is_storable(reason, 200):
-        raise Invalid("The reason is not valid.", [fault("/reason", "bad_reason", "Say why, in 1 to 200 characters.")])
+    if not reason.strip() or not is_storable(reason, LONGEST_REASON):
+        told = f"Say why, in 1 to {LONGEST_REASON} characters."
+        raise Invalid("The reason is not valid.", [fault("/reason", "bad_reason", told)])
     with tenant_scope(tenant_id) as scope:
         found = Delivery.objects.for_tenant(tenant_id).filter(public_id=delivery).first()
         if found is None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from chimeway_py.errors import ChimewayError
+from chimeway_py.text import LONGEST_REASON
 from tenants.admin.base import TenantAdmin
 from tenants.admin.paging import page_of, ref_of
 from tenants.models import Role
@@ -90,6 +91,7 @@ class ReasonedAction:
             "opts": modeladmin.opts,
             "action": {"name": self.name, "verb": self.verb},  # a template would call the action itself
             "error": error,
+            "longest_reason": LONGEST_REASON,
             "forecasts": [Forecast(row, self.forecast(row), page_of(row)) for row in rows],
             "selected": ACTION_CHECKBOX_NAME,
             "from_page": request.POST.get("from_page", ""),

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from chimeway_py.errors import ChimewayError
+from chimeway_py.text import LONGEST_REASON
 from tenants.admin.base import tenant_id_of
 from tenants.admin.pages import Button, PageAdmin
 from tenants.admin.paging import page_of, ref_of
@@ -39,7 +40,7 @@ class RotationForm(ServiceForm):
     overlap_hours = forms.IntegerField(
         min_value=0, max_value=720, initial=24, help_text="How long the secret of before still counts; 0 ends it now."
     )
-    reason = forms.CharField(max_length=200, widget=WIDE)
+    reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE)
 
 
 class WritingAdmin(PageAdmin):

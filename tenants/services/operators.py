@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from django.db import connection
 
 from chimeway_py.errors import Invalid, fault
-from chimeway_py.text import is_storable
+from chimeway_py.text import LONGEST_REASON, is_storable
 from tenants.models import Membership, OperatorAction, Role
 from tenants.scope import tenant_scope
-
-LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +49,11 @@ def set_role(*, tenant_id: int, user_id: int, role: Role) -> Membership:
 
 
 def check_reason(reason: str) -> str:
-    """The reason without surrounding blanks. Raises `Invalid` unless it is 1 to 200 characters."""
+    """The reason without surrounding blanks. Raises `Invalid` unless it is 1 to 64 characters."""
     said = reason.strip()
     if not said or not is_storable(said, LONGEST_REASON):
-        raise Invalid("Say why, in 1 to 200 characters.", [fault("/reason", "bad_reason", "1 to 200 characters.")])
+        told = f"Say why, in 1 to {LONGEST_REASON} characters."
+        raise Invalid(told, [fault("/reason", "bad_reason", told)])
     return said
 
 

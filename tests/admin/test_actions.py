@@ -72,6 +72,14 @@ def test_without_a_reason_nothing_happens(operator: Callable[..., Client], mine:
     assert acts(mine) == []
 
 
+def test_a_reason_longer_than_a_trace_keeps_is_refused(operator: Callable[..., Client], mine: Furnished):
+    page = ask(operator(mine.tenant), RUNS, "cancel", mine.run, reason="x" * 65).content.decode()
+
+    assert "Say why, in 1 to 64 characters." in page
+    assert 'maxlength="64"' in page
+    assert fresh(mine.run).state == "waiting"
+
+
 def test_cancel_moves_what_it_can_and_reports_the_rest(operator: Callable[..., Client], mine: Furnished):
     client = operator(mine.tenant)
     start_runs(tenant_id=mine.tenant.pk, definition_key=mine.definition.key, runs=[NewRun(subject="bo")])

@@ -83,7 +83,7 @@ def test_what_is_still_owed_is_not_resent(journey: Journey) -> None:
     assert len(journey.deliveries(run)) == 1
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\0b"])
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 65, "a\0b"])
 def test_a_resend_needs_a_reason(reason: str, journey: Journey) -> None:
     with pytest.raises(Invalid):
         resend_delivery(tenant_id=journey.tenant.pk, delivery=uuid.uuid4(), reason=reason)

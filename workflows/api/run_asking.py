@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from chimeway_py.api.serializers import StrictSerializer
+from chimeway_py.text import LONGEST_REASON
 from workflows.states import RunState
 
 _RUN_ID = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
@@ -92,7 +93,7 @@ class StartedSerializer(serializers.Serializer[Any]):
 class ReasonSerializer(StrictSerializer):
     """Why it is asked; the trace keeps it."""
 
-    reason = serializers.CharField(max_length=64, required=False, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=LONGEST_REASON, required=False, default="", allow_blank=True)
 
 
 @extend_schema_serializer(

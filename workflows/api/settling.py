@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
 from chimeway_py.api.serializers import StrictSerializer, read_input
+from chimeway_py.text import LONGEST_REASON
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -26,7 +27,7 @@ class FoundOutSerializer(StrictSerializer):
     outcome = serializers.CharField(
         max_length=32, help_text="A word of the step's kind; or `retry`: it did not take effect, so try it again."
     )
-    reason = serializers.CharField(max_length=200, help_text="How that is known; the trace keeps it.")
+    reason = serializers.CharField(max_length=LONGEST_REASON, help_text="How that is known; the trace keeps it.")
 
 
 class SettleSerializer(FoundOutSerializer):

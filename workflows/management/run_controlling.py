@@ -5,13 +5,13 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from chimeway_py.text import LONGEST_REASON
 from workflows.management.arguments import instant, public_id
 from workflows.management.verbs import Verb
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause
 
-LONGEST_REASON = 64
 Control = Callable[..., list[ControlVerdict]]
 
 

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from chimeway_py.text import LONGEST_REASON
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from workflows.models.definition import Definition
@@ -24,7 +25,7 @@ class Run(TenantRow):
     visits = models.JSONField(default=dict)  # step key -> how often it was entered
     status_reason = models.CharField(max_length=32, choices=reasons)
     status_context = models.JSONField(default=dict)
-    terminal_reason = models.CharField(max_length=64, blank=True, default="")
+    terminal_reason = models.CharField(max_length=LONGEST_REASON, blank=True, default="")
     revision = models.PositiveIntegerField(default=0)
     seq = models.PositiveIntegerField(default=0)
     chain_head = models.BinaryField(max_length=32)

@@ -6,7 +6,7 @@ from typing import Any
 
 from chimeway_py.errors import Conflict, Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
-from chimeway_py.text import is_storable
+from chimeway_py.text import LONGEST_REASON, is_storable
 from tenants.scope import tenant_scope
 from workflows.engine.events import StepOwedAgain, StepSettled
 from workflows.errors import StepRunNotFound
@@ -34,7 +34,7 @@ def settle_unknown(
 ) -> StepRun:
     """Give the step run with this effect key the outcome that somebody found out, and let its run go on.
 
-    `outcome` is a word of the step's kind, or `retry`: it did not take effect and is owed again. `reason` (1 to 200
+    `outcome` is a word of the step's kind, or `retry`: it did not take effect and is owed again. `reason` (1 to 64
     characters) and whoever says so (`cause`, `cause_ref`) are kept in the trace. Raises `StepRunNotFound`, `Invalid`,
     and `NotUnknown` with the status it met.
     """
@@ -75,8 +75,8 @@ def _check(kind: WorkKind, outcome: str, reason: str) -> None:
     words = settling_words(kind)
     if outcome not in words:
         faults.append(fault("/outcome", "unknown_outcome", f"One of {', '.join(words)}."))
-    if not reason.strip() or not is_storable(reason, 200):
-        faults.append(fault("/reason", "bad_reason", "Say why, in 1 to 200 characters."))
+    if not reason.strip() or not is_storable(reason, LONGEST_REASON):
+        faults.append(fault("/reason", "bad_reason", f"Say why, in 1 to {LONGEST_REASON} characters."))
     if faults:
         raise Invalid("The outcome is not valid.", faults)
 
