@@ -47,6 +47,15 @@ class LastAttemptSerializer(serializers.Serializer[Any]):
     retry_at = serializers.DateTimeField(allow_null=True)
 
 
+class LastOutcomeSerializer(serializers.Serializer[Any]):
+    """How the latest work that ended did end."""
+
+    step = serializers.CharField()
+    outcome = serializers.CharField()
+    error = serializers.CharField(allow_blank=True)
+    at = serializers.DateTimeField()
+
+
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
@@ -94,6 +103,7 @@ class LastAttemptSerializer(serializers.Serializer[Any]):
                     {"name": "resume", "allowed": False, "why_not": "The run is not paused."},
                 ],
                 "last_attempt": None,
+                "last_outcome": None,
                 "terminal_reason": "",
                 "evidence": [4, 5],
                 "engine_failures": 0,
@@ -122,6 +132,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     next = NextSerializer(many=True, help_text="What may happen, soonest first; without a time at the end.")
     actions = ActionSerializer(many=True)
     last_attempt = LastAttemptSerializer(allow_null=True)
+    last_outcome = LastOutcomeSerializer(allow_null=True)
     terminal_reason = serializers.CharField(allow_blank=True)
     evidence = serializers.ListField(child=serializers.IntegerField(), help_text="The seq of the lines that prove it.")
     engine_failures = serializers.IntegerField()

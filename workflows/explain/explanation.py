@@ -103,6 +103,16 @@ class LastAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LastOutcome:
+    """How the latest work that ended did end, of whichever step, with or without a try at it."""
+
+    step: str
+    outcome: str
+    error: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Where a run stands and why. Structure only: names, times, declared correlation values; never a payload value."""
 
@@ -122,6 +132,7 @@ class Explanation:
     next: tuple[Next, ...]
     actions: tuple[Action, ...]
     last_attempt: LastAttempt | None
+    last_outcome: LastOutcome | None
     terminal_reason: str
     evidence: tuple[int, ...]
     engine_failures: int

@@ -6,6 +6,7 @@ from datetime import datetime
 from tenants.scope import tenant_scope
 from workflows.explain.explanation import Explanation, LastAttempt
 from workflows.explain.following import actions, follows, waiting_for
+from workflows.explain.outcomes import had_no_effect, last_outcome, told_by
 from workflows.explain.picture import Picture, take_picture
 from workflows.explain.sentences import sentence, since
 from workflows.trace import is_note
@@ -39,6 +40,7 @@ def explanation_of(picture: Picture) -> Explanation:
         next=follows(picture),
         actions=actions(picture),
         last_attempt=_last_attempt(picture),
+        last_outcome=last_outcome(picture),
         terminal_reason=run.terminal_reason,
         evidence=_evidence(picture),
         engine_failures=run.engine_failures,
@@ -80,4 +82,5 @@ def _evidence(picture: Picture) -> tuple[int, ...]:
     moves = [line.seq for line in own if not is_note(line)]
     first = min([*moves, *notes], default=0)
     led_here = [line.seq for line in picture.trace if line.seq == first - 1]
-    return tuple(sorted([*led_here, *moves, *notes]))
+    told = told_by(picture) if had_no_effect(picture) else None
+    return tuple(sorted({*led_here, *moves, *notes, *([told.seq] if told else [])}))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from workflows.definitions.document import Target
 from workflows.explain.because import because, who
 from workflows.explain.following import most_attempts
+from workflows.explain.outcomes import told_by, without_effect
 from workflows.explain.picture import Picture, SeenLine
 from workflows.explain.wording import counted, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
@@ -146,8 +147,17 @@ def _cause_of_rule(picture: Picture, line: SeenLine | None) -> str:
     return because(before[0].reason, before[0].step, before[0].context) if before else ""
 
 
+def _failed(picture: Picture) -> list[str]:
+    """That the latest work came to nothing, unless that is already told as what ended the run."""
+    end, told = since(picture), told_by(picture)
+    if end is not None and told is not None and end.reason in RULES and told.seq == end.seq - 1:
+        return []
+    remark = without_effect(picture)
+    return [remark] if remark else []
+
+
 def _remarks(picture: Picture) -> list[str]:
-    run, remarks = picture.run, []
+    run, remarks = picture.run, _failed(picture)
     if run.pending_signals:
         kept = counted(run.pending_signals, "early signal is", "early signals are")
         remarks.append(f"{kept} kept for a later wait.")

@@ -143,7 +143,9 @@ class RunBatch:
         ]
         write.settle_step_runs(self.tenant_id, [(p.step_run_id, outcome.word) for _, p, outcome in done], self.now)
         for run, planned, outcome in done:
-            event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, dict(outcome.context))
+            error = {"error": outcome.error} if outcome.error else {}
+            context = error | dict(outcome.context)
+            event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, context)
             self.apply(run.id, event)
 
 

@@ -49,6 +49,9 @@ def _of_run(said: Explanation) -> list[tuple[str, str]]:
         last = said.last_attempt
         outcome = "in flight" if last.in_flight_since else last.outcome
         lines.append(("attempt", f"{last.number} of {last.step}: {outcome} {last.error}".rstrip()))
+    if said.last_outcome is not None:
+        ended = said.last_outcome
+        lines.append(("outcome", f"{ended.step}: {ended.outcome} {ended.error}".rstrip()))
     return [*lines, ("evidence", "seq " + ", ".join(map(str, said.evidence)))]
 
 
