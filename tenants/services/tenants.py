@@ -51,7 +51,7 @@ def tenant_list() -> list[tuple[int, str]]:
     """(id, slug) of every tenant, by slug: for commands that go through all of them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, slug FROM tenant_list()")
-        return cursor.fetchall()
+        return [(tenant_id, slug) for tenant_id, slug in cursor.fetchall()]
 
 
 def add_membership(*, tenant_id: int, user_id: int) -> Membership:
