@@ -21,5 +21,6 @@ class WorkflowsConfig(AppConfig):
         own_parts.register_all()
         register_verdict_reader(read_verdicts)
         register_name("workflows_run", "data_sha")
+        register_name("workflows_schedule", "data_sha")
         register_name("workflows_wait", "decision_sha")
         register_name("workflows_answer", "payload_sha")

@@ -15,10 +15,40 @@ class StepRunNotFound(NotFound):
     code = "step_run_not_found"
 
 
+class ScheduleNotFound(NotFound):
+    """No such schedule in this tenant."""
+
+    code = "schedule_not_found"
+
+
+class ScheduleExists(Conflict):
+    """There is a schedule with this key already."""
+
+    code = "schedule_exists"
+
+
 class StartConflict(Conflict):
     """A run was started before under this idempotency key with another request."""
 
     code = "start_conflict"
+
+
+class RunNotEnded(Conflict):
+    """The run is still under way; only a run that has ended can be replayed."""
+
+    code = "run_not_ended"
+
+
+class IrreversibleSteps(Conflict):
+    """Steps that cannot be undone may have taken effect; say `allow_irreversible` to replay the run all the same."""
+
+    code = "irreversible_steps"
+
+
+class StartDataGone(Conflict):
+    """What the run started with is not kept any more."""
+
+    code = "start_data_gone"
 
 
 class StaleAttempt(ChimewayError):

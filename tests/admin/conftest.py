@@ -18,10 +18,11 @@ from signals_app.services.sources import create_source
 from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
-from workflows.models import Definition, Run, Wait
+from workflows.models import Definition, Run, Schedule, Wait
 from workflows.services.advance import advance_due
 from workflows.services.definitions import ensure_definition
 from workflows.services.route import route_signals
+from workflows.services.schedules import create_schedule
 from workflows.services.start import NewRun, start_runs
 
 
@@ -66,6 +67,7 @@ class Furnished:
     source: SignalSource
     template: Template
     endpoint: Endpoint
+    schedule: Schedule
     key: ApiKey
 
     @property
@@ -79,6 +81,7 @@ class Furnished:
             self.source,
             self.template,
             self.endpoint,
+            self.schedule,
             self.key,
         ]
 
@@ -98,6 +101,13 @@ def furnish(mark: str) -> Furnished:
     create_source(
         tenant_id=tenant.pk, key=f"{mark}_shop", scheme="github", mapping={"name": "type", "external_id": "id"}
     )
+    schedule = create_schedule(
+        tenant_id=tenant.pk,
+        key=f"{mark}_daily",
+        definition_key=definition.key,
+        expression="0 9 * * *",
+        subjects=[f"{mark}_anna"],
+    )
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
     with tenant_scope(tenant.pk):
         return Furnished(
@@ -111,6 +121,7 @@ def furnish(mark: str) -> Furnished:
             source=SignalSource.objects.get(),
             template=Template.objects.get(),
             endpoint=Endpoint.objects.get(),
+            schedule=schedule,
             key=key,
         )
 

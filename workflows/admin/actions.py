@@ -5,14 +5,18 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest
 
+from chimeway_py.errors import ChimewayError
 from tenants.admin.actions import ReasonedAction
+from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
 from workflows.engine.permits import Standing, why_not
 from workflows.models import Run, Wait
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
-from workflows.states import Cause, RunState
+from workflows.services.documents import documents
+from workflows.services.replay import irreversible_effects, replay_run
+from workflows.states import TERMINAL, Cause, RunState
 
 
 class ControlAction(ReasonedAction):
@@ -111,3 +115,46 @@ RUN_ACTIONS: list[ControlAction] = [
     ApproveRuns(),
     RejectRuns(),
 ]
+
+
+class ReplayRuns(ReasonedAction):
+    """Starts the journeys of ended runs once more, on their own versions."""
+
+    name, verb = "replay", "Replay"
+    allow_irreversible: ClassVar[bool] = False
+
+    def forecast(self, row: Run) -> str:
+        refusal = why_not("replay", Standing(row.state, irreversible=self._irreversible(row)))
+        return f"Refused: {refusal}" if refusal else "A new run starts with the same subject, correlation and data."
+
+    def _irreversible(self, row: Run) -> tuple[str, ...]:
+        if self.allow_irreversible or row.state not in TERMINAL:
+            return ()
+        document = documents(row.tenant_id, [row.definition_id])[row.definition_id].document
+        return tuple(irreversible_effects(row.tenant_id, row.pk, document))
+
+    def carry_out(self, request: HttpRequest, tenant_id: int, rows: Sequence[Run], reason: str) -> Iterable[Act]:
+        for row in rows:
+            try:
+                replay_run(
+                    tenant_id=tenant_id,
+                    public_id=row.public_id,
+                    cause=Cause.OPERATOR,
+                    cause_ref=operator_of(request).username,
+                    reason=reason,
+                    allow_irreversible=self.allow_irreversible,
+                )
+            except ChimewayError as error:
+                yield Act("run", str(row.public_id), error.message)
+            else:
+                yield Act("run", str(row.public_id))
+
+
+class ReplayIrreversibleRuns(ReplayRuns):
+    """The same, although steps that cannot be undone may have taken effect."""
+
+    name, verb, role = "replay_irreversible", "Replay in spite of irreversible steps", Role.ADMIN
+    allow_irreversible = True
+
+
+REPLAYS: list[ReasonedAction] = [ReplayRuns(), ReplayIrreversibleRuns()]

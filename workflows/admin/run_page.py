@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from tenants.admin import words
 from tenants.admin.pages import Button, Page
-from workflows.admin.run_sections import attempts, signals, waits
+from workflows.admin.run_sections import attempts, replays, signals, waits
 from workflows.admin.settling import SETTLING
 from workflows.explain import Explanation, explain_run
 from workflows.explain.explanation import Action, Next, NextOn
@@ -34,7 +34,7 @@ def run_page(run: Run) -> Page:
         tone=TONES.get(said.state, "plain"),
         facts=list(_facts(run, said)),
         buttons=[button for one in said.actions for button in _buttons(one)],
-        sections=[waits(run), attempts(run), signals(run)],
+        sections=[waits(run), attempts(run), signals(run), *replays(run)],
         more={
             "next": [_next(one) for one in said.next],
             "graph": mark_safe(draw_graph(version.document, path_taken(lines))),  # noqa: S308  built as elements
@@ -60,6 +60,9 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Subject", said.subject or "–"
     yield "Correlation", words.pairs(run.correlation)
     yield "Started", words.moment(run.created_at)
+    if run.replayed_from_id is not None:
+        origin = Run.objects.for_tenant(run.tenant_id).filter(pk=run.replayed_from_id).first()
+        yield "Replay of", words.link(origin, words.short(origin.public_id) if origin else "")
     if run.finished_at is not None:
         yield "Finished", words.moment(run.finished_at)
     if said.pending_signals:

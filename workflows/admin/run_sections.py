@@ -70,6 +70,16 @@ def signals(run: Run) -> Section:
     return Section("Signals", headings, rows, "No signal has concerned this run.")
 
 
+def replays(run: Run) -> list[Section]:
+    """The runs that were started from this one, newest first; nothing at all when there are none."""
+    found = Run.objects.for_tenant(run.tenant_id).filter(replayed_from_id=run.pk).order_by("-id")[:MOST_ROWS]
+    rows = [
+        [words.link(one, words.short(one.public_id)), words.badge(one.state), words.moment(one.created_at)]
+        for one in found
+    ]
+    return [Section("Replays", ["Run", "State", "Started"], rows)] if rows else []
+
+
 def _ends(wait: Wait) -> Iterator[str]:
     """What ends a wait besides its time."""
     if wait.routes:

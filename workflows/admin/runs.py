@@ -13,7 +13,7 @@ from tenants.admin.concerns import GRACE
 from tenants.admin.filters import Choice, TenantFilter, question_filter
 from tenants.admin.pages import Page, PageAdmin
 from tenants.operator_scope import operator_of
-from workflows.admin.actions import RUN_ACTIONS
+from workflows.admin.actions import REPLAYS, RUN_ACTIONS
 from workflows.admin.run_page import run_page
 from workflows.admin.search import search_runs, signal_names
 from workflows.admin.settling import SETTLING
@@ -79,7 +79,7 @@ class RunAdmin(PageAdmin):
     search_help_text = (
         "A public id, a subject, or a correlation value (INV-7 or invoice_id=INV-7) that the run listens with"
     )
-    actions = [*RUN_ACTIONS, *SETTLING]
+    actions = [*RUN_ACTIONS, *REPLAYS, *SETTLING]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("correlation", "visits", "status_context")

@@ -132,11 +132,13 @@ class TraceSerializer(serializers.Serializer[Any]):
 
 
 class RunDetailSerializer(RunSerializer):
-    """A run, and what `include` asks for."""
+    """A run with its lineage, and what `include` asks for."""
 
+    replayed_from = serializers.UUIDField(allow_null=True, help_text="The run that this one is a replay of.")
+    replays = serializers.ListField(child=serializers.UUIDField(), help_text="The latest 200 replays of this run.")
     steps = StepRunSerializer(many=True, required=False, help_text="With include=steps.")
     attempts = AttemptSerializer(many=True, required=False, help_text="With include=attempts: the latest 200.")
     transitions = TransitionSerializer(many=True, required=False, help_text="With include=transitions: the latest 200.")
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "steps", "attempts", "transitions"]
+        fields = [*RunSerializer.Meta.fields, "replayed_from", "replays", "steps", "attempts", "transitions"]

@@ -121,8 +121,16 @@ class RunView(TenantView):
         """Where it stands."""
         included = _included(request)
         run = run_of(self.tenant_id, public_id)
-        shown = RunSerializer(run).data | {name: _INCLUDED[name](run) for name in included}
+        shown = RunSerializer(run).data | _lineage(run) | {name: _INCLUDED[name](run) for name in included}
         return Response(shown, headers={"ETag": etag(run.revision)})
+
+
+def _lineage(run: Run) -> dict[str, Any]:
+    """Public ids of the run that this one is a replay of, and of its own replays, oldest first."""
+    others = Run.objects.for_tenant(run.tenant_id)
+    origin = others.filter(pk=run.replayed_from_id or 0).values_list("public_id", flat=True).first()
+    replays = others.filter(replayed_from_id=run.pk).order_by("-id").values_list("public_id", flat=True)[:LATEST]
+    return {"replayed_from": origin, "replays": list(replays)[::-1]}
 
 
 def _included(request: Request) -> list[str]:

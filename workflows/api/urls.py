@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions, run_views, runs, settling
+from workflows.api import definition_versions, definitions, replay, run_views, runs, schedules, settling
 from workflows.api.control_urls import urlpatterns as controls
 from workflows.api.history_urls import urlpatterns as histories
 
@@ -32,7 +32,11 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/explain", run_views.ExplainRunView.as_view(), name="run-explain"),
     path("runs/<uuid:public_id>/trace", run_views.TraceView.as_view(), name="run-trace"),
     path("runs/<uuid:public_id>/attempts", run_views.AttemptsView.as_view(), name="run-attempts"),
+    path("runs/<uuid:public_id>/replay", replay.ReplayRunView.as_view(), name="run-replay"),
     path("runs/<uuid:public_id>/settle", settling.SettleRunView.as_view(), name="run-settle"),
+    path("schedules", schedules.SchedulesView.as_view(), name="schedules"),
+    path("schedules/preview", schedules.PreviewView.as_view(), name="schedules-preview"),
+    path("schedules/<str:key>", schedules.ScheduleView.as_view(), name="schedule"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
     *controls,
     *histories,

@@ -5,7 +5,7 @@ from typing import Any
 
 from workflows.definitions.condition_checks import condition_schema
 from workflows.definitions.paths import LONGEST_PATH, PATH_PATTERN
-from workflows.steps.base import StepKind
+from workflows.steps.base import StepKind, WorkKind
 from workflows.steps.registry import kinds
 
 MOST_STEPS = 200
@@ -16,6 +16,10 @@ DURATION = {"$ref": "#/$defs/duration"}
 CONDITION = {"$ref": "#/$defs/condition"}
 SIGNAL_NAME = {"$ref": "#/$defs/signal_name"}
 CORRELATION_NAME = "^[a-z0-9_]{1,50}$"
+IRREVERSIBLE = {
+    "type": "boolean",
+    "description": "what the step does cannot be undone or must not be done again: a replay after it has to be allowed",
+}
 
 
 def document_schema() -> dict[str, Any]:
@@ -48,6 +52,8 @@ def _step(kind: StepKind) -> dict[str, Any]:
     common: dict[str, Any] = {"key": KEY, "kind": {"const": kind.name}, "name": {"type": "string", "maxLength": 200}}
     if kind.outcomes:
         common["on_outcome"] = _closed(dict.fromkeys(sorted(kind.outcomes), TARGET)) | {"minProperties": 1}
+    if isinstance(kind, WorkKind):
+        common["irreversible"] = IRREVERSIBLE
     own = dict(kind.schema)
     properties = common | dict(own.pop("properties", {}))
     return own | _closed(properties, required=list(own.get("required", ())))

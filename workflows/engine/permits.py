@@ -14,11 +14,12 @@ class Standing:
     has_wait: bool = False
     is_unknown: bool = False  # nobody knows the outcome of its current step
     has_approval: bool = False  # a decision is asked for
+    irreversible: tuple[str, ...] = ()  # steps that may have taken effect and cannot be undone
 
 
 def why_not(action: str, standing: Standing) -> str:
     """Why the action would be refused, as a sentence for people; "" when it would be accepted."""
-    if standing.state in TERMINAL:
+    if standing.state in TERMINAL and action != "replay":
         return f"The run has ended: it is {standing.state}."
     return _RULES[action](standing)
 
@@ -51,6 +52,13 @@ def _settle(standing: Standing) -> str:
     return "" if standing.is_unknown else "The outcome of no step is unknown."
 
 
+def _replay(standing: Standing) -> str:
+    if standing.state not in TERMINAL:
+        return "The run has not ended."
+    steps = ", ".join(standing.irreversible)
+    return f"It has to be allowed: these steps cannot be undone: {steps}." if steps else ""
+
+
 _RULES: Mapping[str, Callable[[Standing], str]] = {
     "cancel": _anytime,
     "wake": _wake,
@@ -59,5 +67,6 @@ _RULES: Mapping[str, Callable[[Standing], str]] = {
     "pause": _pause,
     "resume": _resume,
     "settle": _settle,
+    "replay": _replay,
 }
 ACTIONS = tuple(_RULES)

@@ -36,6 +36,12 @@ def _signal(context: Context) -> str:
     return str(context.get("signal") or "a signal")
 
 
+def _origin(context: Context) -> str:
+    if "replayed_from" in context:
+        return f" as a replay of {context['replayed_from']}{_why(context)}"
+    return f" by the schedule {quoted(context['schedule'])}" if "schedule" in context else ""
+
+
 def _branch(step: str, context: Context) -> str:
     taken = context.get("when")
     if isinstance(taken, int):
@@ -52,7 +58,7 @@ def _outcome(context: Context) -> str:
 
 
 CLAUSES: Mapping[Reason, Clause] = {
-    Reason.CREATED: lambda step, context: "it was created",
+    Reason.CREATED: lambda step, context: f"it was created{_origin(context)}",
     Reason.STARTED: lambda step, context: "it has begun",
     Reason.SCHEDULED: lambda step, context: "it is scheduled",
     Reason.STEP_OWED: lambda step, context: f"the work of {quoted(step)} is owed",

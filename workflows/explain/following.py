@@ -59,7 +59,8 @@ def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
     wait = picture.wait
     is_unknown = picture.work is not None and picture.work.status == "unknown"
-    standing = Standing(picture.run.state, wait is not None, is_unknown, wait is not None and bool(wait.routes))
+    has_approval = wait is not None and bool(wait.routes)
+    standing = Standing(picture.run.state, wait is not None, is_unknown, has_approval, picture.irreversible)
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)
     return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)
 

@@ -9,7 +9,8 @@ from typing import Any
 from workflows.definitions.document import Target
 from workflows.errors import RunNotFound
 from workflows.services.documents import Loaded, documents
-from workflows.states import NOTED
+from workflows.services.replay import irreversible_effects
+from workflows.states import NOTED, TERMINAL
 from workflows.store.sql import fetch
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
@@ -134,6 +135,7 @@ class Picture:
     last: Try | None
     trace: tuple[SeenLine, ...]
     now: datetime
+    irreversible: tuple[str, ...] = ()  # what a replay of the ended run would have to allow
 
     @property
     def visit(self) -> int:
@@ -150,20 +152,26 @@ class Picture:
 
 
 def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture:
-    """Read what explains a run, in three statements at most, inside the tenant's scope. Raises `RunNotFound`."""
+    """Read what explains a run, inside the tenant's scope. Raises `RunNotFound`.
+
+    Three statements at most, and one more for an ended run of a definition with irreversible steps.
+    """
     rows = fetch(_RUN, [tenant_id, public_id])
     if not rows:
         raise RunNotFound("No such run.")
     row = rows[0]
     run = RunRow(*row[:19])
+    version = documents(tenant_id, [run.definition_id])[run.definition_id]
+    ended = run.state in TERMINAL
     return Picture(
         run=run,
-        version=documents(tenant_id, [run.definition_id])[run.definition_id],
+        version=version,
         wait=OpenWait(*row[19:28]) if row[19] is not None else None,
         work=Work(*row[28:32]) if row[28] is not None else None,
         last=Try(*row[32:]) if row[32] is not None else None,
         trace=_trace(tenant_id, run),
         now=now,
+        irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
     )
 
 

@@ -3,6 +3,7 @@
 from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
 from workflows.models.run import Run
+from workflows.models.schedule import MissedPolicy, Schedule
 from workflows.models.signal_verdict import SignalVerdict
 from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
@@ -17,7 +18,9 @@ __all__ = [
     "Definition",
     "DefinitionStatus",
     "Listener",
+    "MissedPolicy",
     "Run",
+    "Schedule",
     "SignalVerdict",
     "Snapshot",
     "Step",

@@ -71,6 +71,11 @@ class Run(TenantRow):
             models.Index(fields=["tenant", "due_at"], condition=models.Q(due_at__isnull=False), name="run_due"),
             models.Index(fields=["tenant", "state", "id"], name="run_state"),
             models.Index(fields=["tenant", "subject", "id"], name="run_subject"),
+            models.Index(  # the replays of a run
+                fields=["tenant", "replayed_from"],
+                condition=models.Q(replayed_from__isnull=False),
+                name="run_replayed_from",
+            ),
             models.Index(  # whether anything names a payload: asked before it is collected
                 fields=["tenant", "data_sha"], condition=models.Q(data_sha__isnull=False), name="run_data"
             ),

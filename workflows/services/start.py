@@ -49,6 +49,7 @@ NEW_RUN = {
     "started_by_ref": "text",
     "idempotency_key": "text",
     "request_digest": "bytea",
+    "replayed_from_id": "bigint",
     "began_at": "timestamptz",
     "step_entered_at": "timestamptz",
     "due_at": "timestamptz",
@@ -73,7 +74,10 @@ JOIN workflows_run r ON r.tenant_id = %s AND r.definition_key = %s AND r.idempot
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run starts with. `at` schedules it; `began_at` is where "since the run's start" looks back to."""
+    """What a run starts with. `at` schedules it; `began_at` is where "since the run's start" looks back to.
+
+    `origin` is structure that the first line of its trace tells besides: the run or the schedule that it comes from.
+    """
 
     subject: str
     correlation: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +87,8 @@ class NewRun:
     began_at: datetime | None = None
     cause: Cause = Cause.API
     cause_ref: str = ""
+    replayed_from: int | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ def _row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha: byt
     public_id = new_public_id()
     due_at = max(new.at, now) if new.at else now
     reason = Reason.SCHEDULED if due_at > now else Reason.CREATED
-    context = {"definition": loaded.key, "version": loaded.version}
+    context = {"definition": loaded.key, "version": loaded.version, **new.origin}
     facts = RunFacts(
         public_id=str(public_id),
         subject=new.subject,
@@ -198,6 +204,7 @@ def _row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha: byt
         occurred_at=now,
     )
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
+    asked += [dict(new.origin)] if new.origin else []
     request = vault.digest("start", canonical(asked))
     return _Row(new, facts, public_id, data_sha, request, reason, context, head, due_at)
 
@@ -222,7 +229,7 @@ def _new_run(loaded: Loaded, row: _Row, now: datetime) -> tuple[Any, ...]:
     new, facts = row.new, row.facts
     whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), row.data_sha
     status = "pending", "", "{}", str(row.reason), rows.dumps(row.context), "", 1, 1, row.chain_head, 0
-    request = new.idempotency_key, row.request_digest if new.idempotency_key else None
+    request = new.idempotency_key, row.request_digest if new.idempotency_key else None, new.replayed_from
     times = facts.began_at, facts.step_entered_at, row.due_at, facts.deadline_at
     return (*whom, *status, str(new.cause), new.cause_ref, *request, *times, 0, now, now)
 

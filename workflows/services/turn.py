@@ -11,6 +11,7 @@ import structlog
 from chimeway_py.nudges import offer
 from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
+from workflows.services.firing import fire_due_schedules
 from workflows.services.forsaken import end_forsaken
 from workflows.services.lease import kept_alive
 from workflows.services.lost_work import end_lost_work
@@ -24,17 +25,18 @@ TURN_SECONDS = 1.0
 
 
 def engine_turn(*, tenant_id: int) -> int:
-    """Route signals and advance due runs until nothing is left or the turn is over; how many were taken up."""
+    """Route signals and advance due runs until nothing is left or the turn is over, then start what schedules owe.
+
+    The answer is how many were taken up. Runs that a schedule started are advanced in the turn after.
+    """
     ends_at = time.monotonic() + TURN_SECONDS
     total = 0
-    while True:
-        taken = route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
+    while taken := route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id):
         total += taken
-        if not taken:
-            return total
         if time.monotonic() >= ends_at:
             offer("engine", tenant_id)  # behind the other tenants' nudges
-            return total
+            break
+    return total + fire_due_schedules(tenant_id=tenant_id)
 
 
 def work_turn(*, tenant_id: int) -> int:

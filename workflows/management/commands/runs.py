@@ -12,9 +12,11 @@ from workflows.management.arguments import add_tenant
 from workflows.management.run_bulk import BulkControl, CancelKey
 from workflows.management.run_controlling import CONTROLS
 from workflows.management.run_files import FILES
+from workflows.management.run_replaying import ReplayRun
 from workflows.management.run_starting import ListRuns, StartRuns
 
-VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, BulkControl(), CancelKey(), *FILES)}
+MORE = (ReplayRun(), BulkControl(), CancelKey())
+VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, *MORE, *FILES)}
 
 
 class Command(BaseCommand):

@@ -1,0 +1,1 @@
+"""Replays: new runs from ended ones."""

@@ -1,0 +1,128 @@
+"""Replay: a new run from one that has ended, with the same subject, correlation and data, and a line back to it."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from chimeway_py.errors import Invalid, fault
+from chimeway_py.text import is_storable
+from signals_app.services.payloads import load_payloads
+from tenants.scope import tenant_scope
+from workflows.definitions.document import Document
+from workflows.errors import IrreversibleSteps, RunNotEnded, RunNotFound, StartDataGone
+from workflows.models import Run
+from workflows.services.documents import documents
+from workflows.services.start import NewRun, Started, start_runs
+from workflows.states import Cause
+from workflows.steps.base import WorkKind
+from workflows.steps.registry import kinds
+from workflows.store.sql import fetch
+
+Version = Literal["same", "latest"]
+LONGEST_REASON = 200
+# Tried, or settled at once, and nobody knows that it failed: it must be taken to have happened.
+_TOOK_EFFECT = """
+SELECT step, kind, outcome, attempts_made FROM workflows_steprun
+ WHERE tenant_id = %s AND run_id = %s AND step = ANY(%s) AND (attempts_made > 0 OR outcome <> '')
+"""
+
+
+def replay_run(
+    *,
+    tenant_id: int,
+    public_id: uuid.UUID,
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    version: Version = "same",
+    allow_irreversible: bool = False,
+    idempotency_key: str | None = None,
+) -> Started:
+    """Start the journey of a run that has ended once more, on its own version or on the latest; it is left as it is.
+
+    The same idempotency key with the same request answers with the run it started. `reason` has 200 characters at most;
+    the trace of the new run keeps it. Raises `RunNotFound`, `RunNotEnded`, `IrreversibleSteps` naming steps that may
+    have taken effect (unless `allow_irreversible` is exactly True), `StartDataGone`, `DefinitionNotFound` when the
+    version may not start runs, `Invalid` when it does not accept the data, and `StartConflict`.
+    """
+    _check(version, reason)
+    with tenant_scope(tenant_id):
+        run = _ended_run(tenant_id, public_id)
+        loaded = documents(tenant_id, [run.definition_id])[run.definition_id]
+        if allow_irreversible is not True:
+            _refuse_irreversible(run, loaded.document)
+        new = NewRun(
+            subject=run.subject,
+            correlation=run.correlation,
+            data=_data_of(run),
+            idempotency_key=idempotency_key,
+            cause=cause,
+            cause_ref=cause_ref,
+            replayed_from=run.pk,
+            origin={"replayed_from": str(public_id), "on": version} | ({"why": reason} if reason else {}),
+        )
+        number = loaded.version if version == "same" else None
+        try:
+            [started] = start_runs(tenant_id=tenant_id, definition_key=loaded.key, runs=[new], version=number)
+        except Invalid as error:
+            raise _without_index(error) from error
+        return started
+
+
+def irreversible_effects(tenant_id: int, run_id: int, document: Document) -> list[str]:
+    """The irreversible steps of a run that may have taken effect, in the order of the document; inside its scope."""
+    marked = [step.key for step in document.steps if step.config.get("irreversible")]
+    if not marked:
+        return []
+    tried = fetch(_TOOK_EFFECT, [tenant_id, run_id, marked])
+    # Of several tries the last one's failure says nothing about those before it.
+    done = {step for step, kind, outcome, tries in tried if tries > 1 or outcome not in _failures(kind)}
+    return [key for key in marked if key in done]
+
+
+def _failures(kind: str) -> set[str]:
+    """The outcomes that prove that nothing happened."""
+    known = kinds().get(kind)
+    return {"suppressed", known.failure} if isinstance(known, WorkKind) else set()
+
+
+def _check(version: Any, reason: Any) -> None:
+    faults = []
+    if version not in ("same", "latest"):
+        faults.append(fault("/version", "bad_version", "Either same or latest."))
+    if not is_storable(reason, LONGEST_REASON):
+        faults.append(fault("/reason", "bad_reason", f"Text of at most {LONGEST_REASON} characters."))
+    if faults:
+        raise Invalid("The replay is not valid.", faults)
+
+
+def _ended_run(tenant_id: int, public_id: uuid.UUID) -> Run:
+    run = Run.objects.for_tenant(tenant_id).filter(public_id=public_id).first()
+    if run is None:
+        raise RunNotFound("No such run.", {"runs": [str(public_id)]})
+    if not run.is_finished:
+        raise RunNotEnded(f"The run is {run.state}; only a run that has ended can be replayed.", {"state": run.state})
+    return run
+
+
+def _refuse_irreversible(run: Run, document: Document) -> None:
+    steps = irreversible_effects(run.tenant_id, run.pk, document)
+    if steps:
+        told = f"These steps may have taken effect and cannot be undone: {', '.join(steps)}."
+        raise IrreversibleSteps(told, {"steps": steps})
+
+
+def _data_of(run: Run) -> dict[str, Any]:
+    if run.data_sha is None:
+        return {}
+    sha = bytes(run.data_sha)
+    found = load_payloads(run.tenant_id, [sha])
+    if sha not in found:
+        raise StartDataGone
+    return dict(found[sha])
+
+
+def _without_index(error: Invalid) -> Invalid:
+    """The same faults about the one run: their paths start with its index."""
+    faults = [] if isinstance(error.detail, Mapping) else error.detail
+    return Invalid(error.message, [{**one, "path": str(one["path"]).removeprefix("/0")} for one in faults])
