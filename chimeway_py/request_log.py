@@ -1,4 +1,4 @@
-"""Logs of requests: one line each, with the ids of what it was about, and without what a query string may carry."""
+"""Logs of requests: one line each, with the ids of what it was about. Paths and queries may name people."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -6,6 +6,8 @@ from typing import Any, cast
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
+
+from chimeway_py.safe_log import route_of
 
 NOT_LOGGED = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds, by machines
 ID_NAMES = {"runs": "run_id", "run": "run_id", "signals": "signal_id", "signal": "signal_id"}
@@ -22,8 +24,8 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
-        """Method and path. A query may hold subjects and search terms."""
-        return f"{request.method} {request.path}"
+        """Method and route. A path may hold a subject, a query search terms."""
+        return f"{request.method} {route_of(request)}"
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]

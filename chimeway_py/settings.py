@@ -12,6 +12,8 @@ import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from chimeway_py.safe_log import format_error, hide_path
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -257,8 +259,9 @@ LOGGING = {
         "json": {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
+                hide_path,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                format_error,
                 structlog.processors.JSONRenderer(),
             ],
             "foreign_pre_chain": _shared,

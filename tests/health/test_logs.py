@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from django.db import DatabaseError, connection
 from django.test import Client
 
 from chimeway_py import task_log
@@ -51,7 +52,7 @@ def test_a_request_about_a_run(lines: Any, client_of: Callable[..., Client]):
     line = finished(lines)
     assert line["run_id"] == str(mine.run.public_id)
     assert line["tenant_id"] == mine.tenant.pk
-    assert line["request"] == f"GET /v1/runs/{mine.run.public_id}"
+    assert line["request"] == "GET /v1/runs/<uuid:public_id>"
     assert line["request_id"]
     assert "anna" not in json.dumps(lines())
 
@@ -80,3 +81,37 @@ def test_a_task_carries_its_name_and_tenant(lines: Any):
     during, after = lines()
     assert (during["task"], during["task_id"], during["tenant_id"]) == ("workflows.tasks.run_engine", "t-1", 7)
     assert "task" not in after
+
+
+@pytest.mark.parametrize("path", ["/v1/inbox/anna@example.com?limit=no", "/v1/inbox/änna@example.com", "/nowhere/anna"])
+def test_no_line_holds_a_subject_of_the_path(lines: Any, client_of: Callable[..., Client], path: str):
+    mine = furnish("mine")
+
+    client_of(mine.tenant).get(path)
+
+    assert "nna" not in json.dumps(lines(), ensure_ascii=False)
+    assert finished(lines)["request"] in {"GET /v1/inbox/<path:subject>", "GET (no such address)"}
+
+
+def test_a_database_error_is_logged_without_the_values_that_it_quotes(lines: Any):
+    log = structlog.get_logger("test")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT cast('canary' || %s AS integer)", ["-4711"])
+    except DatabaseError as error:
+        log.exception("went_wrong")
+        logging.getLogger("celery").error("raised %r\n%s", error, error, exc_info=error)  # as Celery does
+
+    assert "canary" not in json.dumps(lines())
+    for line in lines():
+        assert "psycopg.errors.InvalidTextRepresentation 22P02" in line["exception"]
+        assert "test_logs.py" in line["exception"]
+
+
+def test_any_other_error_is_logged_with_its_traceback(lines: Any):
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        structlog.get_logger("test").exception("went_wrong")
+
+    assert "ZeroDivisionError: division by zero" in lines()[0]["exception"]
