@@ -62,3 +62,12 @@ def test_not_even_a_superuser_changes_it_by_accident(
         superuser.execute(f"SET session_replication_role = {role}")
         with pytest.raises(psycopg.errors.RaiseException, match="Cannot"):
             superuser.execute(f"{statement} WHERE tenant_id = {tenant.pk}")
+
+
+@pytest.mark.parametrize("table", ["workflows_transition", "workflows_run CASCADE"])
+@pytest.mark.parametrize("role", ["chimeway_owner", "postgres"])
+def test_nobody_empties_it_by_accident(tenant: Tenant, postgres: Postgres, role: str, table: str) -> None:
+    waiting_run(tenant)
+
+    with postgres.connect(role) as connection, pytest.raises(psycopg.Error, match="append-only"):
+        connection.execute(f"TRUNCATE {table}")
