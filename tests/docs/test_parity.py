@@ -1,0 +1,61 @@
+"""Every row of the parity table names something that is there, and a test that proves it."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from chimeway_py.schema import document
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """(theirs, functions, endpoints and commands, test) of each row that names something."""
+    for line in PAGE.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 4 and "`" in line:
+            yield cells[0], cells[1], cells[2], cells[3]
+
+
+def names(column: int) -> list[str]:
+    """Every name in backticks of a column, once."""
+    return sorted({name for row in rows() for name in re.findall(r"`([^`]+)`", row[column])})
+
+
+@lru_cache
+def functions_of(path: Path) -> set[str]:
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("dotted", names(1))
+def test_the_function_is_there_and_says_what_its_caller_gets(dotted: str) -> None:
+    module, _, name = dotted.rpartition(".")
+
+    assert getattr(importlib.import_module(module), name).__doc__
+
+
+@pytest.mark.parametrize("surface", names(2))
+def test_the_endpoint_or_command_is_there(surface: str) -> None:
+    verb, _, what = surface.partition(" ")
+    if verb == "manage.py":
+        assert what in get_commands()
+    else:
+        assert verb.lower() in document()["paths"].get(what, {}), sorted(document()["paths"])
+
+
+@pytest.mark.parametrize("test", names(3))
+def test_the_test_is_there(test: str) -> None:
+    path, _, name = test.partition("::")
+
+    assert name in functions_of(ROOT / path)
+
+
+def test_every_row_has_a_test() -> None:
+    assert [row[0] for row in rows() if "::" not in row[3]] == []
