@@ -108,9 +108,7 @@ def test_lost_nudges_are_found_by_the_sweep(tenant: Tenant, worker_processes: Wo
     until(lambda: {state(tenant, run_id) for run_id in runs} == {"completed"})
 
 
-def test_a_request_never_waits_for_a_frozen_broker(
-    tenant: Tenant, rest: APIClient, frozen_broker: Broker
-) -> None:
+def test_a_request_never_waits_for_a_frozen_broker(tenant: Tenant, rest: APIClient, frozen_broker: Broker) -> None:
     publish(tenant, GRACE)
     began = time.monotonic()
 

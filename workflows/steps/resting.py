@@ -53,7 +53,7 @@ _RULE = {
         "name": {"$ref": "#/$defs/signal_name"},
         "match": {
             "type": "object",
-            "propertyNames": {"pattern": "^[a-z0-9_]{1,50}$", "description": "1 to 50 of the letters a-z, digits and _"},
+            "propertyNames": {"pattern": "^[a-z0-9_]{1,50}$", "description": "1 to 50 of a-z, 0-9 and _"},
             "additionalProperties": _SOURCE,
             "minProperties": 1,
             "maxProperties": 8,
