@@ -119,8 +119,14 @@ def _report(modeladmin: TenantAdmin, request: HttpRequest, verb: str, acts: Sequ
     why = [f"{act.object_ref}: {act.refusal.rstrip('.')}" for act in refused[:LISTED_REFUSALS]]
     more = len(refused) - len(why)
     text = " ".join([text, *(f"{line}." for line in why), *([f"And {more} more."] if more > 0 else [])])
-    level = messages.SUCCESS if not refused else messages.WARNING if moved else messages.ERROR
-    modeladmin.message_user(request, text, level)
+    modeladmin.message_user(request, text, _level(moved, len(refused)))
+
+
+def _level(moved: int, refused: int) -> int:
+    """Whatever met nothing at all is no success: the rows may have gone meanwhile."""
+    if not moved and refused:
+        return messages.ERROR
+    return messages.SUCCESS if moved and not refused else messages.WARNING
 
 
 def _way_back(modeladmin: TenantAdmin, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse | None:

@@ -201,3 +201,11 @@ def test_a_post_without_a_token_is_refused(operator: Callable[..., Client], mine
 
     assert response.status_code == 403
     assert fresh(mine.run).state == "waiting"
+
+
+def test_an_action_that_meets_nothing_is_no_success(operator: Callable[..., Client], mine: Furnished, theirs: Furnished):
+    response = ask(operator(mine.tenant), RUNS, "cancel", theirs.run, reason="a test")
+
+    found = list(get_messages(response.wsgi_request))
+    assert [(message.level_tag, str(message)) for message in found] == [("warning", "Cancel: 0 moved, 0 refused.")]
+    assert fresh(theirs.run).state == "waiting"
