@@ -24,3 +24,4 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_schedule", "data_sha")
         register_name("workflows_wait", "decision_sha")
         register_name("workflows_answer", "payload_sha")
+        register_name("workflows_externalwork", "answer_sha")

@@ -42,6 +42,7 @@ OBJECTS = {
     "branch": _object("$defs", "step_branch"),
     "deliver": _object("$defs", "step_deliver"),
     "http": _object("$defs", "step_http"),
+    "external": _object("$defs", "step_external"),
     "retry": _object("$defs", "step_deliver", "properties", "retry"),
 }
 

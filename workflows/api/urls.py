@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions, replay, run_views, runs, schedules, settling
+from workflows.api import definition_versions, definitions, external, replay, run_views, runs, schedules, settling
 from workflows.api.control_urls import urlpatterns as controls
 from workflows.api.history_urls import urlpatterns as histories
 
@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern] = [
     path("schedules", schedules.SchedulesView.as_view(), name="schedules"),
     path("schedules/preview", schedules.PreviewView.as_view(), name="schedules-preview"),
     path("schedules/<str:key>", schedules.ScheduleView.as_view(), name="schedule"),
+    path("external/<str:kind>/<path:external_id>", external.ExternalWorkView.as_view(), name="external-work"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
     *controls,
     *histories,

@@ -97,7 +97,11 @@ def _of_work(picture: Picture) -> Iterator[Next]:
     step, work = picture.version.document.by_key.get(picture.run.step), picture.work
     if step is None or work is None:
         return
-    if work.status == "owed":
+    if work.status == "owed" and step.kind == "external":
+        if work.due_at is not None:
+            timed_out = step.on_outcome.get("timed_out")
+            yield Next(NextOn.TIMER, then(picture, timed_out.as_declared() if timed_out else "next"), work.due_at)
+    elif work.status == "owed":
         attempt = {"step": step.key, "attempt": work.attempts_made + 1, "of": most_attempts(step)}
         yield Next(NextOn.ATTEMPT, attempt, work.due_at)
     for word, target in step.on_outcome.items():

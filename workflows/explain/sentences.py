@@ -71,11 +71,14 @@ def _in_flight(picture: Picture) -> str:
 def _owed(picture: Picture) -> str:
     work, last = picture.work, picture.last
     assert work is not None
+    step = picture.version.document.by_key.get(picture.run.step)
+    if step is not None and step.kind == "external":
+        ends = f"; at {instant(work.due_at, picture.now)} its time is up" if work.due_at else "; no time limit is set"
+        return f"it goes on when the external {step.config['of']} is observed to end{ends}"
     if not work.attempts_made or last is None:
         return "its work is owed, and no worker has taken it up yet"
     ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
     at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
-    step = picture.version.document.by_key.get(picture.run.step)
     most = f" of {most_attempts(step)}" if step else ""
     return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
 

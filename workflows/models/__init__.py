@@ -2,6 +2,7 @@
 
 from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
+from workflows.models.external_work import ExternalStatus, ExternalWork
 from workflows.models.run import Run
 from workflows.models.schedule import MissedPolicy, Schedule
 from workflows.models.signal_verdict import SignalVerdict
@@ -17,6 +18,8 @@ __all__ = [
     "AttemptStatus",
     "Definition",
     "DefinitionStatus",
+    "ExternalStatus",
+    "ExternalWork",
     "Listener",
     "MissedPolicy",
     "Run",

@@ -2,12 +2,13 @@
 
 from workflows.steps.approval import Approval
 from workflows.steps.branch import Branch
+from workflows.steps.external import ExternalStep
 from workflows.steps.http import HttpStep
 from workflows.steps.registry import register
 from workflows.steps.wait import Wait
 
 
 def register_all() -> None:
-    """Register wait, approval, branch and http."""
-    for kind in (Wait(), Approval(), Branch(), HttpStep()):
+    """Register wait, approval, branch, http and external."""
+    for kind in (Wait(), Approval(), Branch(), HttpStep(), ExternalStep()):
         register(kind)

@@ -17,6 +17,7 @@ from workflows.states import Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import write
+from workflows.store.answers import store_answer
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
 from workflows.store.rows import dumps
@@ -145,7 +146,10 @@ class RunBatch:
         for run, planned, outcome in done:
             error = {"error": outcome.error} if outcome.error else {}
             context = error | dict(outcome.context)
-            event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, context)
+            answer = None
+            if outcome.answer is not None:
+                answer = store_answer(self.tenant_id, planned.step.config["answer"], outcome.answer)
+            event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, context, answer=answer)
             self.apply(run.id, event)
 
 
