@@ -16,7 +16,7 @@ def _key(to: str, related_name: str) -> models.ForeignKey:
 class Migration(migrations.Migration):
     """One row per tenant, kind and id, whoever speaks of it first."""
 
-    dependencies = [("workflows", "0017_run_replayed_from_index")]
+    dependencies = [("workflows", "0018_transition_no_truncate")]
     operations = [
         migrations.CreateModel(
             name="ExternalWork",
