@@ -18,6 +18,7 @@ from signals_app.services.sources import create_source
 from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
+from tenants.services.secrets import put_secret
 from workflows.models import Definition, Run, Schedule, Wait
 from workflows.services.advance import advance_due
 from workflows.services.definitions import ensure_definition
@@ -108,6 +109,7 @@ def furnish(mark: str) -> Furnished:
         expression="0 9 * * *",
         subjects=[f"{mark}_anna"],
     )
+    put_secret(tenant_id=tenant.pk, key=f"{mark}_token", value="hush")
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
     with tenant_scope(tenant.pk):
         return Furnished(
