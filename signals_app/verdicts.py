@@ -14,3 +14,16 @@ class Verdict(models.TextChoices):
     LATE = "late"  # the run had finished
     UNMATCHED = "unmatched"  # nothing listens for it yet
     EXPIRED = "expired"  # nothing used it before its time was up
+
+
+BEST_FIRST = (
+    Verdict.MATCHED,
+    Verdict.STARTED,
+    Verdict.BUFFERED,
+    Verdict.REJECTED,
+    Verdict.LATE,
+    Verdict.UNMATCHED,
+    Verdict.EXPIRED,
+    Verdict.DUPLICATE,
+)
+"""The overall verdict is the first of these that some run gave."""

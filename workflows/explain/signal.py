@@ -9,23 +9,13 @@ from typing import Any
 from chimeway_py.errors import NotFound
 from signals_app.models import Signal
 from signals_app.verdict_reader import CandidateVerdict
-from signals_app.verdicts import Verdict
+from signals_app.verdicts import BEST_FIRST, Verdict
 from tenants.scope import tenant_scope
 from workflows.explain.explanation import plain
 from workflows.explain.signal_sentences import overall_sentence, run_sentence
 from workflows.models import Definition, SignalVerdict
 
 MOST_RUNS = 1000  # that one explanation lists; the verdict itself is over all that were judged at routing
-BEST_FIRST = (
-    Verdict.MATCHED,
-    Verdict.STARTED,
-    Verdict.BUFFERED,
-    Verdict.REJECTED,
-    Verdict.LATE,
-    Verdict.UNMATCHED,
-    Verdict.EXPIRED,
-    Verdict.DUPLICATE,
-)
 
 
 class SignalNotFound(NotFound):

@@ -2,6 +2,7 @@
 
 from tenants.scope import tenant_scope
 from workflows.store.batch import RunBatch
+from workflows.store.lost_attempts import lose_attempt
 from workflows.store.sql import execute, fetch
 from workflows.store.write import abandon
 
@@ -16,10 +17,6 @@ _END = """
 UPDATE workflows_steprun SET status = 'unknown', outcome = 'unknown', due_at = NULL, finished_at = %s
  WHERE tenant_id = %s AND id = %s AND status = 'running' AND due_at <= clock_timestamp()
 """
-_LOSE = """
-UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
- WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
-"""
 
 
 def end_forsaken(*, tenant_id: int) -> int:
@@ -32,6 +29,6 @@ def end_forsaken(*, tenant_id: int) -> int:
         batch = RunBatch.lock(tenant_id, [run_id for _, run_id, _ in found])
         for step_run_id, _, kind in found:
             if execute(_END, [batch.now, tenant_id, step_run_id]):
-                execute(_LOSE, [batch.now, tenant_id, step_run_id])
+                lose_attempt(tenant_id, step_run_id, batch.now)
                 abandon(tenant_id, [(kind, step_run_id)], batch.now)
         return len(found)

@@ -11,6 +11,7 @@ from workflows.states import Reason
 from workflows.steps.base import UNKNOWN, Outcome, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store.batch import RunBatch
+from workflows.store.lost_attempts import lose_attempt
 from workflows.store.sql import execute, fetch
 from workflows.store.write import abandon
 
@@ -25,10 +26,6 @@ _END = """
 UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = NULL, finished_at = %s,
     lost_attempts = lost_attempts + %s
  WHERE tenant_id = %s AND id = %s AND status = 'running' AND due_at <= clock_timestamp() AND NOT held
-"""
-_LOSE = """
-UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
- WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
 """
 
 
@@ -78,5 +75,5 @@ def _end(tenant_id: int, step_run_id: int, told: tuple[str, str, int], now: date
     status, outcome, lost = told
     if not execute(_END, [status, outcome, now, lost, tenant_id, step_run_id]):
         return False
-    execute(_LOSE, [now, tenant_id, step_run_id])
+    lose_attempt(tenant_id, step_run_id, now)
     return True

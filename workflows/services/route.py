@@ -16,6 +16,7 @@ from django.db import OperationalError
 
 from signals_app.services.keys import keys_of
 from signals_app.services.payloads import load_payloads
+from signals_app.verdicts import BEST_FIRST, Verdict
 from tenants.scope import tenant_scope
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged, SignalFacts
@@ -66,8 +67,6 @@ UPDATE signals_app_signal SET route_failures = route_failures + 1,
     route_after = clock_timestamp() + make_interval(secs => least(300, power(2, least(route_failures, 10))))
  WHERE tenant_id = %s AND id = %s AND routed_at IS NULL
 """
-#: The overall verdict is the best of those per run.
-BEST_FIRST = ("matched", "started", "buffered", "rejected", "late", "unmatched")
 
 
 @dataclass(slots=True)
@@ -235,7 +234,5 @@ def _overall(one: Claimed, listened: frozenset[str]) -> Judged:
     A signal for nobody is kept for a run that may still look back, if any definition listens for it.
     """
     if one.said:
-        return min(
-            one.said, key=lambda said: BEST_FIRST.index(said.verdict) if said.verdict in BEST_FIRST else len(BEST_FIRST)
-        )
+        return min(one.said, key=lambda said: BEST_FIRST.index(Verdict(said.verdict)))
     return Judged("buffered", "no_run_yet") if one.facts.name in listened else Judged("unmatched", "nobody_listens")

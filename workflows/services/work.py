@@ -25,6 +25,7 @@ from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
+from workflows.store.lost_attempts import lose_attempt
 from workflows.store.sql import execute, fetch
 
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
@@ -39,10 +40,6 @@ UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts
     due_at = clock_timestamp() + make_interval(secs => %s)
   FROM due WHERE s.tenant_id = %s AND s.id = due.id
 RETURNING s.id, s.run_id, s.step, s.visit, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend
-"""
-_LOSE = """
-UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s
- WHERE tenant_id = %s AND step_run_id = %s AND status = 'running'
 """
 _ATTEMPT = """
 INSERT INTO workflows_attempt
@@ -87,7 +84,7 @@ def claim_work(
         if not rows:
             return None
         step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend = rows[0]
-        execute(_LOSE, [clock, tenant_id, step_run_id])
+        lose_attempt(tenant_id, step_run_id, clock)
         execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
         nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
         public_id, definition_id = fetch(_RUN, [tenant_id, run_id])[0]
