@@ -100,8 +100,8 @@ def _steps_faults(
 def _repeated(keys: list[Any]) -> Iterator[Fault]:
     for position, key in enumerate(keys):
         if isinstance(key, str) and key in keys[:position]:
-            first = keys.index(key) + 1
-            yield fault(f"/steps/{position}/key", "duplicate_key", f"Step {first} already has the key {key[:64]!r}.")
+            told = f"The step at /steps/{keys.index(key)} already has the key {key[:64]!r}."
+            yield fault(f"/steps/{position}/key", "duplicate_key", told)
 
 
 def _target_faults(position: int, step: Step, known: list[str]) -> Iterator[Fault]:
