@@ -3,12 +3,13 @@
 One run is a batch of one: there is no other path by which a run changes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
+from workflows import hooks
 from workflows.engine.decide import decide
 from workflows.engine.events import Event, StepSettled
 from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, WaitFacts
@@ -16,7 +17,7 @@ from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
-from workflows.store import write
+from workflows.store import rows, write
 from workflows.store.answers import store_answer
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
@@ -79,9 +80,19 @@ class RunBatch:
             owed, self._owed = self._owed, []
             self._plan(owed)
         write.flush(self.tenant_id, self._pending, self.now)
+        if hooks.is_anybody_listening():
+            hooks.tell_after_commit(self._events())
         if self._work_planned:
             nudge_after_commit("work", self.tenant_id)
         self._pending = Pending()
+
+    def _events(self) -> Iterator[hooks.RunEvent]:
+        for run_id, *values in self._pending.transitions:
+            line = dict(zip(list(rows.TRANSITION)[1:], values, strict=True))
+            run, is_move = self.runs[run_id], line["from_state"] != line["to_state"]
+            said = {name: line[name] for name in ("seq", "step", "from_state", "to_state", "reason", "occurred_at")}
+            type_ = f"run.{line['to_state']}" if is_move else "run.noted"
+            yield hooks.RunEvent(type_, self.tenant_id, run.facts.public_id, run.definition.key, **said)
 
     def _take(self, run: LockedRun, decision: Decision) -> None:
         run.facts = decision.run
