@@ -7,57 +7,27 @@ sides.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.payloads import canonical, write_payloads
-from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
-from tenants.vault import Vault, vault_of
-from workflows.engine.facts import RunFacts
+from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
 from workflows.services.documents import Loaded
 from workflows.services.start_checks import check_starts, startable
+from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_transition, run_columns, start_row
 from workflows.services.sticky_cancels import catch_cancelled, marks
-from workflows.states import Cause, Reason, RunState
-from workflows.store import chain, rows
+from workflows.store import rows
 from workflows.store.sql import arrays, execute, fetch, insert
 from workflows.store.write import write_transitions
 
+__all__ = ["NewRun", "OnDuplicate", "Started", "insert_runs", "start_runs"]
+
 OnDuplicate = Literal["return", "skip"]
-NEW_RUN = {
-    "public_id": "uuid",
-    "definition_id": "bigint",
-    "definition_key": "text",
-    "subject": "text",
-    "correlation": "jsonb",
-    "data_sha": "bytea",
-    "state": "text",
-    "step": "text",
-    "visits": "jsonb",
-    "status_reason": "text",
-    "status_context": "jsonb",
-    "terminal_reason": "text",
-    "revision": "int",
-    "seq": "int",
-    "chain_head": "bytea",
-    "pending_signals": "int",
-    "started_by": "text",
-    "started_by_ref": "text",
-    "idempotency_key": "text",
-    "request_digest": "bytea",
-    "replayed_from_id": "bigint",
-    "began_at": "timestamptz",
-    "step_entered_at": "timestamptz",
-    "due_at": "timestamptz",
-    "deadline_at": "timestamptz",
-    "engine_failures": "int",
-    "created_at": "timestamptz",
-    "updated_at": "timestamptz",
-}
 # In the order of the unique key, so that two starts with the same keys wait for each other instead of deadlocking.
 _RUNS = insert(
     "workflows_run",
@@ -70,25 +40,6 @@ _MET = """
 SELECT u.idempotency_key, r.id, r.public_id, r.request_digest FROM unnest(%s::text[]) AS u(idempotency_key)
 JOIN workflows_run r ON r.tenant_id = %s AND r.definition_key = %s AND r.idempotency_key = u.idempotency_key
 """
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """What a run starts with. `at` schedules it; `began_at` is where "since the run's start" looks back to.
-
-    `origin` is structure that the first line of its trace tells besides: the run or the schedule that it comes from.
-    """
-
-    subject: str
-    correlation: Mapping[str, str] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)
-    idempotency_key: str | None = None
-    at: datetime | None = None
-    began_at: datetime | None = None
-    cause: Cause = Cause.API
-    cause_ref: str = ""
-    replayed_from: int | None = None
-    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +82,9 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     """Write checked runs with their first transition and their listeners, inside the caller's scope."""
     texts = [canonical(run.data) if run.data else "" for run in runs]
     addresses = write_payloads(tenant_id=tenant_id, texts=filter(None, texts))
-    first: dict[Any, _Row] = {}
+    first: dict[Any, StartRow] = {}
     vault = vault_of(tenant_id)
-    asked = [_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
+    asked = [start_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
     for row in asked:
         first.setdefault(row.name, row)
     created = _write(tenant_id, loaded, list(first.values()), now)
@@ -153,68 +104,12 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     return [replace(one, cancelled=True) if one.run_id in caught else one for one in answers]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    new: NewRun
-    facts: RunFacts
-    public_id: uuid.UUID
-    data_sha: bytes | None
-    request_digest: bytes
-    reason: Reason
-    context: dict[str, Any]
-    chain_head: bytes
-    due_at: datetime
-
-    @property
-    def name(self) -> Any:
-        """What makes two starts of one call the same start."""
-        return self.new.idempotency_key or self.public_id
-
-
-def _row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha: bytes | None) -> _Row:
-    public_id = new_public_id()
-    due_at = max(new.at, now) if new.at else now
-    reason = Reason.SCHEDULED if due_at > now else Reason.CREATED
-    context = {"definition": loaded.key, "version": loaded.version, **new.origin}
-    facts = RunFacts(
-        public_id=str(public_id),
-        subject=new.subject,
-        correlation=new.correlation,
-        state=RunState.PENDING,
-        step="",
-        visits={},
-        began_at=new.began_at or now,
-        step_entered_at=now,
-        deadline_at=due_at + loaded.document.deadline if loaded.document.deadline else None,
-    )
-    head = chain.digest(
-        prev=chain.GENESIS,
-        tenant_id=vault.tenant_id,
-        run=str(public_id),
-        seq=1,
-        step="",
-        visit=0,
-        delivery=None,
-        cause=new.cause,
-        cause_ref=new.cause_ref,
-        from_state="",
-        to_state="pending",
-        reason=reason,
-        context=context,
-        occurred_at=now,
-    )
-    asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
-    asked += [dict(new.origin)] if new.origin else []
-    request = vault.digest("start", canonical(asked))
-    return _Row(new, facts, public_id, data_sha, request, reason, context, head, due_at)
-
-
-def _write(tenant_id: int, loaded: Loaded, given: Sequence[_Row], now: datetime) -> dict[uuid.UUID, int]:
+def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datetime) -> dict[uuid.UUID, int]:
     """Insert the runs that are new, with their traces and listeners; their ids by public id."""
-    found = fetch(_RUNS, [tenant_id, *arrays([_new_run(loaded, row, now) for row in given], NEW_RUN)])
+    found = fetch(_RUNS, [tenant_id, *arrays([run_columns(loaded, row, now) for row in given], NEW_RUN)])
     created = {public_id: run_id for run_id, public_id in found}
     mine = [(created[row.public_id], row) for row in given if row.public_id in created]
-    write_transitions(tenant_id, [_first_transition(run_id, row, now) for run_id, row in mine])
+    write_transitions(tenant_id, [first_transition(run_id, row, now) for run_id, row in mine])
     listeners = [
         (run_id, name, key, rows.dumps(dict(rest)), True)
         for run_id, row in mine
@@ -225,22 +120,7 @@ def _write(tenant_id: int, loaded: Loaded, given: Sequence[_Row], now: datetime)
     return created
 
 
-def _new_run(loaded: Loaded, row: _Row, now: datetime) -> tuple[Any, ...]:
-    new, facts = row.new, row.facts
-    whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), row.data_sha
-    status = "pending", "", "{}", str(row.reason), rows.dumps(row.context), "", 1, 1, row.chain_head, 0
-    request = new.idempotency_key, row.request_digest if new.idempotency_key else None, new.replayed_from
-    times = facts.began_at, facts.step_entered_at, row.due_at, facts.deadline_at
-    return (*whom, *status, str(new.cause), new.cause_ref, *request, *times, 0, now, now)
-
-
-def _first_transition(run_id: int, row: _Row, now: datetime) -> tuple[Any, ...]:
-    cause = str(row.new.cause), row.new.cause_ref
-    move = "", "pending", str(row.reason), rows.dumps(row.context)
-    return (run_id, 1, "", 0, None, *cause, *move, now, chain.GENESIS, row.chain_head)
-
-
-def _meet(tenant_id: int, definition_key: str, known: Sequence[_Row]) -> dict[str, tuple[int, uuid.UUID, bytes]]:
+def _meet(tenant_id: int, definition_key: str, known: Sequence[StartRow]) -> dict[str, tuple[int, uuid.UUID, bytes]]:
     """The runs that were started before under these idempotency keys."""
     if not known:
         return {}
@@ -249,8 +129,8 @@ def _meet(tenant_id: int, definition_key: str, known: Sequence[_Row]) -> dict[st
 
 
 def _answers(
-    asked: Sequence[_Row],
-    first: Mapping[Any, _Row],
+    asked: Sequence[StartRow],
+    first: Mapping[Any, StartRow],
     created: Mapping[uuid.UUID, int],
     met: Mapping[str, tuple[int, uuid.UUID, bytes]],
 ) -> list[Started]:

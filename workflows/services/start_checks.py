@@ -13,7 +13,7 @@ from workflows.models import Definition
 from workflows.services.documents import Loaded, documents
 
 if TYPE_CHECKING:
-    from workflows.services.start import NewRun
+    from workflows.services.start_rows import NewRun
 
 
 def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
