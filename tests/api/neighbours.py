@@ -80,11 +80,25 @@ def schedule(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post("/v1/schedules", SCHEDULE))["key"])
 
 
+def external(owner: APIClient, tenant: Tenant) -> str:
+    """Work of others that was observed."""
+    _made(owner.post(f"/v1/external/{KIND}/{KEY}", OBSERVED))
+    return KEY
+
+
+def sticky_cancel(owner: APIClient, tenant: Tenant) -> str:
+    """A cancel that waits for runs."""
+    asked = REASON | {"correlation": {"order": CANARY}, "sticky": True, "ttl": "P1D"}
+    return str(_made(owner.post("/v1/runs/cancel-by-key", asked))["sticky"]["id"])
+
+
 def _made(answer: Any) -> Any:
     assert answer.status_code < 300, answer.content
     return answer.json()
 
 
+KIND = "bank_transfer"
+OBSERVED = {"status": "succeeded"}
 ENDPOINT = {"url": "https://example.com/hook"}
 SECRET = {"value": f"{CANARY}-secret"}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
@@ -94,12 +108,14 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "definitions": published,
     "deliveries": delivery,
     "endpoints": _put("endpoints", ENDPOINT),
+    "external": external,
     "inbox": item,
     "runs": run,
     "schedules": schedule,
     "secrets": _put("secrets", SECRET),
     "signals": signal,
     "sources": source,
+    "sticky-cancels": sticky_cancel,
     "templates": _put("templates", TEMPLATE),
 }
 """By the first part of an address: makes the owner's object and returns its id or key."""
@@ -118,6 +134,7 @@ BODIES: Mapping[str, Any] = {
     "post /v1/deliveries/{delivery}/settle": FOUND_OUT,
     "put /v1/endpoints/{key}": ENDPOINT,
     "post /v1/endpoints/{key}/rotate-secret": {},
+    "post /v1/external/{kind}/{external_id}": OBSERVED,
     "post /v1/inbox/{subject}/{item}/archive": {},
     "post /v1/inbox/{subject}/{item}/read": {},
     "post /v1/inbox/{subject}/{item}/seen": {},
@@ -137,6 +154,7 @@ BODIES: Mapping[str, Any] = {
     "patch /v1/sources/{public_id}": {"enabled": False},
     "delete /v1/sources/{public_id}": {},
     "post /v1/sources/{public_id}/rotate": {},
+    "delete /v1/sticky-cancels/{public_id}": {},
     "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
 }
 """A valid body for each write."""
@@ -149,6 +167,7 @@ QUERIES: Mapping[str, str] = {
 
 OWN_NAMES = {
     "get /v1/inbox/{subject}",
+    "post /v1/external/{kind}/{external_id}",
     "put /v1/definitions/{key}",
     "put /v1/endpoints/{key}",
     "put /v1/secrets/{key}",
@@ -168,5 +187,5 @@ NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {
 
 def missing(kind: str) -> str:
     """An id or key that nobody has, of the kind that the first part of an address names."""
-    by_id = kind in {"hooks", "deliveries", "inbox", "runs", "signals", "sources"}
+    by_id = kind in {"hooks", "deliveries", "inbox", "runs", "signals", "sources", "sticky-cancels"}
     return str(uuid.uuid4()) if by_id else f"nobody_{uuid.uuid4().hex[:12]}"

@@ -12,7 +12,7 @@ from chimeway_py.schema import document
 from tenants.models import Tenant
 from tenants.models.tenant import TenantRow
 from tenants.scope import tenant_scope
-from tests.api.neighbours import BODIES, BY_SIGNATURE, CANARY, NAMED_IN_BODIES, OWN_NAMES, OWNED, QUERIES, missing
+from tests.api.neighbours import BODIES, BY_SIGNATURE, CANARY, KIND, NAMED_IN_BODIES, OWN_NAMES, OWNED, QUERIES, missing
 
 TABLES = sorted(model._meta.db_table for model in apps.get_models() if issubclass(model, TenantRow))
 CONTENTS = "SELECT count(*), coalesce(md5(string_agg(t::text, '' ORDER BY id)), '') FROM {} t WHERE tenant_id = %s"
@@ -29,7 +29,8 @@ def kind_of(asked: str) -> str:
 def ask(client: APIClient, asked: str, name: str) -> Any:
     """The answer to one verb at one address, with a valid body."""
     verb, path = asked.split()
-    filled = path.format(public_id=name, key=name, delivery=name, item=name, subject=CANARY, version=1)
+    named = dict.fromkeys(("public_id", "key", "delivery", "item", "external_id"), name)
+    filled = path.format(**named, subject=CANARY, version=1, kind=KIND)
     return getattr(client, verb)(filled + QUERIES.get(asked, ""), BODIES.get(asked))
 
 
