@@ -13,6 +13,8 @@ class DeliveriesConfig(AppConfig):
         """Plug the `deliver` step into workflows; say which rows belong to a run, and where sealed values are kept."""
         from deliveries.models import Delivery, InboxItem
         from deliveries.steps.deliver import DeliverStep
+        from deliveries.subjects import DeliveryHolder
+        from signals_app.subjects import registry
         from tenants.vault import columns
         from tenants.vault.columns import SealedBytes, SealedSecrets
         from workflows.history.parts import Part, register_part
@@ -21,4 +23,5 @@ class DeliveriesConfig(AppConfig):
         register(DeliverStep())
         register_part(Part("delivery", Delivery))
         register_part(Part("inbox_item", InboxItem, parent="delivery", is_sealed=True))
+        registry.register(DeliveryHolder())
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))

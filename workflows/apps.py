@@ -12,10 +12,13 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         """Make the built-in step kinds known, and answer for verdicts where signals are shown."""
         from signals_app.services.payload_names import register_name
+        from signals_app.subjects import registry
         from signals_app.verdict_reader import register_verdict_reader
         from workflows.explain.signal import read_verdicts
         from workflows.history import own_parts
         from workflows.steps import builtin
+        from workflows.subjects.runs import RunHolder
+        from workflows.subjects.schedules import ScheduleHolder
 
         builtin.register_all()
         own_parts.register_all()
@@ -25,3 +28,5 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_wait", "decision_sha")
         register_name("workflows_answer", "payload_sha")
         register_name("workflows_externalwork", "answer_sha")
+        registry.register(ScheduleHolder())
+        registry.register(RunHolder())

@@ -1,5 +1,5 @@
 """The admin of signals and of the sources that send them."""
 
-from signals_app.admin import concerns, signals, sources
+from signals_app.admin import concerns, erasures, signals, sources
 
-__all__ = ["concerns", "signals", "sources"]
+__all__ = ["concerns", "erasures", "signals", "sources"]

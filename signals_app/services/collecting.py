@@ -23,13 +23,14 @@ SELECT coalesce(max(id), 0), count(*) FROM
     (SELECT id FROM signals_app_payload WHERE tenant_id = %s AND id > %s ORDER BY id LIMIT %s) AS part
 """
 _UNNAMED = """
-SELECT p.id FROM signals_app_payload p
+SELECT p.ctid::text FROM signals_app_payload p
  WHERE p.tenant_id = %s AND p.id > %s AND p.id <= %s
    AND p.stored_at < clock_timestamp() - make_interval(secs => %s) AND {unnamed}
  ORDER BY p.id {lock}
 """
 _DUE = "SELECT * FROM tenants_to_collect(clock_timestamp() - make_interval(secs => %s), 1000)"
-_DELETE = "DELETE FROM signals_app_payload p WHERE p.tenant_id = %s AND p.id = ANY (%s) AND {unnamed}"
+# By their places on disk: a row that we hold a lock on does not move.
+_DELETE = "DELETE FROM signals_app_payload p WHERE p.tenant_id = %s AND p.ctid = ANY (%s::text[]::tid[]) AND {unnamed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,10 @@ def _take(tenant_id: int, after: int, last: int) -> int:
         return int(cursor.rowcount)
 
 
-def _unnamed(tenant_id: int, after: int, last: int, *, lock: str) -> list[int]:
+def _unnamed(tenant_id: int, after: int, last: int, *, lock: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_UNNAMED.format(unnamed=unnamed("p"), lock=lock), [tenant_id, after, last, YOUNG])
-        return [payload_id for (payload_id,) in cursor.fetchall()]
+        return [place for (place,) in cursor.fetchall()]
 
 
 def _due() -> list[int]:

@@ -14,9 +14,10 @@ from django.db import connection
 
 from chimeway_py.errors import Conflict
 from chimeway_py.nudges import nudge_after_commit
+from signals_app.services.forgetting import forget_payloads
 from signals_app.services.keys import keys_of, write_keys
 from signals_app.services.new_signal import CheckedSignal, NewSignal, check_signals
-from signals_app.services.payloads import canonical, write_payloads
+from signals_app.services.payloads import address_of, canonical, write_payloads
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
 from tenants.vault import vault_of
@@ -94,6 +95,7 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal]) -> list[Rece
         met = _meet(tenant_id, [name for name in first if name not in fresh])
         receipts = _receipts(checked, stored | met, fresh)
         _count_duplicates(tenant_id, checked, stored | met, fresh, scope.now)
+        _forget_repeated(tenant_id, [first[name] for name in met])
         if fresh:
             nudge_after_commit("engine", tenant_id)
         return receipts
@@ -103,6 +105,12 @@ def _keyed(tenant_id: int, signals: Sequence[CheckedSignal]) -> list[CheckedSign
     """The signals with digests of their bodies that may be stored: nobody finds a short body by trying."""
     vault = vault_of(tenant_id)
     return [replace(signal, body_digest=vault.keyed("signal", signal.body_digest)) for signal in signals]
+
+
+def _forget_repeated(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
+    """Drop what duplicates carried, unless the first still names it: it may have been erased meanwhile."""
+    vault = vault_of(tenant_id)
+    forget_payloads(tenant_id=tenant_id, addresses=[address_of(vault, one.payload) for one in signals if one.payload])
 
 
 def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -> dict[Name, _Stored]:

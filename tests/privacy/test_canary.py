@@ -1,0 +1,238 @@
+"""A canary goes through the whole service, real processes and all, and is then looked for in every store there is.
+
+It must come out where its owner asks for it: the mail, the inbox, the export. It must be seen nowhere else.
+"""
+
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+
+from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.mailbox import Mailbox
+from deliveries.services import put_endpoint
+from signals_app.services.sources import create_source
+from tenants.admin.paging import page_of
+from tenants.models import Role, Tenant
+from tenants.models.tenant import TenantRow
+from tenants.scope import tenant_scope
+from tenants.services import create_tenant, set_role
+from tenants.services.secrets import put_secret
+from tests.fleet import Web, Workers
+from tests.journeys import publish
+from tests.plugin import Servers
+from tests.privacy.conftest import JOURNEY, tables_with
+
+PAYLOAD = "kX9payload77"
+SECRETS = ["kX9signing-secret-of-the-sender", "kX9secret-that-steps-name"]
+
+
+class Monitor(threading.Thread):
+    """Everything that is said to the broker, as it is said."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(daemon=True)
+        self.client = redis.Redis.from_url(broker.url)
+        self.heard: list[str] = []
+        self.ends = threading.Event()
+
+    def run(self) -> None:
+        with self.client.monitor() as monitor:
+            while not self.ends.is_set():
+                self.heard.append(str(monitor.next_command()["command"]))
+
+
+class Walked:
+    """A journey with canaries in it, walked by real processes."""
+
+    def __init__(self, tenant: Tenant, url: str, token: str, logs: Path, broker_heard: list[str]) -> None:
+        self.tenant, self.url, self.token, self.logs, self.broker_heard = tenant, url, token, logs, broker_heard
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
+        """The status and text of an answer of REST."""
+        data = json.dumps(body).encode() if body is not None else None
+        said = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", **headers}
+        request = urllib.request.Request(f"{self.url}{path}", data, said, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture(scope="module")
+def walked(servers: Servers) -> Iterator[Walked]:
+    """Signals, a run, an inbox item and a mail with the canary in them, and secrets of every kind."""
+    logs = servers.folder / "canary-logs"
+    before, os.environ["LOG_LEVEL"] = os.environ.get("LOG_LEVEL", ""), "DEBUG"
+    os.environ["CELERY_LOG_LEVEL"] = "DEBUG"
+    workers, web, monitor = Workers(logs), Web(logs), Monitor(servers.broker)
+    if not servers.mailbox.is_running:
+        servers.mailbox.start()
+    try:
+        monitor.start()
+        workers.start()
+        web.start()
+        tenant, token = _furnished()
+        walked = Walked(tenant, web.url, token, logs, monitor.heard)
+        _walk(walked, servers.mailbox)
+        _break(walked, servers)
+        yield walked
+    finally:
+        monitor.ends.set()
+        web.stop()
+        workers.stop()
+        os.environ["LOG_LEVEL"] = before
+        del os.environ["CELERY_LOG_LEVEL"]
+
+
+def _furnished() -> tuple[Tenant, str]:
+    from tenants.models.api_key import Scope
+    from tenants.services import create_api_key
+
+    tenant = create_tenant(slug=f"canary-{os.getpid()}-{time.time_ns()}")
+    publish(tenant, JOURNEY)
+    mapping = {"name": "type", "external_id": "id"}
+    create_source(tenant_id=tenant.pk, key="crm", scheme="github", mapping=mapping, secret=SECRETS[0])
+    put_secret(tenant_id=tenant.pk, key="token", value=SECRETS[1])
+    SECRETS.append(put_endpoint(tenant_id=tenant.pk, key="pager", url="https://example.com/hook").secret)
+    SECRETS.append(create_api_key(tenant_id=tenant.pk, name="canary", scopes=Scope.values).token)
+    return tenant, SECRETS[-1]
+
+
+def _walk(walked: Walked, mailbox: Mailbox) -> None:
+    data = {"user": "ada", "secret": PAYLOAD, "email": f"{PAYLOAD}@example.com", "thread": "t1"}
+    started = {"workflow": "mention", "subject": "ada", "data": data, "correlation": {"thread": "t1"}}
+    assert walked.ask("POST", "/v1/runs", started, **{"Idempotency-Key": "start"})[0] in (200, 201)
+    assert walked.ask("POST", "/v1/signals", {"name": "mention.created", "data": data})[0] == 202
+    mailbox.wait_for(f"{PAYLOAD}@example.com", count=2)
+    refused = {"name": "user.paid", "correlation": {"thread": "t1"}, "data": {"secret": PAYLOAD}}
+    status, receipt = walked.ask("POST", "/v1/signals", refused, **{"Idempotency-Key": "paid"})
+    assert status == 202
+    deadline = time.monotonic() + 15
+    while '"rejected"' not in walked.ask("GET", f"/v1/signals/{json.loads(receipt)['id']}")[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    item = json.loads(walked.ask("GET", "/v1/inbox/ada")[1])["items"][0]["id"]
+    assert walked.ask("POST", f"/v1/inbox/ada/{item}/read", **{"Idempotency-Key": "read"})[0] == 200
+    bad = {"name": "Not A Name", "data": {"secret": PAYLOAD}}
+    assert walked.ask("POST", "/v1/signals", bad)[0] == 400
+
+
+def _break(walked: Walked, servers: Servers) -> None:
+    """Let the service fail in the middle of what it does with the canary."""
+    with servers.postgres.connect() as owner:
+        owner.execute("ALTER TABLE signals_app_signalkey RENAME TO away")
+        owner.commit()
+        body = {"name": "user.seen", "subject": "ada", "data": {"secret": PAYLOAD}}
+        try:
+            status, text = walked.ask("POST", "/v1/signals", body)
+        finally:
+            owner.execute("ALTER TABLE away RENAME TO signals_app_signalkey")
+            owner.commit()
+    assert status >= 500
+    assert PAYLOAD not in text
+
+
+def test_its_owner_finds_the_payload(walked: Walked, servers: Servers) -> None:
+    assert PAYLOAD in walked.ask("GET", "/v1/inbox/ada")[1]
+    assert PAYLOAD in walked.ask("GET", "/v1/subjects/ada/export")[1]
+    assert PAYLOAD in str(servers.mailbox.to(f"{PAYLOAD}@example.com")[0])
+
+
+def test_no_table_shows_it(walked: Walked, servers: Servers) -> None:
+    assert tables_with(servers, PAYLOAD) == set()
+    assert tables_with(servers, *SECRETS, *(secret.removeprefix("whsec_") for secret in SECRETS)) == set()
+
+
+def test_no_log_shows_it(walked: Walked, servers: Servers) -> None:
+    files = [path for path in servers.folder.rglob("*") if path.is_file()]
+    logs = [path for path in files if "log" in path.relative_to(servers.folder).as_posix()]
+    said = {path: path.read_bytes().decode(errors="replace") for path in logs}
+
+    assert any("attempt_finished" in text for text in said.values())  # the right files, at the right level
+    assert any("does not exist" in text for text in said.values())
+    shown = {path.name for path, text in said.items() if any(one in text for one in (PAYLOAD, *SECRETS))}
+    assert shown == set()
+
+
+def test_the_broker_never_hears_of_it(walked: Walked, broker: Broker) -> None:
+    with redis.Redis.from_url(broker.url) as client:
+        kept = [client.dump(key) for key in client.scan_iter()]
+
+    assert any("workflows.tasks.run_engine" in said for said in walked.broker_heard)
+    for canary in (PAYLOAD, *SECRETS):
+        assert not any(canary in said for said in walked.broker_heard)
+        assert not any(canary.encode() in (dumped or b"") for dumped in kept)
+
+
+def test_nothing_else_of_rest_shows_it(walked: Walked) -> None:
+    runs = [run["id"] for run in json.loads(walked.ask("GET", "/v1/runs")[1])["items"]]
+    signals = [one["id"] for one in json.loads(walked.ask("GET", "/v1/signals")[1])["items"]]
+    pages = ["/v1/runs", "/v1/signals", "/v1/deliveries", "/v1/sources", "/v1/definitions", "/v1/tenant"]
+    pages += [f"/v1/runs/{run}{part}" for run in runs for part in ("", "/explain", "/trace", "/attempts")]
+    pages += [f"/v1/signals/{signal}" for signal in signals] + ["/v1/endpoints/pager"]
+
+    for page in pages:
+        status, text = walked.ask("GET", page)
+        assert status == 200, page
+        assert not any(canary in text for canary in (PAYLOAD, *SECRETS)), page
+    assert len(runs) == 2
+
+
+def test_no_page_of_the_admin_shows_it(walked: Walked) -> None:
+    user = get_user_model().objects.create(username=f"canary-{time.time_ns()}", is_staff=True, is_superuser=True)
+    set_role(tenant_id=walked.tenant.pk, user_id=user.pk, role=Role.ADMIN)
+    client = Client()
+    client.force_login(user)
+
+    seen = 0
+    for address in _admin_pages(walked.tenant):
+        answer = client.get(address)
+        assert answer.status_code in (200, 302, 403), address
+        text = answer.content.decode()
+        assert not any(canary in text for canary in (PAYLOAD, *SECRETS)), address
+        seen += answer.status_code == 200
+    assert seen > 25
+
+
+def _admin_pages(tenant: Tenant) -> Iterator[str]:
+    """Every list, and every page of every row of the tenant, with its history and its form."""
+    yield reverse("admin:index")
+    for model in admin.site._registry:
+        yield reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        if not issubclass(model, TenantRow):
+            continue
+        with tenant_scope(tenant.pk):
+            rows = list(model._default_manager.filter(tenant_id=tenant.pk)[:5])
+        for row in rows:
+            try:
+                page = page_of(row)
+            except NoReverseMatch:
+                continue
+            yield from (page, page.replace("/change/", "/history/"), page.replace("/change/", "/edit/"))
+
+
+def test_every_table_of_a_tenant_was_looked_at(walked: Walked, servers: Servers) -> None:
+    """The dump covers all tables there are, and those where the journey must have left something are not empty."""
+    from tests.privacy.conftest import tables
+
+    dumped = tables(servers)
+    ours = {model._meta.db_table for model in apps.get_models()}
+    assert ours <= set(dumped)
+    filled: Callable[[str], bool] = lambda name: bool(dumped[name])  # noqa: E731
+    expected = ["signals_app_payload", "deliveries_inboxitem", "tenants_idempotencyrecord", "workflows_transition"]
+    assert all(map(filled, [*expected, "tenants_secret", "signals_app_signalsource", "deliveries_endpoint"]))

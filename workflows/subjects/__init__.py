@@ -1,0 +1,1 @@
+"""What workflows hold about subjects: erased, and exported."""
