@@ -203,7 +203,9 @@ def test_a_post_without_a_token_is_refused(operator: Callable[..., Client], mine
     assert fresh(mine.run).state == "waiting"
 
 
-def test_an_action_that_meets_nothing_is_no_success(operator: Callable[..., Client], mine: Furnished, theirs: Furnished):
+def test_an_action_that_meets_nothing_is_no_success(
+    operator: Callable[..., Client], mine: Furnished, theirs: Furnished
+):
     response = ask(operator(mine.tenant), RUNS, "cancel", theirs.run, reason="a test")
 
     found = list(get_messages(response.wsgi_request))

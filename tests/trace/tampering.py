@@ -2,11 +2,9 @@
 
 # ruff: noqa: S608  the statements are put together from this file's own words
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import psycopg
 
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
@@ -38,8 +36,9 @@ class Victim:
             connection.execute("SET LOCAL session_replication_role = replica")  # foreign keys, too
             connection.execute("ALTER TABLE workflows_transition DISABLE TRIGGER USER")
             yield connection.execute
-            (name,) = _one(connection, "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'pgtrigger_append_only%'")
-            connection.execute(f"ALTER TABLE workflows_transition ENABLE ALWAYS TRIGGER {name}")
+            ours = "tgrelid = 'workflows_transition'::regclass AND NOT tgisinternal"
+            for (name,) in connection.execute(f"SELECT tgname FROM pg_trigger WHERE {ours}").fetchall():
+                connection.execute(f"ALTER TABLE workflows_transition ENABLE ALWAYS TRIGGER {name}")
 
     def change(self, seq: int, assignment: str, *values: Any) -> None:
         with self.unguarded() as sql:
@@ -100,9 +99,3 @@ class Victim:
         assert {fault.run for fault in found} <= {str(self.run.public_id)}
         assert found == list(verify_trace(tenant_id=self.tenant.pk, public_id=self.run.public_id))
         return [(fault.seq, str(fault.code)) for fault in found]
-
-
-def _one(connection: psycopg.Connection[Any], statement: str) -> Sequence[Any]:
-    row: Sequence[Any] | None = connection.execute(statement).fetchone()
-    assert row is not None
-    return row
