@@ -18,12 +18,13 @@ from signals_app.subjects.erase import Erased, erase_subject
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
-from tests.journeys import GRACE, drain, moves_of, publish, run_of, send
+from tests.journeys import GRACE, drain, moves_of, publish, run_of, send, start
 from tests.plugin import Servers
 from tests.privacy.conftest import Known, tables_with
 from workflows.models import Answer, Listener, Run, Transition
 from workflows.models.schedule import Schedule
 from workflows.services.schedules import create_schedule
+from workflows.services.work import claim_work, finish_work, perform
 from workflows.subjects.runs import BODIES
 from workflows.verify import verify_trace
 
@@ -311,3 +312,23 @@ def test_what_steps_brought_back_goes_too(ada: Known, servers: Servers) -> None:
     with tenant_scope(ada.tenant.pk):
         assert Answer.objects.get().payload_sha is None
         assert Payload.objects.count() == 0
+
+
+def test_an_attempt_in_flight_is_named_and_its_end_harms_nothing(tenant: Tenant, smtp_sink: object) -> None:
+    email = {"key": "mail", "kind": "deliver", "channel": "email", "template": "note"}
+    publish(
+        tenant, {"key": "one", "templates": {"note": {"subject": "Hi", "text": "{{ data.secret }}"}}, "steps": [email]}
+    )
+    run_id = start(tenant, "one", "ada", data={"email": "flying@example.com", "secret": "s"})
+    drain(tenant)
+    claim = claim_work(tenant_id=tenant.pk, worker="w1")
+    assert claim is not None
+
+    erased = erase_subject(tenant_id=tenant.pk, subject="ada", cause="api", cause_ref="k")
+    finish_work(claim=claim, outcome=perform(claim))
+
+    assert erased.in_flight == (f"{run_of(tenant, run_id).public_id} mail attempt 1",)
+    assert run_of(tenant, run_id).state == "cancelled"
+    assert list(verify_trace(tenant_id=tenant.pk)) == []
+    with tenant_scope(tenant.pk):
+        assert Delivery.objects.get().recipient_masked == ""
