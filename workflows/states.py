@@ -78,6 +78,7 @@ class Reason(TextChoices):
     PAUSED = "paused"
     OUTCOME_HELD = "outcome_held"
     RESUMED = "resumed"
+    TIMES_CHANGED = "times_changed"
     CANCELLED = "cancelled"
     CANCELLED_BEFORE_START = "cancelled_before_start"
     DEADLINE_PASSED = "deadline_passed"
@@ -104,6 +105,7 @@ NOTED = frozenset(
         Reason.SIGNAL_BUFFERED,
         Reason.SIGNAL_REJECTED,
         Reason.REMINDED,
+        Reason.TIMES_CHANGED,
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,

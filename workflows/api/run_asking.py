@@ -114,6 +114,20 @@ class PauseSerializer(ReasonSerializer):
 
 
 @extend_schema_serializer(
+    examples=[OpenApiExample("A week more", value={"deadline_at": "2026-12-01T09:00:00Z"}, request_only=True)]
+)
+class RunPatchSerializer(ReasonSerializer):
+    """Times to change; what is left out keeps its value."""
+
+    deadline_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="When the run expires whatever it is doing; null: never."
+    )
+    suspended_until = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Of a paused run: when it goes on by itself; null: when resumed."
+    )
+
+
+@extend_schema_serializer(
     examples=[
         OpenApiExample("Many", value={"runs": [_RUN_ID], "reason": "customer asked for it"}, request_only=True),
     ]

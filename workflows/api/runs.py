@@ -10,13 +10,13 @@ from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
 from chimeway_py.api.paging import check_query
-from chimeway_py.api.serializers import read_object
+from chimeway_py.api.serializers import read_input, read_object
 from chimeway_py.errors import Invalid, fault
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
-from workflows.api.revisions import etag
-from workflows.api.run_asking import StartedSerializer, StartSerializer
+from workflows.api.revisions import IF_MATCH, etag, expected_revision
+from workflows.api.run_asking import ControlVerdictSerializer, RunPatchSerializer, StartedSerializer, StartSerializer
 from workflows.api.run_filters import FILTERS, correlation_filters, filtered
 from workflows.api.run_schemas import (
     AttemptSerializer,
@@ -29,8 +29,9 @@ from workflows.api.start_reading import read_start
 from workflows.errors import RunNotFound
 from workflows.models import Attempt, Run, StepRun, Transition
 from workflows.querysets import RunQuerySet
+from workflows.services.run_times import change_times
 from workflows.services.start import start_runs
-from workflows.states import RunState
+from workflows.states import Cause, RunState
 
 TAG = ["Runs"]
 LATEST = 200  # rows that a run is shown with; the rest is behind its own address
@@ -108,7 +109,7 @@ class RunsView(TenantView):
 class RunView(TenantView):
     """One run."""
 
-    scopes = {"GET": Scope.RUNS_READ}
+    scopes = {"GET": Scope.RUNS_READ, "PATCH": Scope.RUNS_WRITE}
 
     @extend_schema(
         operation_id="runs_get",
@@ -123,6 +124,28 @@ class RunView(TenantView):
         run = run_of(self.tenant_id, public_id)
         shown = RunSerializer(run).data | _lineage(run) | {name: _INCLUDED[name](run) for name in included}
         return Response(shown, headers={"ETag": etag(run.revision)})
+
+    @extend_schema(
+        operation_id="runs_change",
+        summary="Change the deadline of a run, or the end of its pause",
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        request=RunPatchSerializer,
+        responses=answers(ControlVerdictSerializer, 400, 404, 409, 412),
+    )
+    def patch(self, request: Request, public_id: uuid.UUID) -> Response:
+        """What is left out keeps its value. A run that has ended is refused and left as it is."""
+        asked = read_input(RunPatchSerializer, request)
+        verdict = change_times(
+            tenant_id=self.tenant_id,
+            public_id=public_id,
+            reason=asked.pop("reason"),
+            changes=asked,
+            cause=Cause.API,
+            cause_ref=caller_of(request).prefix,
+            expected_revision=expected_revision(request),
+        )
+        return Response(ControlVerdictSerializer(verdict).data, headers={"ETag": etag(verdict.revision)})
 
 
 def _lineage(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from workflows.engine.approving import decide_approval, remind
 from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
-from workflows.engine.pausing import pause, resume
+from workflows.engine.pausing import change_times, pause, resume
 from workflows.engine.settling import failed, owed_again, settled, unknown
 from workflows.states import Cause, Reason, RunState
 
@@ -148,5 +148,6 @@ _DECIDERS: dict[type[Any], Any] = {
     events.ApprovalDecided: decide_approval,
     events.ReminderDue: remind,
     events.PauseAsked: pause,
+    events.TimesChanged: change_times,
     events.ResumeAsked: resume,
 }

@@ -129,6 +129,16 @@ class PauseAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TimesChanged:
+    """Somebody moves the deadline of a run, or the end of its pause. What `changes` leaves out keeps its value."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+    changes: Mapping[str, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
 class ResumeAsked:
     """Somebody lets a paused run go on; with the cause `timer`, the time that the pause was given is over."""
 
@@ -152,5 +162,6 @@ Event = (
     | ApprovalDecided
     | ReminderDue
     | PauseAsked
+    | TimesChanged
     | ResumeAsked
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workflows.engine.events import PauseAsked, ResumeAsked
+from workflows.engine.events import PauseAsked, ResumeAsked, TimesChanged
 from workflows.engine.journey import Journey
 from workflows.engine.settling import settle_held
 from workflows.states import Cause, Reason, RunState
@@ -36,6 +36,18 @@ def resume(journey: Journey, event: ResumeAsked) -> None:
         journey.move(RunState.ACTIVE, Cause.STEP, run.step, Reason.STEP_KIND_UNKNOWN, here)
     _use_signal(journey)
     settle_held(journey, status)
+
+
+def change_times(journey: Journey, event: TimesChanged) -> None:
+    """Move the deadline, and of a paused run the end of the pause; the run stays where it is."""
+    run = journey.run
+    if run.is_finished:
+        return
+    run.deadline_at = event.changes.get("deadline_at", run.deadline_at)
+    if run.state == RunState.PAUSED:
+        run.suspended_until = event.changes.get("suspended_until", run.suspended_until)
+    context = {name: at and at.isoformat() for name, at in event.changes.items()}
+    journey.note(event.cause, event.cause_ref, Reason.TIMES_CHANGED, {**context, "why": event.reason})
 
 
 def _is_over(journey: Journey) -> bool:

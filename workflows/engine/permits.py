@@ -67,6 +67,7 @@ _RULES: Mapping[str, Callable[[Standing], str]] = {
     "pause": _pause,
     "resume": _resume,
     "settle": _settle,
+    "change": _anytime,
     "replay": _replay,
 }
-ACTIONS = tuple(_RULES)
+ACTIONS = tuple(name for name in _RULES if name != "change")  # a change of times is no button: it needs the times

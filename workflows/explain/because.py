@@ -90,6 +90,7 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.CANCELLED: lambda step, context: (
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
     ),
+    Reason.TIMES_CHANGED: lambda step, context: f"somebody changed its times{_why(context)}",
     Reason.CANCELLED_BEFORE_START: lambda step, context: (
         f"a cancel had been asked for before it started ({context.get('terminal_reason') or 'no reason given'})"
     ),

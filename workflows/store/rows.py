@@ -39,6 +39,7 @@ CHANGED_RUN = {
     "step_entered_at": "timestamptz",
     "due_at": "timestamptz",
     "suspended_until": "timestamptz",
+    "deadline_at": "timestamptz",
     "updated_at": "timestamptz",
     "finished_at": "timestamptz",
 }
@@ -109,6 +110,7 @@ def changed_run(run: LockedRun, now: datetime) -> tuple[Any, ...]:
         facts.step_entered_at,
         next_clock(run),
         facts.suspended_until,
+        facts.deadline_at,
         now,
         now if facts.is_finished else None,
     )

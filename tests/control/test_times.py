@@ -1,0 +1,116 @@
+"""Changing the deadline of a run and the end of its pause: what is left out stays."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tenants.models import Tenant
+from tests.control.places import PLACES, created
+from tests.control.runs import order, resting
+from tests.control.test_matrix import everything
+from tests.journeys import drain, reasons_of, run_of
+from tests.workflows.probe import Probe
+from workflows.services.control import pause_runs
+
+SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
+
+
+def patch(rest: APIClient, tenant: Tenant, run_id: int, **asked: Any) -> Any:
+    headers = {"If-Match": asked.pop("tag", "*")}
+    return rest.patch(f"/v1/runs/{run_of(tenant, run_id).public_id}", asked, headers=headers)
+
+
+def test_a_deadline_moves_and_counts(tenant: Tenant, probe: Probe, rest: APIClient) -> None:
+    run_id = resting(tenant)
+
+    told = patch(rest, tenant, run_id, deadline_at=SOON.isoformat())
+
+    run = run_of(tenant, run_id)
+    assert (told.json()["verdict"], told.headers["ETag"]) == ("moved", f'"{run.revision}"')
+    assert (run.deadline_at, run.due_at, run.state) == (SOON, SOON, "waiting")
+    assert reasons_of(tenant, run_id)[-1] == "times_changed"
+    drain(tenant, now=SOON)
+    assert run_of(tenant, run_id).state == "expired"
+
+
+def test_null_takes_a_deadline_away(tenant: Tenant, probe: Probe, rest: APIClient) -> None:
+    run_id = resting(tenant)
+
+    patch(rest, tenant, run_id, deadline_at=None)
+
+    drain(tenant, now=datetime.now(UTC) + timedelta(hours=20))
+    assert (run_of(tenant, run_id).deadline_at, run_of(tenant, run_id).state) == (None, "waiting")
+
+
+def test_what_is_left_out_keeps_its_value(tenant: Tenant, probe: Probe, rest: APIClient) -> None:
+    run_id = resting(tenant)
+    order(tenant, run_id, pause_runs, until=SOON)
+    before = run_of(tenant, run_id)
+
+    patch(rest, tenant, run_id, deadline_at=(SOON + timedelta(days=9)).isoformat())
+    moved = run_of(tenant, run_id)
+    patch(rest, tenant, run_id, suspended_until=None)
+    held = run_of(tenant, run_id)
+
+    assert (moved.suspended_until, moved.step, moved.visits) == (SOON, before.step, before.visits)
+    assert (held.suspended_until, held.deadline_at) == (None, SOON + timedelta(days=9))
+    drain(tenant, now=SOON)
+    assert run_of(tenant, run_id).state == "paused"
+
+
+@pytest.mark.parametrize(
+    ("place", "asked", "why"),
+    [
+        ("completed", {"deadline_at": SOON.isoformat()}, "The run has ended: it is completed."),
+        ("waiting", {"suspended_until": SOON.isoformat()}, "The run is not paused."),
+        ("paused in a wait", {"suspended_until": None}, "Nothing would change."),
+        ("scheduled", {"deadline_at": SOON.isoformat()}, "The run would expire before it begins."),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_and_writes_nothing(
+    tenant: Tenant, probe: Probe, rest: APIClient, place: str, asked: dict[str, Any], why: str
+) -> None:
+    run_id = PLACES[place][0](tenant)
+    before = everything(tenant)
+
+    told = patch(rest, tenant, run_id, **asked).json()
+
+    assert (told["verdict"], told["why"]) == ("refused", why)
+    assert everything(tenant) == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        ({}, ""),
+        ({"deadline_at": "2020-01-01T00:00:00Z"}, "/deadline_at"),
+        ({"step": "rest"}, "/step"),
+        ({"state": "active"}, "/state"),
+    ],
+)
+def test_a_change_that_means_nothing_is_a_400(
+    tenant: Tenant, probe: Probe, rest: APIClient, asked: dict[str, Any], path: str
+) -> None:
+    run_id = created(tenant)
+    before = everything(tenant)
+
+    answer = patch(rest, tenant, run_id, **asked)
+
+    assert (answer.status_code, [fault["path"] for fault in answer.json()["detail"]]) == (400, [path])
+    assert everything(tenant) == before
+
+
+def test_an_older_revision_and_another_tenant(
+    tenant: Tenant, other_tenant: Tenant, probe: Probe, rest: APIClient, client_of: Any
+) -> None:
+    run_id = resting(tenant)
+    before = everything(tenant)
+
+    older = patch(rest, tenant, run_id, tag='"1"', deadline_at=SOON.isoformat())
+    stranger = patch(client_of(other_tenant), tenant, run_id, deadline_at=SOON.isoformat())
+
+    assert (older.status_code, older.json()["detail"]["expected"]) == (412, 1)
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "run_not_found")
+    assert everything(tenant) == before
