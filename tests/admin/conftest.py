@@ -15,6 +15,7 @@ from deliveries.services.templates import put_template
 from signals_app.models import Signal, SignalSource
 from signals_app.services import NewSignal, accept_signals
 from signals_app.services.sources import create_source
+from signals_app.subjects.erase import erase_subject
 from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
@@ -97,6 +98,7 @@ def furnish(mark: str) -> Furnished:
         tenant_id=tenant.pk, signals=[NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "payload"})]
     )
     settle(tenant)
+    erase_subject(tenant_id=tenant.pk, subject=f"{mark}_gone", cause="operator", cause_ref=f"{mark}_olga")
     put_template(tenant_id=tenant.pk, key=f"{mark}_note", channel="in_app", text="Hello")
     put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
     create_source(

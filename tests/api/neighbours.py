@@ -116,6 +116,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "signals": signal,
     "sources": source,
     "sticky-cancels": sticky_cancel,
+    "subjects": item,
     "templates": _put("templates", TEMPLATE),
 }
 """By the first part of an address: makes the owner's object and returns its id or key."""
@@ -155,6 +156,7 @@ BODIES: Mapping[str, Any] = {
     "delete /v1/sources/{public_id}": {},
     "post /v1/sources/{public_id}/rotate": {},
     "delete /v1/sticky-cancels/{public_id}": {},
+    "delete /v1/subjects/{subject}": None,
     "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
 }
 """A valid body for each write."""
@@ -166,7 +168,9 @@ QUERIES: Mapping[str, str] = {
 """What a read cannot do without."""
 
 OWN_NAMES = {
+    "delete /v1/subjects/{subject}",
     "get /v1/inbox/{subject}",
+    "get /v1/subjects/{subject}/export",
     "post /v1/external/{kind}/{external_id}",
     "put /v1/definitions/{key}",
     "put /v1/endpoints/{key}",

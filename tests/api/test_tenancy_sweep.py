@@ -39,6 +39,11 @@ def unnamed(answer: Any, name: str) -> str:
     return str(answer.json() | {"request_id": ""}).replace(name, "")
 
 
+def said(answer: Any) -> str:
+    """The text of an answer, also of one that comes in parts."""
+    return str(answer.getvalue().decode())
+
+
 def contents(tenant: Tenant) -> dict[str, tuple[int, str]]:
     """How many rows a tenant has in each table, and a digest of all of them."""
     found = {}
@@ -103,8 +108,8 @@ def test_the_same_name_is_another_object_for_each_tenant(
 
     answer = ask(rest, asked, theirs)
 
-    assert answer.status_code in {200, 201}, answer.content
-    assert answer.json().get("items", []) == []
+    assert answer.status_code in {200, 201}
+    assert '"items":[{' not in said(answer)
     assert contents(other_tenant) == before
 
 
