@@ -139,6 +139,7 @@ BODIES: Mapping[str, Any] = {
     "post /v1/inbox/{subject}/{item}/archive": {},
     "post /v1/inbox/{subject}/{item}/read": {},
     "post /v1/inbox/{subject}/{item}/seen": {},
+    "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/reject": DECISION,
     "post /v1/runs/{public_id}/cancel": REASON,
