@@ -20,7 +20,7 @@ _LOST = """
 SELECT id, run_id, step, visit, resend, kind, key, at_most_once, attempts_made FROM workflows_steprun
  WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND status = 'running'
    AND (at_most_once OR lost_attempts >= %s)
- LIMIT %s
+ ORDER BY run_id, id LIMIT %s
 """
 _END = """
 UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = NULL, finished_at = %s,
