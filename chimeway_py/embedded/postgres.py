@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,20 @@ HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")  # for t
 class Postgres:
     """One server in one folder. `durable=False` trades safety against power loss for speed.
 
+    `settings` are further ones, as "name=value"; the last of a name counts.
+
     As root it runs as another user; if that user cannot reach `folder`, the data lies in a system place linked from it.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True, port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = True, port: int | None = None, settings: Sequence[str] = ()
+    ) -> None:
         self.account = accounts.unprivileged()
         self.folder = accounts.reachable_folder(folder.absolute(), self.account)
         self.memory = Memory(self.folder / "memory.json")
         self.data = self.folder / "data"
         self.durable = durable
+        self.settings = settings
         self.port = port or 0
         self._programs = postgres_files.programs(self.account)
         self._server: Child | None = None
@@ -120,7 +126,7 @@ class Postgres:
 
     def _started_before(self, deadline: float) -> bool:
         settings = [f"port={self.port}", f"listen_addresses={LOOPBACK}", "unix_socket_directories=", "timezone=UTC"]
-        settings += ["max_connections=150", "jit=off", *([] if self.durable else HASTY)]
+        settings += ["max_connections=150", "jit=off", *([] if self.durable else HASTY), *self.settings]
         log = self.folder / "log"
         log_before = log.stat().st_size if log.exists() else 0
         self._server = Child(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from benchmarks.__main__ import NAMES, parse
 from chimeway_py.demo import commands as demo_commands
 from tests.docs.codes import OURS, settings_of
 from tests.docs.pages import ROOT, Block, all_blocks, page
@@ -50,6 +51,15 @@ def test_every_command_of_ours_is_shown_somewhere() -> None:
     assert ours == {words[0] for _, words in MANAGED} & ours
 
 
+@pytest.mark.parametrize("words", [words for _, words in SHOWN if words[0] == "bin/bench"], ids=" ".join)
+def test_a_benchmark_understands_what_is_shown(words: list[str]) -> None:
+    parse(words[1:])  # ends the process when it does not understand
+
+
+def test_every_benchmark_is_shown_somewhere() -> None:
+    assert {words[1] for _, words in SHOWN if words[0] == "bin/bench"} == set(NAMES)
+
+
 def test_the_commands_of_the_readme_exist() -> None:
     shown = [words[0] for block, words in SHOWN if block.page == ROOT / "README.md"]
 
@@ -60,7 +70,7 @@ def test_the_commands_of_the_readme_exist() -> None:
 def test_every_other_program_that_is_shown_is_known() -> None:
     programs = {Path(words[0]).name for _, words in SHOWN}
 
-    ours, shells = {"demo", "test", "manage"}, {"export"}
+    ours, shells = {"demo", "test", "manage", "bench"}, {"export"}
     assert programs <= ours | shells | {"python", "python3", "pip", "createdb", "psql", "gunicorn", "celery"}
 
 

@@ -1,0 +1,61 @@
+"""What must hold after a benchmark, however fast it was: nothing lost, every trace intact."""
+
+import random
+import uuid
+from collections.abc import Iterable
+
+from benchmarks.meter import Observer
+from benchmarks.report import Check
+from workflows.verify import verify_trace
+
+_RUNS = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s"
+_SAMPLE = "SELECT public_id FROM workflows_run WHERE tenant_id = %s AND id >= %s ORDER BY id LIMIT %s"
+_SPAN = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM workflows_run WHERE tenant_id = %s"
+
+
+def runs_in_state(observer: Observer, tenant_id: int, state: str, expected: int) -> Check:
+    """As many runs as were started are there, and each of them is in this state."""
+    found = observer.one(f"{_RUNS} AND state = %s", tenant_id, state)
+    total = observer.one(_RUNS, tenant_id)
+    return Check(f"{expected:,} runs, all {state}", found == total == expected, f"({found:,} of {total:,})")
+
+
+def signals_matched(observer: Observer, tenant_id: int, expected: int) -> Check:
+    """As many signals as were sent are stored, and each of them was routed and moved a run."""
+    sql = """
+        SELECT count(*), count(*) FILTER (WHERE routed_at IS NOT NULL AND verdict = 'matched') FROM signals_app_signal
+         WHERE tenant_id = %s
+    """
+    total, matched = observer.row(sql, tenant_id)
+    return Check(f"{expected:,} signals, all matched", matched == total == expected, f"({matched:,} of {total:,})")
+
+
+def no_gaps(observer: Observer, tenant_id: int) -> Check:
+    """The lines of every trace are numbered 1 to n, and n is what the run says."""
+    sql = """
+        SELECT count(*) FROM workflows_run r JOIN LATERAL (
+            SELECT count(*) AS lines, max(seq) AS last FROM workflows_transition t
+             WHERE t.tenant_id = r.tenant_id AND t.run_id = r.id
+        ) AS trace ON lines <> r.seq OR last <> r.seq WHERE r.tenant_id = %s
+    """
+    found = observer.one(sql, tenant_id)
+    return Check("no gap in any trace", found == 0, f"({found:,} with gaps)")
+
+
+def traces_verify(observer: Observer, tenant_id: int, sample: int) -> Check:
+    """`verify_trace` finds nothing wrong with runs here and there."""
+    faults, seen = [], 0
+    for public_id in _some_runs(observer, tenant_id, sample):
+        seen += 1
+        faults += list(verify_trace(tenant_id=tenant_id, public_id=public_id))
+    told = "; ".join(f"{fault.run} {fault.seq} {fault.code}" for fault in faults[:3])
+    return Check(f"verify_trace on {seen:,} runs", seen > 0 and not faults, told)
+
+
+def _some_runs(observer: Observer, tenant_id: int, sample: int) -> Iterable[uuid.UUID]:
+    """Runs in a few stretches, spread over all that the tenant has."""
+    first, last = observer.row(_SPAN, tenant_id)
+    found: dict[uuid.UUID, None] = {}
+    for start in sorted({first, *(random.randint(first, last) for _ in range(sample // 10))}):
+        found |= dict.fromkeys(row[0] for row in observer.rows(_SAMPLE, tenant_id, start, 10))
+    return list(found)[:sample]

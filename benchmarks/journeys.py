@@ -1,0 +1,89 @@
+"""Runs and signals through the public services, from the threads of one client. Django has to be set up."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import connections
+
+from signals_app.services import NewSignal, accept_signals
+from tenants.services import create_tenant
+from workflows.services.definitions import ensure_definition
+from workflows.services.start import NewRun, start_runs
+
+DEFINITION = "park"
+SIGNAL = "go"
+_TRIVIAL = {"kind": "branch", "when": [{"if": {"path": "data.x", "eq": "nobody"}, "then": "complete"}]}
+DOCUMENT: dict[str, Any] = {
+    "key": DEFINITION,
+    "correlation": ["k"],
+    "steps": [
+        {"key": "first", **_TRIVIAL},
+        {
+            "key": "parked",
+            "kind": "wait",
+            "for": "P30D",
+            "signals": [{"name": SIGNAL, "match": {"k": "run.correlation.k"}}],
+            "on_timeout": {"stop": "timed_out"},
+        },
+        {"key": "last", **_TRIVIAL},
+    ],
+}
+
+
+def new_tenant() -> int:
+    """A tenant of its own with the definition published; its id."""
+    tenant = create_tenant(slug=f"bench-{uuid.uuid4().hex[:20]}")
+    ensure_definition(tenant_id=tenant.pk, document=DOCUMENT)
+    return int(tenant.pk)
+
+
+class Client:
+    """Starts runs and sends signals of one tenant, `batch` in each call and commit, from `threads` threads."""
+
+    def __init__(self, tenant_id: int, *, batch: int, threads: int) -> None:
+        self.tenant_id, self.batch, self.threads = tenant_id, batch, threads
+
+    def start(self, keys: Sequence[str]) -> dict[str, uuid.UUID]:
+        """One run for each key; the public ids."""
+        ids: dict[str, uuid.UUID] = {}
+        self._share(keys, lambda some: ids.update(start_some(self.tenant_id, some)))
+        return ids
+
+    def signal(self, keys: Sequence[str]) -> None:
+        """One signal for each key."""
+        self._share(keys, lambda some: signal_some(self.tenant_id, some))
+
+    def _share(self, keys: Sequence[str], call: Callable[[Sequence[str]], object]) -> None:
+        rest = iter([keys[at : at + self.batch] for at in range(0, len(keys), self.batch)])
+        lock = threading.Lock()
+
+        def work() -> None:
+            try:
+                while some := _next(rest, lock):
+                    call(some)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done in [pool.submit(work) for _ in range(self.threads)]:
+                done.result()
+
+
+def start_some(tenant_id: int, keys: Iterable[str]) -> dict[str, uuid.UUID]:
+    """Runs that stand for these keys, started in one call."""
+    runs = {key: NewRun(subject=f"user-{key}", correlation={"k": key}) for key in keys}
+    started = start_runs(tenant_id=tenant_id, definition_key=DEFINITION, runs=[*runs.values()])
+    return {key: one.public_id for key, one in zip(runs, started, strict=True)}
+
+
+def signal_some(tenant_id: int, keys: Iterable[str]) -> None:
+    """Signals to the runs of these keys, sent in one call."""
+    accept_signals(tenant_id=tenant_id, signals=[NewSignal(name=SIGNAL, correlation={"k": key}) for key in keys])
+
+
+def _next(rest: Any, lock: threading.Lock) -> Sequence[str]:
+    with lock:
+        return next(rest, ())

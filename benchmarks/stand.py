@@ -1,0 +1,140 @@
+"""What a benchmark stands on: PostgreSQL with fsync on, a broker, and the processes of the service."""
+
+import base64
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.meter import Observer, family
+from chimeway_py.demo import commands
+from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.postgres import Postgres
+from chimeway_py.embedded.processes import Child, DidNotStart
+
+# Changed from the defaults for every product that is measured here. fsync and synchronous_commit stay on.
+SETTINGS = ("max_connections=200", "shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min")
+_MIGRATE = [sys.executable, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"]
+
+
+class Fleet:
+    """The workers of the service as `bin/demo` starts them: engine, work, beat and sweeper."""
+
+    def __init__(self, env: Mapping[str, str], logs: Path) -> None:
+        make = (commands.engine_worker, commands.delivery_worker, commands.beat, commands.sweeper)
+        self.children: list[Child] = [one(env, logs) for one in make]
+
+    def start(self, *, patience: float = 60.0) -> None:
+        """Start what does not run; returns when both workers listen. Raises DidNotStart with their logs."""
+        from chimeway_py.celery import app  # reads the settings, which name servers that run only now
+
+        for child in self.children:
+            if not child.is_running:
+                child.start()
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            answers = app.control.ping(timeout=0.5) or []
+            if {name.split("@")[0] for answer in answers for name in answer} >= {"engine", "work"}:
+                return
+        raise DidNotStart("\n".join(["The workers do not answer.", *(child.log_tail() for child in self.children)]))
+
+    def stop(self) -> None:
+        """End all of them. Stopping twice is harmless."""
+        for child in self.children:
+            child.ask_to_stop()
+        for child in self.children:
+            child.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process of every worker."""
+        return [pid for child in self.children if child.is_running for pid in family(child.pid)]
+
+    def pids_of(self, name: str) -> list[int]:
+        """Every process of one of them."""
+        return [pid for child in self.children if child.name == name and child.is_running for pid in family(child.pid)]
+
+
+class Stand:
+    """Servers that run, and the settings of a service on them."""
+
+    def __init__(self, postgres: Postgres, broker: Broker, env: Mapping[str, str], logs: Path) -> None:
+        logs.mkdir(parents=True, exist_ok=True)
+        self.postgres, self.broker, self.env, self.logs = postgres, broker, env, logs
+        self.fleet = Fleet(env, logs)
+
+    def observer(self) -> Observer:
+        """Another client of the database, who sees every tenant."""
+        return Observer(self.postgres.connect())
+
+    def parts(self) -> dict[str, list[int]]:
+        """The processes whose CPU is counted, by part."""
+        return {
+            "workers": self.fleet.pids,
+            "postgres": family(self.postgres.server.pid),
+            "broker": family(self.broker.server.pid),
+        }
+
+
+class OwnStand(Stand):
+    """A stand in a folder of its own, which is gone when it stops."""
+
+    def __init__(self, below: Path | None = None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="chimeway-bench-", dir=below))
+        self.home.chmod(0o711)  # PostgreSQL runs as another user when we are root
+        postgres = Postgres(self.home / "postgres", settings=SETTINGS)
+        broker = Broker(self.home / "broker")
+        try:
+            postgres.start()
+            broker.start()
+            super().__init__(postgres, broker, {**os.environ, **_settings(postgres, broker, self.home)}, self.home)
+            self._migrate()
+        except BaseException:
+            broker.stop()
+            postgres.stop()
+            raise
+
+    def use(self) -> None:
+        """Give this process the same settings as the workers have."""
+        import django
+
+        os.environ.update(self.env)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
+        django.setup()
+
+    def stop(self) -> None:
+        """End everything and remove every file."""
+        self.fleet.stop()
+        self.broker.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.postgres.folder, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _migrate(self) -> None:
+        env = {**self.env, "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner")}
+        done = subprocess.run(_MIGRATE, env=env, cwd=commands.ROOT, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise DidNotStart(f"The database could not be migrated:\n{done.stdout}{done.stderr}")
+        with self.postgres.connect() as connection:
+            connection.execute("CHECKPOINT")
+
+
+def _settings(postgres: Postgres, broker: Broker, home: Path) -> dict[str, str]:
+    (home / "static").mkdir()
+    return {
+        "DEBUG": "0",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "PAYLOAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "HTTPS": "0",
+        "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "STATIC_ROOT": str(home / "static"),
+        "LOG_LEVEL": "WARNING",
+        "DATABASE_URL": postgres.url("chimeway_app"),
+        "BROKER_URL": broker.url,
+    }

@@ -1,0 +1,105 @@
+"""The workload of the peers at the smallest size, and its checks, which fail when something is lost."""
+
+import pytest
+
+from benchmarks import checks, park_resume
+from benchmarks.journeys import new_tenant, signal_some, start_some
+from benchmarks.meter import Observer
+from benchmarks.report import Report, flattened
+from benchmarks.stand import Stand
+from tenants.models import Tenant
+from tests.journeys import drain
+
+SMALL = ["--runs", "20", "--batch", "7", "--latency", "3", "--settle", "0", "--limit-seconds", "0.1"]
+
+
+@pytest.fixture(scope="module")
+def report(stand: Stand) -> Report:
+    from benchmarks.__main__ import parse
+
+    return park_resume.run(stand, parse(["park_resume", "--quick", *SMALL])[1])
+
+
+def test_every_figure_is_there_for_both_ways_to_send(report: Report) -> None:
+    assert [row["what"] for row in report.rows] == ["ours, batch", "ours, single"]
+    for row in report.rows:
+        figures = flattened(row)
+        assert [name for name in ("park_per_s", "resume_per_s", "lat_p50_ms") if figures[name] <= 0] == []
+        assert {"park_cpu_ms_workers", "resume_cpu_ms_postgres", "resume_cpu_ms_client"} <= figures.keys()
+        assert figures["mem_parked_mb_engine"] > 20
+
+
+def test_single_calls_commit_at_least_once_for_each_run(report: Report) -> None:
+    single = report.rows[1]
+
+    assert min(single["park_write_transactions"], single["resume_write_transactions"]) >= 1
+
+
+def test_the_limits_of_the_machine_stand_beside(report: Report) -> None:
+    assert report.limits["fdatasync_per_s"] > 0
+    assert [name for name, rate in report.limits.items() if rate <= 0] == []
+
+
+def test_nothing_was_lost(report: Report) -> None:
+    assert [check for check in report.checks if not check.holds] == []
+    assert len(report.checks) == 4
+
+
+def test_the_table_and_the_json_tell_the_same(report: Report, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    report.write(tmp_path / "report.json")
+
+    text = (tmp_path / "report.json").read_text()
+    assert '"holds": true' in text
+    assert "resume per s" in report.text()
+
+
+@pytest.fixture
+def observer(stand: Stand) -> Observer:
+    return stand.observer()
+
+
+@pytest.fixture
+def tenant_id() -> int:
+    """One run that completed on its signal, without workers."""
+    tenant_id = new_tenant()
+    start_some(tenant_id, ["a"])
+    drain(Tenant(pk=tenant_id))
+    signal_some(tenant_id, ["a"])
+    drain(Tenant(pk=tenant_id))
+    return tenant_id
+
+
+def test_checks_hold_for_what_is_whole(observer: Observer, tenant_id: int) -> None:
+    assert checks.runs_in_state(observer, tenant_id, "completed", 1).holds
+    assert checks.signals_matched(observer, tenant_id, 1).holds
+    assert checks.no_gaps(observer, tenant_id).holds
+    assert checks.traces_verify(observer, tenant_id, 10).holds
+
+
+def test_a_run_that_is_missing_or_still_waits_is_found(observer: Observer, tenant_id: int) -> None:
+    missing = checks.runs_in_state(observer, tenant_id, "completed", 2)
+    start_some(tenant_id, ["b"])
+
+    assert not missing.holds
+    assert not checks.runs_in_state(observer, tenant_id, "completed", 2).holds
+
+
+def test_a_signal_that_is_missing_or_moved_nobody_is_found(observer: Observer, tenant_id: int) -> None:
+    missing = checks.signals_matched(observer, tenant_id, 2)
+    signal_some(tenant_id, ["nobody"])
+    drain(Tenant(pk=tenant_id))
+
+    assert not missing.holds
+    assert not checks.signals_matched(observer, tenant_id, 2).holds
+
+
+def test_a_run_that_was_tampered_with_is_found(stand: Stand, observer: Observer, tenant_id: int) -> None:
+    with stand.postgres.connect() as superuser:
+        superuser.execute("UPDATE workflows_run SET seq = seq + 1 WHERE tenant_id = %s", [tenant_id])
+
+    assert not checks.no_gaps(observer, tenant_id).holds
+    assert not checks.traces_verify(observer, tenant_id, 10).holds
+
+
+def test_a_report_without_checks_does_not_hold() -> None:
+    assert not Report("none", {}).holds
