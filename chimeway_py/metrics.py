@@ -36,6 +36,11 @@ GAUGES = {
         "",
     ),
     "expired_leases": ("chimeway_expired_leases", "Work whose worker fell silent. Should be 0.", ""),
+    "definitions_off": (
+        "chimeway_definitions_switched_off",
+        "Definitions that are switched off, by level. Should be 0.",
+        "level",
+    ),
     "recent_signals": (
         "chimeway_recent_signals",
         "Signals of the last five minutes, by verdict.",
@@ -47,6 +52,11 @@ GAUGES = {
         "outcome",
     ),
 }
+
+_NUMBERS = """
+SELECT number, word, value FROM service_numbers()
+UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
+"""
 
 
 class DatabaseNumbers(Collector):
@@ -98,7 +108,7 @@ def _numbers() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10s'")
-        cursor.execute("SELECT number, word, value FROM service_numbers()")
+        cursor.execute(_NUMBERS)
         for number, word, value in cursor.fetchall():
             found.setdefault(number, {})[word] = value
     return found

@@ -27,6 +27,12 @@ class ScheduleExists(Conflict):
     code = "schedule_exists"
 
 
+class DefinitionOff(Conflict):
+    """The definition is switched off and starts nothing. `detail` says at which level it is off."""
+
+    code = "definition_off"
+
+
 class StartConflict(Conflict):
     """A run was started before under this idempotency key with another request."""
 

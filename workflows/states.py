@@ -76,6 +76,7 @@ class Reason(TextChoices):
     RULE_COMPLETED = "rule_completed"
     RULE_STOPPED = "rule_stopped"
     PAUSED = "paused"
+    DEFINITION_OFF = "definition_off"
     OUTCOME_HELD = "outcome_held"
     RESUMED = "resumed"
     TIMES_CHANGED = "times_changed"

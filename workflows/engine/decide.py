@@ -10,7 +10,7 @@ from workflows.engine.approving import decide_approval, remind
 from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
-from workflows.engine.pausing import change_times, pause, resume
+from workflows.engine.pausing import SWITCH, change_times, hold, pause, resume
 from workflows.engine.settling import failed, owed_again, settled, unknown
 from workflows.states import Cause, Reason, RunState
 
@@ -53,7 +53,8 @@ def _signal(journey: Journey, event: events.SignalArrived) -> None:
     elif rule is None:
         _buffer_or_late(journey, event)
     elif run.state == RunState.PAUSED:
-        _buffer(journey, signal, Judged("buffered", "run_paused", run.wait.step))
+        why = "definition_off" if SWITCH in run.status_context else "run_paused"
+        _buffer(journey, signal, Judged("buffered", why, run.wait.step))
     else:
         _end_wait(journey, run.wait, signal, rule)
 
@@ -148,6 +149,7 @@ _DECIDERS: dict[type[Any], Any] = {
     events.ApprovalDecided: decide_approval,
     events.ReminderDue: remind,
     events.PauseAsked: pause,
+    events.HeldBySwitch: hold,
     events.TimesChanged: change_times,
     events.ResumeAsked: resume,
 }

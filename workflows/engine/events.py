@@ -129,6 +129,15 @@ class PauseAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBySwitch:
+    """Something is about to happen to a run whose definition is switched off: it is held first, until that is over."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimesChanged:
     """Somebody moves the deadline of a run, or the end of its pause. What `changes` leaves out keeps its value."""
 
@@ -162,6 +171,10 @@ Event = (
     | ApprovalDecided
     | ReminderDue
     | PauseAsked
+    | HeldBySwitch
     | TimesChanged
     | ResumeAsked
 )
+
+IN_SPITE_OF_SWITCH = (CancelAsked, DeadlinePassed, PauseAsked, HeldBySwitch, TimesChanged)
+"""What happens to a run although its definition is switched off: nothing of it makes the run go on."""

@@ -1,27 +1,46 @@
 """Pausing: a paused run keeps its place and its clocks, and what is told to it meanwhile counts when it goes on."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from workflows.engine.events import PauseAsked, ResumeAsked, TimesChanged
+from workflows.engine.events import HeldBySwitch, PauseAsked, ResumeAsked, TimesChanged
 from workflows.engine.journey import Journey
 from workflows.engine.settling import settle_held
 from workflows.states import Cause, Reason, RunState
 
+SWITCH = "switch"  # in the status of a paused run: the switch of its definition holds it, and no person
+
 
 def pause(journey: Journey, event: PauseAsked) -> None:
     """Hold a live run where it stands. A wait keeps its due time; the deadline of the run goes on counting."""
-    run = journey.run
-    if run.is_finished or run.state == RunState.PAUSED:
+    if journey.run.is_finished or journey.run.state == RunState.PAUSED:
         return
-    context: dict[str, Any] = {"was": str(run.state), "why": event.reason}
+    until = {} if event.until is None else {"until": event.until.isoformat()}
+    _pause(journey, event, Reason.PAUSED, until)
+    journey.run.suspended_until = event.until
+
+
+def hold(journey: Journey, event: HeldBySwitch) -> None:
+    """Hold a live run because its definition is switched off. A pause that is not over stays somebody's pause."""
+    run = journey.run
+    if run.is_finished:
+        return
+    if run.state != RunState.PAUSED:
+        _pause(journey, event, Reason.DEFINITION_OFF, {SWITCH: True})
+    elif _is_over(journey):
+        status = {**run.status_context, SWITCH: True, "why": event.reason}
+        journey.move(RunState.PAUSED, event.cause, event.cause_ref, Reason.DEFINITION_OFF, status)
+        run.suspended_until = None
+
+
+def _pause(journey: Journey, event: PauseAsked | HeldBySwitch, reason: Reason, more: Mapping[str, Any]) -> None:
+    run = journey.run
+    context: dict[str, Any] = {"was": str(run.state), "why": event.reason, **more}
     if run.status_reason == Reason.STEP_KIND_UNKNOWN:
         context["kind"] = run.status_context["kind"]
-    if event.until is not None:
-        context["until"] = event.until.isoformat()
     if run.state == RunState.PENDING and run.begins_at is not None:
         context["begins_at"] = run.begins_at.isoformat()
-    journey.move(RunState.PAUSED, event.cause, event.cause_ref, Reason.PAUSED, context)
-    run.suspended_until = event.until
+    journey.move(RunState.PAUSED, event.cause, event.cause_ref, reason, context)
 
 
 def resume(journey: Journey, event: ResumeAsked) -> None:

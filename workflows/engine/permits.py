@@ -14,6 +14,7 @@ class Standing:
     has_wait: bool = False
     is_unknown: bool = False  # nobody knows the outcome of its current step
     has_approval: bool = False  # a decision is asked for
+    is_off: bool = False  # its definition is switched off, and it is held
     irreversible: tuple[str, ...] = ()  # steps that may have taken effect and cannot be undone
 
 
@@ -21,6 +22,8 @@ def why_not(action: str, standing: Standing) -> str:
     """Why the action would be refused, as a sentence for people; "" when it would be accepted."""
     if standing.state in TERMINAL and action != "replay":
         return f"The run has ended: it is {standing.state}."
+    if standing.is_off and action in _GOING_ON:
+        return "Its definition is switched off."
     return _RULES[action](standing)
 
 
@@ -70,4 +73,5 @@ _RULES: Mapping[str, Callable[[Standing], str]] = {
     "change": _anytime,
     "replay": _replay,
 }
+_GOING_ON = frozenset({"wake", "approve", "reject", "resume"})
 ACTIONS = tuple(name for name in _RULES if name != "change")  # a change of times is no button: it needs the times

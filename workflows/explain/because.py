@@ -85,6 +85,7 @@ CLAUSES: Mapping[Reason, Clause] = {
         f"a rule of {quoted(step)} stopped it ({context.get('terminal_reason') or 'no reason given'})"
     ),
     Reason.PAUSED: lambda step, context: f"somebody paused it{_why(context)}",
+    Reason.DEFINITION_OFF: lambda step, context: f"its definition was switched off{_why(context)}",
     Reason.OUTCOME_HELD: lambda step, context: "the outcome of its work is kept until it goes on",
     Reason.RESUMED: lambda step, context: f"it was resumed{_why(context)}",
     Reason.CANCELLED: lambda step, context: (

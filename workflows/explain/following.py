@@ -47,7 +47,7 @@ def follows(picture: Picture) -> tuple[Next, ...]:
     run = picture.run
     if run.state in TERMINAL:
         return ()
-    found = [*_of_state(picture)]
+    found = [] if picture.is_held else [*_of_state(picture)]
     if run.engine_failures:
         found.append(Next(NextOn.ENGINE, {"step": run.step or _first(picture)}, run.due_at))
     if run.deadline_at is not None:
@@ -60,7 +60,9 @@ def actions(picture: Picture) -> tuple[Action, ...]:
     wait = picture.wait
     is_unknown = picture.work is not None and picture.work.status == "unknown"
     has_approval = wait is not None and bool(wait.routes)
-    standing = Standing(picture.run.state, wait is not None, is_unknown, has_approval, picture.irreversible)
+    standing = Standing(
+        picture.run.state, wait is not None, is_unknown, has_approval, picture.is_held, picture.irreversible
+    )
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)
     return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)
 

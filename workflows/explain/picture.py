@@ -8,6 +8,7 @@ from typing import Any
 
 from workflows.definitions.document import Target
 from workflows.errors import RunNotFound
+from workflows.models import SwitchLevel
 from workflows.services.documents import Loaded, documents
 from workflows.services.replay import irreversible_effects
 from workflows.states import NOTED, TERMINAL
@@ -21,7 +22,8 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
        r.created_at, r.step_entered_at, r.finished_at,
        w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout, w.routes, w.actors, w.remind_at,
        s.status, s.attempts_made, s.lost_attempts, s.due_at,
-       a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until
+       a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until,
+       k.level, k.why, k.cause, k.cause_ref, k.changed_at
   FROM workflows_run r
   LEFT JOIN workflows_wait w ON w.tenant_id = r.tenant_id AND w.run_id = r.id AND w.closed_at IS NULL
   LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.resend = 0
@@ -31,6 +33,7 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
                CASE WHEN a.status = 'running' THEN o.due_at END AS lease_until
           FROM workflows_steprun o JOIN workflows_attempt a ON a.tenant_id = o.tenant_id AND a.step_run_id = o.id
          WHERE o.tenant_id = r.tenant_id AND o.run_id = r.id ORDER BY a.started_at DESC, a.id DESC LIMIT 1) a ON true
+  LEFT JOIN workflows_definitionswitch k ON k.tenant_id = r.tenant_id AND k.key = r.definition_key AND k.level <> 'on'
  WHERE r.tenant_id = %s AND r.public_id = %s
 """
 _TRACE = """
@@ -109,6 +112,17 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenSwitch:
+    """How the definition of the run is switched off, by whom, why and since when."""
+
+    level: str
+    why: str
+    cause: str
+    cause_ref: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SeenLine:
     """A line of the trace, as far as an explanation uses it."""
 
@@ -135,7 +149,13 @@ class Picture:
     last: Try | None
     trace: tuple[SeenLine, ...]
     now: datetime
+    switch: SeenSwitch | None = None  # None: the definition is on
     irreversible: tuple[str, ...] = ()  # what a replay of the ended run would have to allow
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the run does not go on because its definition is switched off."""
+        return self.switch is not None and self.switch.level == SwitchLevel.ALL_OFF and self.run.state not in TERMINAL
 
     @property
     def visit(self) -> int:
@@ -168,9 +188,10 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         version=version,
         wait=OpenWait(*row[19:28]) if row[19] is not None else None,
         work=Work(*row[28:32]) if row[28] is not None else None,
-        last=Try(*row[32:]) if row[32] is not None else None,
+        last=Try(*row[32:42]) if row[32] is not None else None,
         trace=_trace(tenant_id, run),
         now=now,
+        switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from workflows.definitions.document import Target
+from workflows.engine.pausing import SWITCH
 from workflows.explain.because import because, who
 from workflows.explain.following import most_attempts
 from workflows.explain.outcomes import told_by, without_effect
@@ -113,6 +114,11 @@ def _waiting(picture: Picture) -> str:
 
 
 def _paused(picture: Picture) -> str:
+    if SWITCH in picture.run.status_context:
+        at = f" at {quoted(picture.run.step)}" if picture.run.step else ""
+        again = "" if picture.is_held else "; it was switched on again, and the run goes on next"
+        held = f"Held{at} because its definition was switched off{again}."
+        return " ".join([held, *_kept(picture)])
     run, until = picture.run, picture.run.suspended_until
     begun = [line for line in _visit(picture) if line.reason == Reason.PAUSED]
     by = f" by {who(begun[-1].cause, begun[-1].cause_ref)}" if begun else ""
@@ -159,8 +165,18 @@ def _failed(picture: Picture) -> list[str]:
     return [remark] if remark else []
 
 
+def _switched_off(picture: Picture) -> list[str]:
+    """That its definition holds the run, also one to which nothing has happened since: it has not been paused yet."""
+    switch = picture.switch
+    if switch is None or not picture.is_held:
+        return []
+    when, by = instant(switch.changed_at, picture.now), who(switch.cause, switch.cause_ref)
+    told = f"The definition {quoted(picture.version.key)} was switched off at {when} by {by} ({switch.why})"
+    return [f"{told}: the run does not go on and nothing is sent until it is switched on again."]
+
+
 def _remarks(picture: Picture) -> list[str]:
-    run, remarks = picture.run, _failed(picture)
+    run, remarks = picture.run, [*_failed(picture), *_switched_off(picture)]
     if run.pending_signals:
         kept = counted(run.pending_signals, "early signal is", "early signals are")
         remarks.append(f"{kept} kept for a later wait.")

@@ -73,6 +73,8 @@ def _no_run(signal: Signal, verdict: str, reason: str) -> str:
         case "rejected", "start_refused":
             faults = [f"{one['path']} ({one['code']})" for one in context.get("faults", ())]
             return f"the start{definition} was refused: {listed(faults) if faults else 'it was not valid'}"
+        case "rejected", "definition_off":
+            return f"the definition{definition} is switched off and starts nothing"
         case "buffered", _:
             about = matched(signal.correlation) or matched({"subject": signal.subject} if signal.subject else None)
             return f"none waits for {signal.name}{about} yet; a run that starts later may still look back and use it"
@@ -105,6 +107,9 @@ _OF_RUN: Mapping[tuple[str, str], Callable[[SignalVerdict], str]] = {
     ),
     ("started", ""): lambda row: f"It started this run of {row.context['definition']} v{row.context['version']}.",
     ("buffered", ""): lambda row: "It came before any wait for it was open, and is kept for one.",
+    ("buffered", "definition_off"): lambda row: (
+        "It came while the definition was switched off, and is kept until the run goes on."
+    ),
     ("rejected", "condition_not_met"): lambda row: (
         f"The wait {quoted(row.wait_step)} refused it: {clause(row.context)}."
     ),

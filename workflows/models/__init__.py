@@ -9,6 +9,7 @@ from workflows.models.signal_verdict import SignalVerdict
 from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
 from workflows.models.sticky_cancel import StickyCancel
+from workflows.models.switch import DefinitionSwitch, SwitchChange, SwitchLevel
 from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
 
@@ -18,6 +19,7 @@ __all__ = [
     "AttemptStatus",
     "Definition",
     "DefinitionStatus",
+    "DefinitionSwitch",
     "ExternalStatus",
     "ExternalWork",
     "Listener",
@@ -30,6 +32,8 @@ __all__ = [
     "StepRun",
     "StepRunStatus",
     "StickyCancel",
+    "SwitchChange",
+    "SwitchLevel",
     "Transition",
     "Wait",
     "WaitOutcome",

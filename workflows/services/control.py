@@ -146,7 +146,8 @@ def control(
 def _standing(run: LockedRun) -> Standing:
     """What of a locked run decides what may be asked of it."""
     wait = run.facts.wait
-    return Standing(str(run.facts.state), wait is not None, has_approval=wait is not None and bool(wait.routes))
+    has_approval = wait is not None and bool(wait.routes)
+    return Standing(str(run.facts.state), wait is not None, has_approval=has_approval, is_off=run.held_by is not None)
 
 
 def _check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:

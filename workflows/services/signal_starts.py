@@ -1,6 +1,6 @@
 """Runs that signals start."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from workflows.services.start import NewRun, insert_runs
 from workflows.services.start_checks import check_starts
 from workflows.states import Cause
 from workflows.store.sql import fetch
+from workflows.store.switches import switched_off
 
 Verdicts = dict[int, list[tuple[int | None, Judged]]]
 
@@ -52,11 +53,17 @@ def catalog_of(tenant_id: int) -> Catalog:
 def start_by_signals(tenant_id: int, catalog: Catalog, signals: Sequence[SignalFacts], now: datetime) -> Verdicts:
     """Start what the signals start; per signal id, (run id or None, what the definition said)."""
     verdicts: Verdicts = {}
+    names = {signal.name for signal in signals}
+    off = switched_off(tenant_id) if any(_starts_on(one, names) for one in catalog.starting) else {}
     for loaded in catalog.starting:
         rule = loaded.document.start_on
         if rule is None:
             continue
-        asked = [(signal, _new_run(loaded, rule, signal)) for signal in signals if signal.name == rule.signal]
+        asked = [
+            (signal, _refused(loaded) if loaded.key in off else _new_run(loaded, rule, signal))
+            for signal in signals
+            if signal.name == rule.signal
+        ]
         for signal, answer in asked:
             if isinstance(answer, Judged):
                 verdicts.setdefault(signal.id, []).append((None, answer))
@@ -73,6 +80,14 @@ def _insert(
     for (signal, _), answer in zip(starts, started, strict=True):
         which = {"definition": loaded.key, "version": loaded.version}
         verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", "started_by", context=which)))
+
+
+def _starts_on(loaded: Loaded, names: Collection[str]) -> bool:
+    return loaded.document.start_on is not None and loaded.document.start_on.signal in names
+
+
+def _refused(loaded: Loaded) -> Judged:
+    return Judged("rejected", "definition_off", context={"definition": f"{loaded.key} v{loaded.version}"})
 
 
 def _new_run(loaded: Loaded, rule: StartRule, signal: SignalFacts) -> NewRun | Judged:

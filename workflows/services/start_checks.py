@@ -9,21 +9,28 @@ from chimeway_py.text import is_storable, scalar_text
 from workflows.definitions.data_schema import data_faults
 from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
+from workflows.errors import DefinitionOff
 from workflows.models import Definition
 from workflows.services.documents import Loaded, documents
+from workflows.store.switches import switched_off
 
 if TYPE_CHECKING:
     from workflows.services.start_rows import NewRun
 
 
 def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
-    """The published version that a start uses: the one asked for, or the latest. Raises `DefinitionNotFound`."""
+    """The published version that a start uses: the one asked for, or the latest.
+
+    Raises `DefinitionNotFound`, and `DefinitionOff` when its key is switched off.
+    """
     published = Definition.objects.for_tenant(tenant_id).published().filter(key=key)
     if version is not None:
         published = published.filter(version=version)
     found = published.latest_first().values_list("id", flat=True).first()
     if found is None:
         raise DefinitionNotFound(f"No published definition {key!r}" + (f" version {version}." if version else "."))
+    if (switch := switched_off(tenant_id).get(key)) is not None:
+        raise DefinitionOff(f"{key} is switched off.", {"level": switch["level"]})
     return documents(tenant_id, [found])[found]
 
 

@@ -10,12 +10,15 @@ from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 
+_DUE = """
+SELECT lane, tenant_id FROM tenants_with_due_work() UNION SELECT 'engine', tenant_id FROM tenants_releasing_runs()
+"""
 TURNS = {"engine": engine_turn, "work": work_turn}
 
 
 def due_work() -> list[tuple[Lane, int]]:
     """(lane, tenant id) of everything that is due now."""
-    return [(lane, tenant_id) for lane, tenant_id in fetch("SELECT lane, tenant_id FROM tenants_with_due_work()", [])]
+    return [(lane, tenant_id) for lane, tenant_id in fetch(_DUE, [])]
 
 
 def offer_due_work() -> int:

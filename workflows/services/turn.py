@@ -16,6 +16,7 @@ from workflows.services.forsaken import end_forsaken
 from workflows.services.lease import kept_alive
 from workflows.services.lost_work import end_lost_work
 from workflows.services.route import route_signals
+from workflows.services.switch_holding import release_held
 from workflows.services.work import claim_work, finish_work, perform
 from workflows.steps.base import Claim
 
@@ -31,12 +32,17 @@ def engine_turn(*, tenant_id: int) -> int:
     """
     ends_at = time.monotonic() + TURN_SECONDS
     total = 0
-    while taken := route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id):
+    while taken := _go_on(tenant_id):
         total += taken
         if time.monotonic() >= ends_at:
             offer("engine", tenant_id)  # behind the other tenants' nudges
             break
     return total + fire_due_schedules(tenant_id=tenant_id)
+
+
+def _go_on(tenant_id: int) -> int:
+    released = release_held(tenant_id=tenant_id)
+    return released + route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
 
 
 def work_turn(*, tenant_id: int) -> int:

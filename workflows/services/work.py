@@ -20,6 +20,7 @@ from workflows.retry import RetryPolicy
 from workflows.services.documents import documents
 from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
+from workflows.services.switch_holding import SwitchedOff, hold_due_runs
 from workflows.states import Cause, Reason
 from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
@@ -27,6 +28,7 @@ from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
 from workflows.store.sql import execute, fetch
+from workflows.store.switches import holds
 
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.
 _CLAIM = """
@@ -46,7 +48,10 @@ INSERT INTO workflows_attempt
     (tenant_id, step_run_id, number, fence, worker, status, outcome, error, retryable, lease_until, started_at)
 VALUES (%s, %s, %s, %s, %s, 'running', '', '', false, %s, %s)
 """
-_RUN = "SELECT r.public_id, r.definition_id FROM workflows_run r WHERE r.tenant_id = %s AND r.id = %s"
+_RUN = """
+SELECT r.public_id, r.definition_id, switched_off(r.tenant_id) -> r.definition_key FROM workflows_run r
+ WHERE r.tenant_id = %s AND r.id = %s
+"""
 _RENEW = """
 UPDATE workflows_steprun SET due_at = clock_timestamp() + make_interval(secs => %s)
  WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
@@ -75,7 +80,18 @@ class Finish:
 def claim_work(
     *, tenant_id: int, worker: str, now: datetime | None = None, step_run_id: int | None = None
 ) -> Claim | None:
-    """Claim the tenant's oldest due step run (or this one), or None. It lasts `LEASE_SECONDS` unless it is renewed."""
+    """Claim the tenant's oldest due step run (or this one), or None. It lasts `LEASE_SECONDS` unless it is renewed.
+
+    Work of a run whose definition is switched off is not claimed: the run is held, with whatever else is due.
+    """
+    while True:
+        try:
+            return _claim(tenant_id, worker, now, step_run_id)
+        except SwitchedOff as off:  # the claim was rolled back: a run is locked before its work
+            hold_due_runs(tenant_id, off.run_id, now)
+
+
+def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int | None) -> Claim | None:
     with tenant_scope(tenant_id):
         known = [name for name, kind in kinds().items() if isinstance(kind, WorkKind)]  # newer code may owe others
         which = [] if step_run_id is None else [step_run_id]
@@ -84,10 +100,12 @@ def claim_work(
         if not rows:
             return None
         step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend = rows[0]
+        public_id, definition_id, switch = fetch(_RUN, [tenant_id, run_id])[0]
+        if holds(switch) and not resend:
+            raise SwitchedOff(run_id)
         lose_attempt(tenant_id, step_run_id, clock)
         execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
         nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
-        public_id, definition_id = fetch(_RUN, [tenant_id, run_id])[0]
         document = documents(tenant_id, [definition_id])[definition_id].document
         config = document.by_key[step].config
         return Claim(tenant_id, step_run_id, run_id, str(public_id), number, fence, key, config, visit, resend > 0)

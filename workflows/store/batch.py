@@ -11,7 +11,7 @@ from typing import Any
 from chimeway_py.nudges import nudge_after_commit
 from workflows import hooks
 from workflows.engine.decide import decide
-from workflows.engine.events import Event, StepSettled
+from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepSettled
 from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
@@ -59,6 +59,8 @@ class RunBatch:
     def apply(self, run_id: int, event: Event) -> Decision:
         """Let one thing happen to one run. Nothing is written before `flush`."""
         run = self.runs[run_id]
+        if run.held_by is not None and not isinstance(event, IN_SPITE_OF_SWITCH):
+            self._take(run, decide(run.definition.document, run.facts, run.held_by, self.now))
         decision = decide(run.definition.document, run.facts, event, self.now)
         self._take(run, decision)
         return decision

@@ -7,10 +7,12 @@ from typing import Any
 
 from signals_app.services.payloads import load_payloads
 from workflows.definitions.document import Target
+from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
 from workflows.store.answers import Addresses, addresses_of, merged
 from workflows.store.sql import fetch
+from workflows.store.switches import held_by, holds
 
 # `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the
 # table has statistics. Locks are taken in id order. After a lock wait the row is read again, but a joined row would
@@ -22,7 +24,8 @@ SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CRO
            suspended_until
       FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
 """
-_CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
+# What is switched off is read after the locks, too, and cannot change any more before this transaction ends.
+_CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s), switched_off(%s)"
 _WAITS = """
 SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes,
@@ -46,6 +49,7 @@ class LockedRun:
     facts: RunFacts
     seq: int
     chain_head: bytes
+    held_by: HeldBySwitch | None = None  # its definition is switched off
 
 
 def lock_runs(
@@ -54,13 +58,14 @@ def lock_runs(
     """The runs that exist, locked in id order, and the database clock as read after the last lock was taken."""
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
     rows = fetch(statement, [sorted(set(run_ids)), tenant_id])
-    now, time_zone = fetch(_CLOCK, [tenant_id])[0]
+    now, time_zone, off = fetch(_CLOCK, [tenant_id, tenant_id])[0]
     if not rows:
         return {}, now
     loaded = documents(tenant_id, {row[2] for row in rows})
     answers = _answers(tenant_id, rows, loaded)
     payloads = _payloads(tenant_id, rows, loaded, answers)
-    runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone) for row in rows}
+    held = {key: held_by(switch) for key, switch in off.items() if holds(switch)}
+    runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone, held) for row in rows}
     for run_id, addresses in answers.items():
         runs[run_id].facts.data = merged(runs[run_id].facts.data, addresses, payloads)
     _load_waits(tenant_id, runs)
@@ -86,7 +91,13 @@ def _payloads(
     return load_payloads(tenant_id, wanted) if wanted else {}
 
 
-def _locked(row: tuple[Any, ...], loaded: Loaded, payloads: dict[bytes, Any], time_zone: str) -> LockedRun:
+def _locked(
+    row: tuple[Any, ...],
+    loaded: Loaded,
+    payloads: dict[bytes, Any],
+    time_zone: str,
+    held: Mapping[str, HeldBySwitch],
+) -> LockedRun:
     sha = row[5]
     facts = RunFacts(
         public_id=str(row[1]),
@@ -107,7 +118,7 @@ def _locked(row: tuple[Any, ...], loaded: Loaded, payloads: dict[bytes, Any], ti
         begins_at=_begins_at(row[6], row[14], row[18]),
         suspended_until=row[19],
     )
-    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]))
+    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), held.get(loaded.key))
 
 
 def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -> datetime | None:

@@ -1,0 +1,40 @@
+"""Kill switches as the engine reads them: once per batch, under a lock that whoever switches waits for.
+
+Everything that moves runs or claims their work shares the tenant's switch lock until its transaction ends, and
+`lock_switches` owns it. So whoever has switched a definition off knows that what was under way has been committed, and
+that whatever comes later sees the switch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflows.engine.events import HeldBySwitch
+from workflows.models.switch import SwitchLevel
+from workflows.states import Cause
+from workflows.store.sql import execute, fetch
+
+Switch = Mapping[str, Any]
+LOCK_SPACE = 0x571  # the function `switched_off` says the same number
+_OWN = "SELECT pg_advisory_xact_lock(%s, (%s %% 2147483647)::int)"
+_OFF = "SELECT switched_off(%s)"
+
+
+def lock_switches(tenant_id: int) -> None:
+    """Wait for what is under way in the tenant, and keep others waiting until this transaction ends."""
+    execute(_OWN, [LOCK_SPACE, tenant_id])
+
+
+def switched_off(tenant_id: int) -> dict[str, Switch]:
+    """The switches of the tenant that are not on, by the key of the definition: `level`, `why`, `cause`, `ref`."""
+    off: dict[str, Switch] = fetch(_OFF, [tenant_id])[0][0]
+    return off
+
+
+def holds(switch: Switch | None) -> bool:
+    """Whether runs under way are held."""
+    return switch is not None and switch["level"] == SwitchLevel.ALL_OFF
+
+
+def held_by(switch: Switch) -> HeldBySwitch:
+    """What happens first to a run that the switch holds."""
+    return HeldBySwitch(Cause(switch["cause"]), switch["ref"], switch["why"])
