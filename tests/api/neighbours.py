@@ -128,6 +128,7 @@ FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 BODIES: Mapping[str, Any] = {
     "post /hooks/{public_id}": {"type": "order.made"},
     "put /v1/definitions/{key}": DOCUMENT,
+    "put /v1/definitions/{key}/switch": REASON | {"level": "all_off"},
     "post /v1/definitions/{key}/versions/{version}/publish": {},
     "post /v1/definitions/{key}/versions/{version}/retire": {},
     "post /v1/deliveries/{delivery}/bounce": {"code": "5.1.1"},

@@ -9,7 +9,7 @@ import pytest
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
-from tests.control.runs import CALL_THEN_WAIT, begun, order, resting, taken, work
+from tests.control.runs import CALL_THEN_WAIT, begun, order, resting, taken
 from tests.journeys import drain, publish, reasons_of, rows_of, run_of, send, signal_of, start, verdicts_of
 from tests.workflows.probe import Probe
 from workflows.definitions.errors import DefinitionNotFound
@@ -319,9 +319,7 @@ def test_a_refusal_writes_nothing(tenant: Tenant, probe: Probe, asked: dict[str,
     assert rows_of(tenant, [DefinitionSwitch, SwitchChange]) == [0, 0]
 
 
-def test_nothing_is_claimed_after_the_answer(
-    tenant: Tenant, probe: Probe, together: Callable[..., list[Any]]
-) -> None:
+def test_nothing_is_claimed_after_the_answer(tenant: Tenant, probe: Probe, together: Callable[..., list[Any]]) -> None:
     """Four workers and a switch at the same moment: what was claimed before it returned is all that is ever sent."""
     for _ in range(40):
         begun(tenant)

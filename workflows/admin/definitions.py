@@ -20,6 +20,7 @@ from tenants.admin.paging import ref_of
 from tenants.admin.writes import ServiceForm, WritingAdmin
 from tenants.models import Role
 from tenants.services.operators import Act
+from workflows.admin.switches import SWITCH_ACTIONS, switch_buttons, switch_section
 from workflows.definitions.diff import Change, diff
 from workflows.definitions.document import parse_document
 from workflows.definitions.loader import load
@@ -27,6 +28,7 @@ from workflows.definitions.writer import write_yaml
 from workflows.graph import draw_graph
 from workflows.models import Definition, DefinitionStatus
 from workflows.services.definitions import publish_definition, retire_definition, save_draft
+from workflows.services.switches import switch_of
 
 MOST_VERSIONS = 50
 
@@ -97,7 +99,7 @@ class DefinitionAdmin(WritingAdmin):
     list_filter = [TenantFilter, "status"]
     search_fields = ["key", "=start_signal"]
     ordering = ("key", "-version")
-    actions = [Publish(), Retire()]
+    actions = [Publish(), Retire(), *SWITCH_ACTIONS]
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, row: Definition) -> SafeString:
@@ -119,13 +121,18 @@ class DefinitionAdmin(WritingAdmin):
             .defer("document")[:MOST_VERSIONS]
         )
         against = _against(request, row, versions)
+        switch = switch_of(tenant_id=row.tenant_id, key=row.key)
         return Page(
             title=f"{row.key}, version {row.version}",
             lead="A draft: it starts nothing until it is published." if row.status == DefinitionStatus.DRAFT else "",
             tone="calm",
-            facts=_facts(row),
-            buttons=[*self._change_button(request, row), *_status_buttons(row)],
-            sections=[_versions(row, versions), *([_changes(against, row)] if against else [])],
+            facts=[*_facts(row), ("Switch", words.badge(switch.level))],
+            buttons=[*self._change_button(request, row), *_status_buttons(row), *switch_buttons(switch)],
+            sections=[
+                _versions(row, versions),
+                *([_changes(against, row)] if against else []),
+                switch_section(row.tenant_id, row.key),
+            ],
             texts=[("Document", write_yaml(row.document))],
             more={"graph": mark_safe(draw_graph(parse_document(row.document)))},  # noqa: S308  built as elements
         )

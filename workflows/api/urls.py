@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import definition_versions, definitions, external, replay, run_views, runs, schedules, settling
+from workflows.api import (
+    definition_versions,
+    definitions,
+    external,
+    replay,
+    run_views,
+    runs,
+    schedules,
+    settling,
+    switches,
+)
 from workflows.api.control_urls import urlpatterns as controls
 from workflows.api.history_urls import urlpatterns as histories
 
@@ -11,6 +21,7 @@ urlpatterns: list[URLPattern] = [
     path("definitions/schema", definitions.SchemaView.as_view(), name="definition-schema"),
     path("definitions/validate", definitions.ValidateView.as_view(), name="definition-validate"),
     path("definitions/<str:key>", definitions.DefinitionView.as_view(), name="definition"),
+    path("definitions/<str:key>/switch", switches.SwitchView.as_view(), name="definition-switch"),
     path("definitions/<str:key>/diff", definition_versions.DiffView.as_view(), name="definition-diff"),
     path(
         "definitions/<str:key>/versions/<int:version>",

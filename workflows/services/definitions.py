@@ -99,6 +99,13 @@ def fetch_definition(*, tenant_id: int, key: str, version: int | None = None) ->
     return definition
 
 
+def require_definition(*, tenant_id: int, key: str) -> None:
+    """Raises `DefinitionNotFound` unless the tenant has some version of the key."""
+    with tenant_scope(tenant_id):
+        if not Definition.objects.for_tenant(tenant_id).filter(key=key).exists():
+            raise DefinitionNotFound(f"No definition {key!r}.")
+
+
 def latest_definitions(*, tenant_id: int, key: str | None = None) -> list[Definition]:
     """The last version of each key, drafts included, in order of key; of one key only, if given."""
     with tenant_scope(tenant_id):

@@ -6,8 +6,8 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
 from chimeway_py.text import LONGEST_REASON, is_storable
 from tenants.scope import tenant_scope
-from workflows.definitions.errors import DefinitionNotFound
-from workflows.models import Definition, DefinitionSwitch, SwitchChange, SwitchLevel
+from workflows.models import DefinitionSwitch, SwitchChange, SwitchLevel
+from workflows.services.definitions import require_definition
 from workflows.states import Cause
 from workflows.store.switches import lock_switches
 
@@ -25,8 +25,7 @@ def switch_definition(
     if faults:
         raise Invalid("The switch is not valid.", faults)
     with tenant_scope(tenant_id):
-        if not Definition.objects.for_tenant(tenant_id).filter(key=key).exists():
-            raise DefinitionNotFound(f"No definition {key!r}.")
+        require_definition(tenant_id=tenant_id, key=key)
         lock_switches(tenant_id)
         switch = switch_of(tenant_id=tenant_id, key=key)
         if switch.level == level:

@@ -1,5 +1,6 @@
-"""Definitions in files: check them, store them, fetch them, compare them."""
+"""Definitions in files: check them, store them, fetch them, compare them; and those that are stored: switch them."""
 
+import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chimeway_py.errors import Invalid
+from chimeway_py.errors import ChimewayError, Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
@@ -17,16 +18,19 @@ from workflows.definitions.diff import Change, diff
 from workflows.definitions.files import find_files, load_file
 from workflows.definitions.validate import validate
 from workflows.definitions.writer import write_yaml
+from workflows.management.definition_switching import SwitchDefinition
+from workflows.management.verbs import Verb
 from workflows.services import definitions
 
 Loaded = list[tuple[Path, dict[str, Any]]]
+STORED: dict[str, Verb] = {verb.name: verb for verb in (SwitchDefinition(),)}
 Reader = Callable[[Path], dict[str, Any]]
 
 
 class Command(BaseCommand):
     """Faults go to standard error as `file:path: message`, all of all files; then the exit code is 1."""
 
-    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files."
+    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files; switch those that are stored."
     requires_system_checks: list[str] = []  # `validate` works without a database
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,6 +51,10 @@ class Command(BaseCommand):
         pushed.add_argument("--publish", action="store_true", help="Publish what was stored.")
         pulled.add_argument("folder", type=Path, metavar="FOLDER")
         pulled.add_argument("keys", nargs="*", metavar="KEY", help="Only these keys.")
+        for verb_of_stored in STORED.values():
+            own = verbs.add_parser(verb_of_stored.name, help=verb_of_stored.help)
+            verb_of_stored.arguments(own)
+            own.add_argument("--tenant", required=True, metavar="SLUG")
         for verb in (pushed, pulled):
             verb.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
 
@@ -58,7 +66,17 @@ class Command(BaseCommand):
             "diff": self._diff,
             "import-chimeway": self._import,
         }
-        verbs[verb](options)
+        if verb in STORED:
+            self._stored(STORED[verb], options)
+        else:
+            verbs[verb](options)
+
+    def _stored(self, verb: Verb, options: dict[str, Any]) -> None:
+        try:
+            for line in verb.lines(_tenant(options["tenant"]).pk, options):
+                self.stdout.write(line)
+        except ChimewayError as error:
+            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
     def _validate(self, options: dict[str, Any]) -> None:
         for path, document in self._load(options["paths"], None):
