@@ -156,6 +156,7 @@ CELERY_TASK_ROUTES = {
     "signals_app.tasks.collect_payloads": {"queue": "sweep"},
     "workflows.tasks.expire_signals": {"queue": "sweep"},
     "workflows.tasks.take_snapshots": {"queue": "sweep"},
+    "workflows.tasks.prune": {"queue": "sweep"},
     "workflows.tasks.run_engine": {"queue": "engine"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -181,12 +182,14 @@ CELERY_BEAT_SCHEDULE = {
     "collect": {"task": "signals_app.tasks.collect_payloads", "schedule": 60.0},
     "expire_signals": {"task": "workflows.tasks.expire_signals", "schedule": 60.0},
     "take_snapshots": {"task": "workflows.tasks.take_snapshots", "schedule": 3600.0},
+    "prune": {"task": "workflows.tasks.prune", "schedule": 300.0},
 }
 
 # -- The service ------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=10)  # how long a silent worker keeps a claim
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  # private CIDRs that webhooks may reach
 SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused signal may still be used
+RETENTION_ARCHIVE_DIR = env.str("RETENTION_ARCHIVE_DIR", default="")  # where runs are written before they are pruned
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail -------------------------------------------------------------------------------------------------------------
@@ -222,6 +225,7 @@ SPECTACULAR_SETTINGS = {
         "Cause": "workflows.states.Cause",
         "Reason": "workflows.states.Reason",
         "Verdict": "signals_app.verdicts.Verdict",
+        "HoldOn": "workflows.models.retention.HoldOn",
         "Moved": ["moved", "refused"],
         "EndState": ["completed", "stopped", "expired"],
     },

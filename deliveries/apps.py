@@ -11,6 +11,7 @@ class DeliveriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug the `deliver` step into workflows; say which rows belong to a run, and where sealed values are kept."""
+        from deliveries import retention
         from deliveries.models import Delivery, InboxItem
         from deliveries.steps.deliver import DeliverStep
         from deliveries.subjects import DeliveryHolder
@@ -24,4 +25,5 @@ class DeliveriesConfig(AppConfig):
         register_part(Part("delivery", Delivery))
         register_part(Part("inbox_item", InboxItem, parent="delivery", is_sealed=True))
         registry.register(DeliveryHolder())
+        retention.register_all()
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))

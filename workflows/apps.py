@@ -16,17 +16,21 @@ class WorkflowsConfig(AppConfig):
         from signals_app.verdict_reader import register_verdict_reader
         from workflows.explain.signal import read_verdicts
         from workflows.history import own_parts
+        from workflows.retention import pruners
         from workflows.steps import builtin
+        from workflows.subjects.holds import HoldHolder
         from workflows.subjects.runs import RunHolder
         from workflows.subjects.schedules import ScheduleHolder
 
         builtin.register_all()
         own_parts.register_all()
+        pruners.register_all()
         register_verdict_reader(read_verdicts)
         register_name("workflows_run", "data_sha")
         register_name("workflows_schedule", "data_sha")
         register_name("workflows_wait", "decision_sha")
         register_name("workflows_answer", "payload_sha")
         register_name("workflows_externalwork", "answer_sha")
+        registry.register(HoldHolder())
         registry.register(ScheduleHolder())
         registry.register(RunHolder())

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from workflows.history import snapshots
+from workflows.retention import pruning
 from workflows.services import expire, sweeping, turn
 
 
@@ -34,3 +35,9 @@ def expire_signals() -> int:
 def take_snapshots() -> int:
     """Take the snapshots that pay."""
     return snapshots.take_snapshots_everywhere()
+
+
+@shared_task
+def prune() -> int:
+    """Go on with what was ordered or is due to be pruned."""
+    return pruning.prune_everywhere()

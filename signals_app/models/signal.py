@@ -35,6 +35,7 @@ class Signal(TenantRow):
     verdict_context = models.JSONField(
         default=dict, blank=True
     )  # the condition that refused it, and its inputs as digests
+    pruned_at = models.DateTimeField(null=True, blank=True)  # only what tells a duplicate is left
     duplicate_count = models.PositiveIntegerField(default=0)
     last_duplicate_at = models.DateTimeField(null=True, blank=True)
 

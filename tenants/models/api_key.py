@@ -25,6 +25,8 @@ class Scope(models.TextChoices):
     DELIVERIES_WRITE = "deliveries:write"
     SUBJECTS_READ = "subjects:read"
     SUBJECTS_WRITE = "subjects:write"
+    RETENTION_READ = "retention:read"
+    RETENTION_WRITE = "retention:write"
 
 
 class ApiKey(TenantRow):

@@ -48,11 +48,11 @@ def set_role(*, tenant_id: int, user_id: int, role: Role) -> Membership:
         return found
 
 
-def check_reason(reason: str) -> str:
-    """The reason without surrounding blanks. Raises `Invalid` unless it is 1 to 64 characters."""
+def check_reason(reason: str, longest: int = LONGEST_REASON) -> str:
+    """The reason without surrounding blanks. Raises `Invalid` unless it is 1 to so many characters, 64 if not said."""
     said = reason.strip()
-    if not said or not is_storable(said, LONGEST_REASON):
-        told = f"Say why, in 1 to {LONGEST_REASON} characters."
+    if not said or not is_storable(said, longest):
+        told = f"Say why, in 1 to {longest} characters."
         raise Invalid(told, [fault("/reason", "bad_reason", told)])
     return said
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,12 +21,19 @@ from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
 from tenants.services.secrets import put_secret
-from workflows.models import Definition, Run, Schedule, Wait
+from workflows.models import Definition, LegalHold, PruneOrder, RetentionPolicy, Run, Schedule, Tombstone, Wait
+from workflows.retention.holds import place_hold
+from workflows.retention.plan import plan_retention
+from workflows.retention.policies import set_policy
+from workflows.retention.pruning import carry_out, order_prune
+from workflows.retention.tombstones import tombstone_of
 from workflows.services.advance import advance_due
+from workflows.services.control import cancel_runs
 from workflows.services.definitions import ensure_definition
 from workflows.services.route import route_signals
 from workflows.services.schedules import create_schedule
 from workflows.services.start import NewRun, start_runs
+from workflows.states import Cause
 
 
 def journey(key: str) -> dict[str, Any]:
@@ -71,6 +79,10 @@ class Furnished:
     endpoint: Endpoint
     schedule: Schedule
     key: ApiKey
+    policy: RetentionPolicy
+    order: PruneOrder
+    hold: LegalHold
+    tombstone: Tombstone
 
     @property
     def rows(self) -> list[Any]:
@@ -85,7 +97,28 @@ class Furnished:
             self.endpoint,
             self.schedule,
             self.key,
+            self.policy,
+            self.order,
+            self.hold,
+            self.tombstone,
         ]
+
+
+def keep_something(tenant: Tenant, definition: Definition, mark: str) -> dict[str, Any]:
+    """A policy, an order, a hold and the tombstone of a run that was pruned."""
+    new = NewRun(subject=f"{mark}_past", correlation={"invoice_id": f"{mark}_0"})
+    [old] = start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
+    asked = {"cause": Cause.OPERATOR, "cause_ref": f"{mark}_olga", "reason": "old"}
+    cancel_runs(tenant_id=tenant.pk, public_ids=[old.public_id], **asked)
+    with tenant_scope(tenant.pk) as scope:
+        Run.objects.filter(pk=old.run_id).update(finished_at=scope.now - timedelta(days=9))
+    policy = set_policy(tenant_id=tenant.pk, what="cancelled", days=7, changed_by=f"{mark}_olga")
+    hold = place_hold(tenant_id=tenant.pk, on="subject", value=f"{mark}_anna", reason="court", placed_by=f"{mark}_olga")
+    plan = plan_retention(tenant_id=tenant.pk).token
+    ordered = order_prune(tenant_id=tenant.pk, plan=plan, reason="old", ordered_by=f"{mark}_olga")
+    order = carry_out(tenant_id=tenant.pk, public_id=ordered.public_id)
+    stone = tombstone_of(tenant_id=tenant.pk, public_id=old.public_id)
+    return {"policy": policy, "order": order, "hold": hold, "tombstone": stone}
 
 
 def furnish(mark: str) -> Furnished:
@@ -112,6 +145,7 @@ def furnish(mark: str) -> Furnished:
         subjects=[f"{mark}_anna"],
     )
     put_secret(tenant_id=tenant.pk, key=f"{mark}_token", value="hush")
+    kept = keep_something(tenant, definition, mark)
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
     with tenant_scope(tenant.pk):
         return Furnished(
@@ -127,6 +161,7 @@ def furnish(mark: str) -> Furnished:
             endpoint=Endpoint.objects.get(),
             schedule=schedule,
             key=key,
+            **kept,
         )
 
 

@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from rest_framework.test import APIClient
 
 from signals_app.models import Signal
 from tenants.models import Tenant
-from tenants.scope import tenant_scope
+from tenants.scope import database_now, tenant_scope
 from tests.journeys import drain
+from workflows.models import Run
+from workflows.retention.pruning import carry_out
 
 CANARY = "canary-of-the-neighbour"
 KEY = "theirs"
@@ -86,6 +89,36 @@ def external(owner: APIClient, tenant: Tenant) -> str:
     return KEY
 
 
+def hold(owner: APIClient, tenant: Tenant) -> str:
+    """A legal hold on that run."""
+    asked = HOLD | {"value": run(owner, tenant)}
+    return str(_made(owner.post("/v1/holds", asked))["id"])
+
+
+def policy(owner: APIClient, tenant: Tenant) -> str:
+    """What the policy is about."""
+    _made(owner.put(f"/v1/retention/policies/{KEPT}", POLICY))
+    return KEPT
+
+
+def order(owner: APIClient, tenant: Tenant) -> str:
+    """A prune that was ordered."""
+    policy(owner, tenant)
+    plan = _made(owner.get("/v1/retention/plan"))["plan"]
+    return str(_made(owner.post("/v1/retention/orders", REASON | {"plan": plan}))["id"])
+
+
+def tombstone(owner: APIClient, tenant: Tenant) -> str:
+    """What stays of that run, pruned."""
+    public_id = run(owner, tenant)
+    _made(owner.post(f"/v1/runs/{public_id}/cancel", REASON))
+    with tenant_scope(tenant.pk):
+        Run.objects.for_tenant(tenant.pk).update(finished_at=database_now() - timedelta(days=POLICY["days"] + 1))
+    ordered = order(owner, tenant)
+    carry_out(tenant_id=tenant.pk, public_id=uuid.UUID(ordered))
+    return public_id
+
+
 def sticky_cancel(owner: APIClient, tenant: Tenant) -> str:
     """A cancel that waits for runs."""
     asked = REASON | {"correlation": {"order": CANARY}, "sticky": True, "ttl": "P1D"}
@@ -100,6 +133,9 @@ def _made(answer: Any) -> Any:
 KIND = "bank_transfer"
 OBSERVED = {"status": "succeeded"}
 ENDPOINT = {"url": "https://example.com/hook"}
+HOLD = {"on": "run", "reason": "a test"}
+KEPT = "cancelled"
+POLICY = {"days": 30}
 SECRET = {"value": f"{CANARY}-secret"}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 
@@ -109,7 +145,10 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "deliveries": delivery,
     "endpoints": _put("endpoints", ENDPOINT),
     "external": external,
+    "holds": hold,
     "inbox": item,
+    "retention/orders": order,
+    "retention/policies": policy,
     "runs": run,
     "schedules": schedule,
     "secrets": _put("secrets", SECRET),
@@ -118,8 +157,9 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "sticky-cancels": sticky_cancel,
     "subjects": item,
     "templates": _put("templates", TEMPLATE),
+    "tombstones": tombstone,
 }
-"""By the first part of an address: makes the owner's object and returns its id or key."""
+"""By the beginning of an address, before the first name in it: makes the owner's object and returns its id or key."""
 
 DECISION = {"actor": "ada"}
 REASON = {"reason": "a test"}
@@ -137,9 +177,12 @@ BODIES: Mapping[str, Any] = {
     "put /v1/endpoints/{key}": ENDPOINT,
     "post /v1/endpoints/{key}/rotate-secret": {},
     "post /v1/external/{kind}/{external_id}": OBSERVED,
+    "post /v1/holds/{public_id}/release": {},
     "post /v1/inbox/{subject}/{item}/archive": {},
     "post /v1/inbox/{subject}/{item}/read": {},
     "post /v1/inbox/{subject}/{item}/seen": {},
+    "put /v1/retention/policies/{what}": POLICY,
+    "delete /v1/retention/policies/{what}": {},
     "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/reject": DECISION,
@@ -176,6 +219,7 @@ OWN_NAMES = {
     "post /v1/external/{kind}/{external_id}",
     "put /v1/definitions/{key}",
     "put /v1/endpoints/{key}",
+    "put /v1/retention/policies/{what}",
     "put /v1/secrets/{key}",
     "put /v1/templates/{key}",
 }
@@ -192,6 +236,16 @@ NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {
 
 
 def missing(kind: str) -> str:
-    """An id or key that nobody has, of the kind that the first part of an address names."""
-    by_id = kind in {"hooks", "deliveries", "inbox", "runs", "signals", "sources", "sticky-cancels"}
+    """An id or key that nobody has, of the kind that the beginning of an address names."""
+    by_key = {
+        "definitions",
+        "endpoints",
+        "external",
+        "retention/policies",
+        "schedules",
+        "secrets",
+        "subjects",
+        "templates",
+    }
+    by_id = kind not in by_key
     return str(uuid.uuid4()) if by_id else f"nobody_{uuid.uuid4().hex[:12]}"

@@ -23,13 +23,13 @@ BY_ID = [asked for asked in ASKED if asked not in OWN_NAMES | BY_SIGNATURE]
 
 
 def kind_of(asked: str) -> str:
-    return asked.split()[1].removeprefix("/v1/").strip("/").split("/")[0]
+    return asked.split()[1].removeprefix("/v1/").strip("/").split("/{")[0]
 
 
 def ask(client: APIClient, asked: str, name: str) -> Any:
     """The answer to one verb at one address, with a valid body."""
     verb, path = asked.split()
-    named = dict.fromkeys(("public_id", "key", "delivery", "item", "external_id"), name)
+    named = dict.fromkeys(("public_id", "key", "delivery", "item", "external_id", "what"), name)
     filled = path.format(**named, subject=CANARY, version=1, kind=KIND)
     return getattr(client, verb)(filled + QUERIES.get(asked, ""), BODIES.get(asked))
 

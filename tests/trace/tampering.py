@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
 from tests.journeys import drain, paid, run_of, start, waiting_run
@@ -34,11 +36,8 @@ class Victim:
         """SQL as a superuser, with the triggers of the trace off; all of it commits together."""
         with self.postgres.connect() as connection, connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")  # foreign keys, too
-            connection.execute("ALTER TABLE workflows_transition DISABLE TRIGGER USER")
-            yield connection.execute
-            ours = "tgrelid = 'workflows_transition'::regclass AND NOT tgisinternal"
-            for (name,) in connection.execute(f"SELECT tgname FROM pg_trigger WHERE {ours}").fetchall():
-                connection.execute(f"ALTER TABLE workflows_transition ENABLE ALWAYS TRIGGER {name}")
+            with guards_down(connection):
+                yield connection.execute
 
     def change(self, seq: int, assignment: str, *values: Any) -> None:
         with self.unguarded() as sql:
@@ -99,3 +98,13 @@ class Victim:
         assert {fault.run for fault in found} <= {str(self.run.public_id)}
         assert found == list(verify_trace(tenant_id=self.tenant.pk, public_id=self.run.public_id))
         return [(fault.seq, str(fault.code)) for fault in found]
+
+
+@contextmanager
+def guards_down(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """The triggers of the trace off, and on again as they were: each of them fires always."""
+    connection.execute("ALTER TABLE workflows_transition DISABLE TRIGGER USER")
+    yield
+    guards = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'workflows_transition'::regclass AND NOT tgisinternal"
+    for (name,) in connection.execute(guards).fetchall():
+        connection.execute(f"ALTER TABLE workflows_transition ENABLE ALWAYS TRIGGER {name}")

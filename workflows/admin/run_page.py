@@ -10,11 +10,12 @@ from django.utils.safestring import SafeString, mark_safe
 
 from tenants.admin import words
 from tenants.admin.pages import Button, Page
-from workflows.admin.run_sections import attempts, replays, signals, waits
+from workflows.admin.run_sections import attempts, lineage_link, replays, signals, waits
 from workflows.admin.settling import SETTLING
 from workflows.explain import Explanation, explain_run
 from workflows.explain.explanation import Action, Next, NextOn
 from workflows.graph import draw_graph, path_taken
+from workflows.history.lineage import origin_of
 from workflows.models import Run, Transition
 from workflows.services.documents import documents
 from workflows.states import Cause
@@ -60,9 +61,8 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Subject", said.subject or "–"
     yield "Correlation", words.pairs(run.correlation)
     yield "Started", words.moment(run.created_at)
-    if run.replayed_from_id is not None:
-        origin = Run.objects.for_tenant(run.tenant_id).filter(pk=run.replayed_from_id).first()
-        yield "Replay of", words.link(origin, words.short(origin.public_id) if origin else "")
+    if (origin := origin_of(run)) is not None:
+        yield "Replay of", lineage_link(run.tenant_id, origin)
     if run.finished_at is not None:
         yield "Finished", words.moment(run.finished_at)
     if said.pending_signals:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -9,7 +10,7 @@ from django.utils.safestring import SafeString
 from tenants.admin import words
 from tenants.admin.pages import Section
 from workflows.explain.signal_sentences import run_sentence
-from workflows.models import Attempt, Run, SignalVerdict, StepRun, Wait
+from workflows.models import Attempt, Run, SignalVerdict, StepRun, Tombstone, Wait
 
 MOST_ROWS = 100
 
@@ -72,12 +73,28 @@ def signals(run: Run) -> Section:
 
 def replays(run: Run) -> list[Section]:
     """The runs that were started from this one, newest first; nothing at all when there are none."""
-    found = Run.objects.for_tenant(run.tenant_id).filter(replayed_from_id=run.pk).order_by("-id")[:MOST_ROWS]
+    there = Run.objects.for_tenant(run.tenant_id).filter(replayed_from_id=run.pk)
+    gone = Tombstone.objects.filter(tenant_id=run.tenant_id, replayed_from=run.public_id)
     rows = [
         [words.link(one, words.short(one.public_id)), words.badge(one.state), words.moment(one.created_at)]
-        for one in found
+        for one in there.order_by("-id")[:MOST_ROWS]
+    ]
+    rows += [
+        [
+            words.link(one, words.short(one.run_public_id)),
+            format_html("{} and pruned", words.badge(one.state)),
+            words.moment(one.created_at),
+        ]
+        for one in gone.order_by("-run_id")[: MOST_ROWS - len(rows)]
     ]
     return [Section("Replays", ["Run", "State", "Started"], rows)] if rows else []
+
+
+def lineage_link(tenant_id: int, public_id: UUID) -> str | SafeString:
+    """A link to a run, or to what stays of it."""
+    run = Run.objects.for_tenant(tenant_id).filter(public_id=public_id).first()
+    stones = Tombstone.objects.filter(tenant_id=tenant_id, run_public_id=public_id)
+    return words.link(run or stones.order_by("-id").first(), words.short(public_id))
 
 
 def _ends(wait: Wait) -> Iterator[str]:

@@ -1,12 +1,21 @@
-"""Addresses of what can be done with histories, under /v1."""
+"""Addresses of histories and of how long they are kept, under /v1."""
 
 from django.urls import URLPattern, path
 
-from workflows.api import run_history
+from workflows.api import holds, retention, run_history
 
 urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/export", run_history.ExportRunView.as_view(), name="run-export"),
     path("runs/<uuid:public_id>/notes", run_history.AddNoteView.as_view(), name="run-notes"),
     path("runs/<uuid:public_id>/rebuild", run_history.RebuildRunView.as_view(), name="run-rebuild"),
     path("runs/<uuid:public_id>/state", run_history.StateAtView.as_view(), name="run-state"),
+    path("retention/policies", retention.PoliciesView.as_view(), name="retention-policies"),
+    path("retention/policies/<str:what>", retention.PolicyView.as_view(), name="retention-policy"),
+    path("retention/plan", retention.PlanView.as_view(), name="retention-plan"),
+    path("retention/orders", retention.OrdersView.as_view(), name="retention-orders"),
+    path("retention/orders/<uuid:public_id>", retention.OrderView.as_view(), name="retention-order"),
+    path("holds", holds.HoldsView.as_view(), name="holds"),
+    path("holds/<uuid:public_id>/release", holds.ReleaseHoldView.as_view(), name="hold-release"),
+    path("tombstones", retention.TombstonesView.as_view(), name="tombstones"),
+    path("tombstones/<uuid:public_id>", retention.TombstoneView.as_view(), name="tombstone"),
 ]

@@ -134,8 +134,12 @@ class TraceSerializer(serializers.Serializer[Any]):
 class RunDetailSerializer(RunSerializer):
     """A run with its lineage, and what `include` asks for."""
 
-    replayed_from = serializers.UUIDField(allow_null=True, help_text="The run that this one is a replay of.")
-    replays = serializers.ListField(child=serializers.UUIDField(), help_text="The latest 200 replays of this run.")
+    replayed_from = serializers.UUIDField(
+        allow_null=True, help_text="The run that this one is a replay of. It may be pruned."
+    )
+    replays = serializers.ListField(
+        child=serializers.UUIDField(), help_text="The latest 200 replays of this run, also those that were pruned."
+    )
     steps = StepRunSerializer(many=True, required=False, help_text="With include=steps.")
     attempts = AttemptSerializer(many=True, required=False, help_text="With include=attempts: the latest 200.")
     transitions = TransitionSerializer(many=True, required=False, help_text="With include=transitions: the latest 200.")

@@ -27,6 +27,7 @@ from workflows.api.run_schemas import (
 )
 from workflows.api.start_reading import read_start
 from workflows.errors import RunNotFound
+from workflows.history.lineage import origin_of, replays_of
 from workflows.models import Attempt, Run, StepRun, Transition
 from workflows.querysets import RunQuerySet
 from workflows.services.run_times import change_times
@@ -150,10 +151,7 @@ class RunView(TenantView):
 
 def _lineage(run: Run) -> dict[str, Any]:
     """Public ids of the run that this one is a replay of, and of its own replays, oldest first."""
-    others = Run.objects.for_tenant(run.tenant_id)
-    origin = others.filter(pk=run.replayed_from_id or 0).values_list("public_id", flat=True).first()
-    replays = others.filter(replayed_from_id=run.pk).order_by("-id").values_list("public_id", flat=True)[:LATEST]
-    return {"replayed_from": origin, "replays": list(replays)[::-1]}
+    return {"replayed_from": origin_of(run), "replays": replays_of(run, LATEST)}
 
 
 def _included(request: Request) -> list[str]:

@@ -17,6 +17,7 @@ from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from workflows.errors import RunNotFound
 from workflows.history.json_rows import as_json, columns_of, pages, payload_columns
+from workflows.history.lineage import origin_of
 from workflows.history.parts import Part, parts, rows_of
 from workflows.models import Definition, Run, Transition
 
@@ -63,14 +64,14 @@ def _entries(tenant_id: int, public_id: uuid.UUID, payloads: bool) -> Iterator[d
 
 def _head(tenant_id: int, run: dict[str, Any]) -> dict[str, Any]:
     tenant = Tenant.objects.get(id=tenant_id)
-    replayed = Run.objects.for_tenant(tenant_id).filter(id=run["replayed_from_id"])
+    origin = origin_of(Run(id=run["id"], tenant_id=tenant_id))
     return {
         "kind": "export",
         "format": FORMAT,
         "tenant": tenant.slug,
         "tenant_number": tenant_id,
         "run": str(run["public_id"]),
-        "replayed_from": next((str(id_) for id_ in replayed.values_list("public_id", flat=True)), None),
+        "replayed_from": str(origin) if origin else None,
     }
 
 

@@ -3,6 +3,7 @@
 from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
 from workflows.models.external_work import ExternalStatus, ExternalWork
+from workflows.models.retention import HoldOn, Kept, LegalHold, PruneOrder, RetentionPolicy
 from workflows.models.run import Run
 from workflows.models.schedule import MissedPolicy, Schedule
 from workflows.models.signal_verdict import SignalVerdict
@@ -10,6 +11,7 @@ from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
 from workflows.models.sticky_cancel import StickyCancel
 from workflows.models.switch import DefinitionSwitch, SwitchChange, SwitchLevel
+from workflows.models.tombstone import Tombstone
 from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
 
@@ -22,8 +24,13 @@ __all__ = [
     "DefinitionSwitch",
     "ExternalStatus",
     "ExternalWork",
+    "HoldOn",
+    "Kept",
+    "LegalHold",
     "Listener",
     "MissedPolicy",
+    "PruneOrder",
+    "RetentionPolicy",
     "Run",
     "Schedule",
     "SignalVerdict",
@@ -34,6 +41,7 @@ __all__ = [
     "StickyCancel",
     "SwitchChange",
     "SwitchLevel",
+    "Tombstone",
     "Transition",
     "Wait",
     "WaitOutcome",

@@ -79,9 +79,15 @@ class Run(TenantRow):
             models.Index(  # whether anything names a payload: asked before it is collected
                 fields=["tenant", "data_sha"], condition=models.Q(data_sha__isnull=False), name="run_data"
             ),
-            # what operators look at first; almost no run is in these two
-            models.Index(fields=["tenant", "finished_at"], condition=models.Q(state="failed"), name="run_failed"),
-            models.Index(fields=["tenant"], condition=models.Q(engine_failures__gt=0), name="run_engine_fails"),
+            # what failed lately, and what has been over for long enough to be pruned
+            models.Index(
+                fields=["tenant", "state", "finished_at"],
+                condition=models.Q(finished_at__isnull=False),
+                name="run_finished",
+            ),
+            models.Index(  # almost no run is in it
+                fields=["tenant"], condition=models.Q(engine_failures__gt=0), name="run_engine_fails"
+            ),
             models.Index(fields=["tenant", "id"], condition=models.Q(seq__gte=200), name="run_long"),  # for snapshots
         ]
 

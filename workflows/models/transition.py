@@ -8,6 +8,21 @@ from workflows.models.run import Run
 from workflows.querysets import TransitionQuerySet
 from workflows.states import Cause, RunState, reasons
 
+# Nobody changes a line, and one way alone leads to deleting any: inside the function that buries ended runs, in the
+# transaction in which it wrote the runs' tombstones. Being the owner or a superuser is not enough.
+_NEVER = "RAISE EXCEPTION 'Cannot % rows of %: a trace is only added to', lower(TG_OP), TG_TABLE_NAME;"
+_ONLY_BURIED = f"""
+GET DIAGNOSTICS stack = PG_CONTEXT;
+IF EXISTS (SELECT 1 FROM gone) AND stack NOT LIKE '% bury_runs(bigint,bigint[],text,text,text) %' OR EXISTS (
+    SELECT 1 FROM (SELECT DISTINCT tenant_id, run_id FROM gone) g WHERE NOT EXISTS (
+        SELECT 1 FROM workflows_tombstone t
+         WHERE t.tenant_id = g.tenant_id AND t.run_id = g.run_id
+           AND t.transaction_id = pg_current_xact_id()::text::bigint)) THEN
+    {_NEVER}
+END IF;
+RETURN NULL;
+"""  # noqa: S608  this file's own words
+
 
 class Transition(TenantRow):
     """One line of a run's trace. Written once; the database refuses changes, also under `session_replication_role`."""
@@ -32,7 +47,16 @@ class Transition(TenantRow):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "run", "seq"], name="transition_run_seq")]
         triggers = [
-            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(name="append_only", when=pgtrigger.Before, operation=pgtrigger.Update, func=_NEVER),
+            pgtrigger.Trigger(  # once for all the lines that a statement deletes: a prune deletes thousands at a time
+                name="only_buried",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Delete,
+                referencing=pgtrigger.Referencing(old="gone"),  # type: ignore[no-untyped-call]
+                declare=[("stack", "text")],
+                func=_ONLY_BURIED,
+            ),
         ]
 
     def __str__(self) -> str:

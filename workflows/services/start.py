@@ -17,10 +17,12 @@ from tenants.scope import tenant_scope
 from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
+from workflows.retention.buried import withdraw_buried
 from workflows.services.documents import Loaded
 from workflows.services.start_checks import check_starts, startable
 from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_transition, run_columns, start_row
 from workflows.services.sticky_cancels import catch_cancelled, marks
+from workflows.states import Cause
 from workflows.store import rows
 from workflows.store.sql import arrays, execute, fetch, insert
 from workflows.store.write import write_transitions
@@ -36,9 +38,13 @@ _RUNS = insert(
     "WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id, public_id",
 )
 _LISTENERS = insert("workflows_listener", rows.LISTENER)
+# A run that was pruned is met by its tombstone: the start is answered as before, with a run that is no more (id 0).
 _MET = """
-SELECT u.idempotency_key, r.id, r.public_id, r.request_digest FROM unnest(%s::text[]) AS u(idempotency_key)
-JOIN workflows_run r ON r.tenant_id = %s AND r.definition_key = %s AND r.idempotency_key = u.idempotency_key
+SELECT t.idempotency_key, 0, t.run_public_id, t.request_digest FROM workflows_tombstone t
+ WHERE t.tenant_id = %s AND t.definition_key = %s AND t.idempotency_key = ANY(%s)
+UNION ALL
+SELECT r.idempotency_key, r.id, r.public_id, r.request_digest FROM workflows_run r
+ WHERE r.tenant_id = %s AND r.definition_key = %s AND r.idempotency_key = ANY(%s)
 """
 
 
@@ -108,6 +114,8 @@ def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datet
     """Insert the runs that are new, with their traces and listeners; their ids by public id."""
     found = fetch(_RUNS, [tenant_id, *arrays([run_columns(loaded, row, now) for row in given], NEW_RUN)])
     created = {public_id: run_id for run_id, public_id in found}
+    for public_id in withdraw_buried(tenant_id, loaded.key, _keys_to_doubt(given, created)):
+        del created[public_id]
     mine = [(created[row.public_id], row) for row in given if row.public_id in created]
     write_transitions(tenant_id, [first_transition(run_id, row, now) for run_id, row in mine])
     listeners = [
@@ -120,11 +128,18 @@ def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datet
     return created
 
 
+def _keys_to_doubt(given: Sequence[StartRow], created: Mapping[uuid.UUID, int]) -> list[str]:
+    """The idempotency keys of new runs. A signal is routed once, and its id never comes again."""
+    new = [row.new for row in given if row.public_id in created and row.new.cause != Cause.SIGNAL]
+    return [run.idempotency_key for run in new if run.idempotency_key]
+
+
 def _meet(tenant_id: int, definition_key: str, known: Sequence[StartRow]) -> dict[str, tuple[int, uuid.UUID, bytes]]:
     """The runs that were started before under these idempotency keys."""
     if not known:
         return {}
-    found = fetch(_MET, [[row.new.idempotency_key for row in known], tenant_id, definition_key])
+    asked = [tenant_id, definition_key, [row.new.idempotency_key for row in known]]
+    found = fetch(_MET, [*asked, *asked])
     return {key: (run_id, public_id, bytes(request)) for key, run_id, public_id, request in found}
 
 

@@ -12,6 +12,8 @@ from tenants.services import tenant_list
 from workflows.errors import RunNotFound
 from workflows.explain.wording import counted
 from workflows.management.arguments import add_tenant, public_id
+from workflows.retention.errors import TombstoneNotFound
+from workflows.retention.tombstones import count_tombstones, tombstone_of
 from workflows.verify import verify_trace
 
 
@@ -64,9 +66,23 @@ class Command(BaseCommand):
                 totals.faults += 1
                 self.stdout.write(f"{slug}: run {fault.run} seq {fault.seq}: {fault.code}. {fault.message}")
         except RunNotFound as error:
-            raise CommandError(error.message) from error
+            if run is None or not self._show_tombstone(tenant_id, run):
+                raise CommandError(error.message) from error
+            return totals
         if shown:
             self.stderr.write("")
         if not totals.faults:
-            self.stdout.write(f"Intact: {totals}.")
+            stones = count_tombstones(tenant_id=tenant_id) if run is None else 0
+            buried = f"; {counted(stones, 'tombstone')}" if stones else ""
+            self.stdout.write(f"Intact: {totals}{buried}.")
         return totals
+
+    def _show_tombstone(self, tenant_id: int, run: uuid.UUID) -> bool:
+        """Whether there is one to show, instead of a trace."""
+        try:
+            stone = tombstone_of(tenant_id=tenant_id, public_id=run)
+        except TombstoneNotFound:
+            return False
+        said = f"{run} was pruned at {stone.pruned_at:%Y-%m-%d %H:%M:%S %Z} by {stone.pruned_by}: {stone.reason}."
+        self.stdout.write(f"{said} It was {stone.state}; its {stone.length} lines ended in {stone.last_hash.hex()}.")
+        return True
