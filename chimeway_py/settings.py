@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DefinitionStatus": "workflows.models.definition.DefinitionStatus",
         "DeliveryStatus": "deliveries.states.DeliveryStatus",
+        "TemplateStatus": "deliveries.models.template.TemplateStatus",
         "RunState": "workflows.states.RunState",
         "Cause": "workflows.states.Cause",
         "Reason": "workflows.states.Reason",

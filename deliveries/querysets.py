@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from deliveries.states import OWED, DeliveryStatus
 
 if TYPE_CHECKING:
-    from deliveries.models import Delivery, InboxItem  # noqa: F401  ruff does not see them in the base classes
+    from deliveries.models import Delivery, InboxItem, Template  # noqa: F401  ruff does not see them in the base classes
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -59,3 +59,12 @@ class InboxItemQuerySet(models.QuerySet["InboxItem"]):
     def counts(self) -> dict[str, int]:
         """How many are unread, and how many of those were never seen."""
         return self.unread().aggregate(unread=Count("id"), unseen=Count("id", filter=Q(seen_at__isnull=True)))
+
+
+def shown_templates(tenant_id: int) -> "models.QuerySet[Template]":
+    """A tenant's templates, each with the version that is published and the number of its draft."""
+    from deliveries.models import Template, TemplateVersion  # the models use the words above
+
+    drafts = TemplateVersion.objects.filter(tenant_id=tenant_id, template_id=models.OuterRef("id"), status="draft")
+    rows = Template.objects.filter(tenant_id=tenant_id).select_related("current")
+    return rows.annotate(draft=models.Subquery(drafts.values("number")[:1]))

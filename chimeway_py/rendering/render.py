@@ -47,7 +47,7 @@ def render_parts(parts: Mapping[str, str], facts: Mapping[str, Any]) -> Rendered
 
 def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
     """The text of one template over `facts`; with `html` every value is escaped. Raises `TemplateFault`."""
-    template = _parsed(source, html)
+    template = parsed(source, html)
     try:
         return _storable(within(RENDER_SECONDS, lambda: template.render(facts)))
     except UndefinedError as error:
@@ -67,19 +67,20 @@ def _storable(text: str) -> str:
     return text
 
 
-def check_source(source: str, *, html: bool = False) -> None:
+def check_source(source: str, *, html: bool = False, roots: frozenset[str] = ROOTS) -> None:
     """Raise `TemplateFault` when the source is not one we would render: syntax, size, names that do not exist."""
-    found = _parsed(source, html).analyze(include_partials=False)
+    found = parsed(source, html).analyze(include_partials=False)
     for name in found.filters:
         if name not in sandbox(html).filters:
             raise TemplateFault(f"unknown filter: {name}")
     for name in found.globals:
-        if name not in ROOTS:
-            raise TemplateFault(f"unknown variable: {name}; a template knows data and run")
+        if name not in roots:
+            raise TemplateFault(f"unknown variable: {name}; a template knows {' and '.join(sorted(roots))}")
 
 
 @lru_cache(maxsize=512)
-def _parsed(source: str, html: bool) -> BoundTemplate:
+def parsed(source: str, html: bool) -> BoundTemplate:
+    """The template of a source, read once per process. Raises `TemplateFault`."""
     if len(source) > LONGEST_SOURCE:
         raise TemplateFault(f"longer than {LONGEST_SOURCE} characters")
     try:

@@ -5,8 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from chimeway_py.text import LONGEST_REASON
-from deliveries.channels.registry import channels
-from deliveries.models import Delivery, Endpoint, InboxItem, Template
+from deliveries.models import Delivery, Endpoint, InboxItem
 
 
 class InboxItemSerializer(serializers.ModelSerializer[InboxItem]):
@@ -49,8 +48,8 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
         fields = [
-            "id", "run_id", "workflow", "step", "visit", "channel", "template", "subject", "recipient", "status",
-            "error", "provider_ref", "resend_of", "resend_reason",
+            "id", "run_id", "workflow", "step", "visit", "channel", "template", "template_version", "locale", "subject",
+            "recipient", "status", "error", "provider_ref", "resend_of", "resend_reason",
             "planned_at", "sending_at", "delivered_at", "bounced_at", "settled_at",
         ]  # fmt: skip
 
@@ -65,29 +64,6 @@ class BounceSerializer(serializers.Serializer[Any]):
     """What a provider said of a mail that came back."""
 
     code = serializers.RegexField(r"^[0-9.]{1,20}\Z", default="", help_text="Such as 5.1.1 (RFC 3463).")
-
-
-class TemplateSerializer(serializers.ModelSerializer[Template]):
-    """A stored template of one channel."""
-
-    class Meta:
-        model = Template
-        fields = ["key", "channel", "subject", "text", "html", "checksum", "created_at", "updated_at"]
-
-
-class TemplateListSerializer(serializers.Serializer[Any]):
-    """The template of one key on every channel that has one."""
-
-    items = TemplateSerializer(many=True)
-
-
-class PutTemplateSerializer(serializers.Serializer[Any]):
-    """The wording of one message on one channel, in Liquid."""
-
-    channel = serializers.ChoiceField(choices=sorted(channels()))
-    subject = serializers.CharField(default="", allow_blank=True, trim_whitespace=False, help_text="Or the title.")
-    text = serializers.CharField(trim_whitespace=False)
-    html = serializers.CharField(default="", allow_blank=True, trim_whitespace=False)
 
 
 class SecretEndSerializer(serializers.Serializer[Any]):

@@ -5,7 +5,14 @@ from django.urls import URLPattern, path
 from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
 from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
-from deliveries.api.templates import TemplateListView, TemplateView
+from deliveries.api.templates import (
+    PreviewTemplateView,
+    PublishTemplateView,
+    SendTestView,
+    TemplateListView,
+    TemplateVersionsView,
+    TemplateView,
+)
 
 urlpatterns: list[URLPattern] = [
     # A subject may hold slashes, so the longer addresses come first.
@@ -20,6 +27,10 @@ urlpatterns: list[URLPattern] = [
     path("deliveries/<uuid:delivery>/bounce", BounceView.as_view(), name="delivery-bounce"),
     path("templates", TemplateListView.as_view(), name="templates"),
     path("templates/<str:key>", TemplateView.as_view(), name="template"),
+    path("templates/<str:key>/versions", TemplateVersionsView.as_view(), name="template-versions"),
+    path("templates/<str:key>/publish", PublishTemplateView.as_view(), name="template-publish"),
+    path("templates/<str:key>/preview", PreviewTemplateView.as_view(), name="template-preview"),
+    path("templates/<str:key>/test", SendTestView.as_view(), name="template-test"),
     path("endpoints", EndpointListView.as_view(), name="endpoints"),
     path("endpoints/<str:key>", EndpointView.as_view(), name="endpoint"),
     path("endpoints/<str:key>/rotate-secret", RotateSecretView.as_view(), name="endpoint-rotate-secret"),

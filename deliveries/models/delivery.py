@@ -28,6 +28,9 @@ class Delivery(TenantRow):
     key = models.CharField(max_length=200)
     channel = models.CharField(max_length=32)
     template = models.CharField(max_length=100, blank=True)
+    template_version = models.PositiveIntegerField(null=True)  # of a stored template; fixed with the first try
+    layout_version = models.PositiveIntegerField(null=True)
+    locale = models.CharField(max_length=35, blank=True, db_default="")  # whose words it has
     subject = models.CharField(max_length=200)
     recipient_digest = models.CharField(max_length=64, blank=True)
     recipient_masked = models.CharField(max_length=200, blank=True)

@@ -10,7 +10,7 @@ from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from chimeway_py.outbound.guard import AddressRefused, check_url
 from deliveries.models import Endpoint
 from deliveries.models.endpoint import SECRETS
-from deliveries.services.templates import KEY
+from deliveries.services.template_checks import KEY
 from tenants.scope import tenant_scope
 from tenants.vault import vault_of
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chimeway_py.rendering import Rendered, TemplateFault, render_parts
+from chimeway_py.rendering import Rendered, TemplateFault
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.registry import channel
+from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
+from deliveries.services.words import asked_by, note_words
 from deliveries.states import OWED, DeliveryStatus
-from deliveries.wording import Wording, find_wording
+from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
 from workflows.models import Run
 from workflows.services.documents import documents
@@ -39,7 +41,8 @@ def _send(claim: Claim, loaded: _Loaded) -> Outcome:
     chosen = channel(loaded.delivery.channel)
     try:
         recipient = chosen.recipient(claim.step, loaded.facts)
-        content = render_parts(loaded.wording, loaded.facts) if loaded.wording else Rendered()
+        locale = wanted_locale(claim.step, loaded.facts)
+        content = compose(loaded.wording, locale, loaded.facts)[1] if loaded.wording else Rendered()
         return chosen.send(
             Message(
                 tenant_id=claim.tenant_id,
@@ -67,12 +70,16 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     wording = None
     settled = _settled_before(delivery)
     if delivery.template:
-        wording = find_wording(claim.tenant_id, document, delivery.channel, delivery.template)
+        wording = find_wording(claim.tenant_id, document, asked_by(delivery, claim.step))
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
+    facts = _facts(run)
     if settled is None:
+        if wording is not None:
+            note_words(delivery, wording, wanted_locale(claim.step, facts))
         mine = Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed()
-        mine.update(status=DeliveryStatus.SENDING, sending_at=now)
-    return _Loaded(delivery, _facts(run), wording, settled)
+        words = {name: getattr(delivery, name) for name in ("template_version", "layout_version", "locale")}
+        mine.update(status=DeliveryStatus.SENDING, sending_at=now, **words)
+    return _Loaded(delivery, facts, wording, settled)
 
 
 def _settled_before(delivery: Delivery) -> Outcome | None:

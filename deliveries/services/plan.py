@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chimeway_py.rendering import Rendered, TemplateFault, render_parts
+from chimeway_py.rendering import Rendered, TemplateFault
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.channels.in_app import Entry, InAppChannel
 from deliveries.channels.registry import channel
+from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
+from deliveries.services.words import asked_by, note_words
 from deliveries.states import DeliveryStatus
-from deliveries.wording import wordings_of_runs
+from deliveries.wording import Asked, compose, wordings_of_runs
 from workflows.steps.base import Outcome, PlannedStep
 from workflows.steps.sources import Facts, facts_of
 
@@ -97,14 +99,16 @@ def _render_at_once(drafts: Sequence[_Draft]) -> None:
             draft.outcome = Undeliverable("no_template").as_outcome()
             continue
         try:
-            draft.content = render_parts(wording, draft.facts)
+            locale = wanted_locale(draft.planned.step.config, draft.facts)
+            note_words(draft.delivery, wording, locale)
+            draft.content = compose(wording, locale, draft.facts)[1]
             draft.outcome = Outcome(DeliveryStatus.DELIVERED)
         except TemplateFault as error:
             draft.outcome = Undeliverable(f"template: {error.message}"[:200]).as_outcome()
 
 
-def _wanted(draft: _Draft) -> tuple[int, str, str]:
-    return draft.planned.run_id, draft.channel.name, draft.delivery.template
+def _wanted(draft: _Draft) -> tuple[int, Asked]:
+    return draft.planned.run_id, asked_by(draft.delivery, draft.planned.step.config)
 
 
 def _note_outcome(draft: _Draft, now: datetime) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 from chimeway_py.errors import fault
 from chimeway_py.rendering import TemplateFault, check_source
-from deliveries.wording import stored_wordings
+from deliveries.missing import schema_faults
+from deliveries.wording import Asked, stored_wordings
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault
 
 
 def template_faults(step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
-    """A declared template is read here; a stored one was read when it was stored, and only has to be there."""
+    """A declared template is read here. A stored one was read before; it has to be there and to fit the data."""
     key = step.get("template")
     if key is None:
         return
@@ -19,12 +20,26 @@ def template_faults(step: Mapping[str, Any], path: str, context: CheckContext) -
     if isinstance(declared, Mapping) and key in declared:
         if _is_first_use(step, context):
             yield from _source_faults(declared[key], f"/templates/{key}")
+            if isinstance(declared[key], Mapping):
+                yield from schema_faults(context.document, declared[key], f"/templates/{key}")
     elif context.tenant_id is not None:
-        with tenant_scope(context.tenant_id):
-            stored = stored_wordings(context.tenant_id, step["channel"], [key])
-        if not stored:
-            message = f"There is no template {key!r} for the channel {step['channel']}."
-            yield fault(f"{path}/template", "unknown_template", message)
+        yield from _stored_faults(step, path, context)
+
+
+def _stored_faults(step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
+    assert context.tenant_id is not None
+    version = step.get("template_version")
+    asked = Asked(step["channel"], step["template"], version)
+    with tenant_scope(context.tenant_id):
+        wording = stored_wordings(context.tenant_id, [asked]).get(asked)
+    if wording is None:
+        which = f"version {version} of the template" if version else "template"
+        message = f"There is no {which} {step['template']!r} for the channel {step['channel']}."
+        yield fault(f"{path}/template", "unknown_template", message)
+        return
+    for parts in wording.wordings.values():
+        for told in schema_faults(context.document, parts, ""):
+            yield fault(f"{path}/template", told["code"], f"In its {told['path'].lstrip('/')}: {told['message']}")
 
 
 def _is_first_use(step: Mapping[str, Any], context: CheckContext) -> bool:

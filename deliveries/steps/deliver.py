@@ -12,11 +12,18 @@ from deliveries.services.settle import abandon_deliveries, resolve_delivery, set
 from deliveries.states import OUTCOMES, DeliveryStatus
 from deliveries.steps.checks import template_faults
 from workflows.steps.base import TRIES, CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
+from workflows.steps.sources import SOURCE, check_source
 
 _KEY = {"$ref": "#/$defs/key"}
 _OWN = {
     "channel": {"enum": sorted(channels())},
     "template": _KEY,
+    "template_version": {
+        "description": "one version of a stored template; without it the one that is published",
+        "type": "integer",
+        "minimum": 1,
+    },
+    "locale": SOURCE,
     **TRIES,
 }
 
@@ -48,6 +55,7 @@ class DeliverStep(WorkKind):
         for key in sorted(foreign & set(step)):
             yield fault(f"{path}/{key}", "unknown_key", f"The channel {chosen.name} has no {key!r}.")
         yield from chosen.check(step, path, context)
+        yield from check_source(step.get("locale"), f"{path}/locale", context)
         yield from template_faults(step, path, context)
 
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:

@@ -117,7 +117,7 @@ def test_a_template_that_cannot_be_read_is_refused(operator: Callable[..., Clien
 
     assert "/text" in page
     with tenant_scope(mine.tenant.pk):
-        assert Template.objects.get(id=mine.template.pk).text == "Hello"
+        assert Template.objects.get(id=mine.template.pk).shown.default["text"] == "Hello"
 
 
 def test_a_source_is_made_changed_and_its_secrets_stay_hidden(operator: Callable[..., Client], mine: Furnished):

@@ -203,12 +203,16 @@ BODIES: Mapping[str, Any] = {
     "delete /v1/sticky-cancels/{public_id}": {},
     "delete /v1/subjects/{subject}": None,
     "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
+    "post /v1/templates/{key}/preview": {"channel": "in_app"},
+    "post /v1/templates/{key}/publish": {"channel": "in_app"},
+    "post /v1/templates/{key}/test": {"channel": "in_app", "to": "ada"},
 }
 """A valid body for each write."""
 
 QUERIES: Mapping[str, str] = {
     "get /v1/definitions/{key}/diff": "?from=1&to=1",
     "get /v1/runs/{public_id}/state": "?seq=1",
+    "get /v1/templates/{key}/versions": "?channel=in_app",
 }
 """What a read cannot do without."""
 

@@ -1,6 +1,7 @@
 """Stored templates kept in files.
 
-A file maps a key to its channels: `{payment_failed: {email: {subject: …, text: …, html: …}, in_app: {…}}}`.
+A file maps a key to its channels: `{payment_failed: {email: {subject: …, text: …, html: …}, in_app: {…}}}`, with
+`layout`, `is_layout` and `locales` where they are wanted. Layouts of a file are stored before what is put into them.
 """
 
 from argparse import ArgumentParser
@@ -10,35 +11,62 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chimeway_py.errors import Invalid, fault
+from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.services import put_template
+from deliveries.services.template_trying import Sample, preview_template, send_test
+from deliveries.services.templates import find_version, publish_template
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
 from workflows.definitions.files import find_files, load_file
 
-_PARTS = {"subject", "text", "html"}
+_WORDS = {"subject", "text", "html"}
+_MORE = {"layout", "is_layout", "locales"}
 
 
 class Command(BaseCommand):
     """All files or none. Faults go to standard error as `file:path: message`; then the exit code is 1."""
 
-    help = "Push stored templates from YAML or JSON files."
+    help = "Push stored templates from YAML or JSON files; publish, preview and try them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        pushed = parser.add_subparsers(dest="verb", required=True).add_parser("push", help="Store every template.")
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        pushed = verbs.add_parser("push", help="Store every template, and publish it.")
         pushed.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of files.")
-        pushed.add_argument("--tenant", required=True, metavar="SLUG")
+        pushed.add_argument("--draft", action="store_true", help="Keep them as drafts; messages go on as before.")
+        published = verbs.add_parser("publish", help="Publish the draft of a template.")
+        shown = verbs.add_parser("preview", help="Print what a template makes of sample data.")
+        tried = verbs.add_parser("test", help="Send it to yourself.")
+        for one in (published, shown, tried):
+            one.add_argument("key", metavar="KEY")
+            one.add_argument("--channel", required=True)
+        for one in (shown, tried):
+            one.add_argument("--data", type=Path, metavar="PATH", help="Sample data, in JSON or YAML.")
+            one.add_argument("--locale", default="", help="Such as de-AT.")
+            one.add_argument("--version-number", type=int, metavar="N", help="Else the draft, or the published one.")
+        tried.add_argument("--to", required=True, metavar="ADDRESS")
+        for one in (pushed, published, shown, tried):
+            one.add_argument("--tenant", required=True, metavar="SLUG")
 
-    def handle(self, *, paths: list[Path], tenant: str, **_: Any) -> None:
+    def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
         owner = find_tenant(tenant)
         if owner is None:
             raise CommandError(f"No tenant {tenant}.")
+        if verb == "push":
+            return self._push_all(owner.pk, said["paths"], said["draft"])
+        place = {"tenant_id": owner.pk, "key": said["key"], "channel": said["channel"]}
+        try:
+            self.stdout.write(_one(verb, place, said))
+        except ChimewayError as error:
+            told = [f"{one['path']}: {one['message']}" for one in _faults(error)]
+            raise CommandError("\n".join([error.message, *told])) from error
+
+    def _push_all(self, tenant_id: int, paths: list[Path], draft: bool) -> None:
         stored: list[str] = []
         faults: list[str] = []
-        with tenant_scope(owner.pk):
+        with tenant_scope(tenant_id):
             for path in find_files(paths):
                 try:
-                    stored += [f"{path}: {line}" for line in _push(path, owner.pk)]
+                    stored += [f"{path}: {line}" for line in _push(path, tenant_id, draft)]
                 except Invalid as error:
                     faults += [f"{path}:{one['path']}: {one['message']}" for one in _faults(error)]
                 except OSError as error:
@@ -49,12 +77,25 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(stored))
 
 
-def _push(path: Path, tenant_id: int) -> list[str]:
+def _one(verb: str, place: dict[str, Any], said: Mapping[str, Any]) -> str:
+    """Do one thing with one template; what to print. Raises `ChimewayError`."""
+    if verb == "publish":
+        return f"{publish_template(**place)} is published as {find_version(**place)}."
+    data = dict(load_file(said["data"])) if said["data"] else {}
+    sample = Sample(data=data, locale=said["locale"], version=said["version_number"])
+    if verb == "preview":
+        content = preview_template(**place, sample=sample).content
+        return "\n\n".join(part for part in (content.subject, content.text, content.html) if part)
+    return f"It is on its way, in the run {send_test(**place, sample=sample, to=said['to']).public_id}."
+
+
+def _push(path: Path, tenant_id: int, draft: bool) -> list[str]:
     """Store the templates of one file; a line about each. Raises `Invalid` with every fault of it, and OSError."""
     faults, lines = [], []
-    for place, key, channel, parts in _templates(load_file(path)):
+    found = list(_templates(load_file(path)))
+    for place, key, channel, parts in sorted(found, key=lambda one: not one[3].get("is_layout", False)):
         try:
-            template, created = put_template(tenant_id=tenant_id, key=key, channel=channel, **parts)
+            template, created = put_template(tenant_id=tenant_id, key=key, channel=channel, **parts, draft=draft)
         except Invalid as error:
             faults += [fault(place + one["path"], one["code"], one["message"]) for one in _faults(error)]
         else:
@@ -64,19 +105,32 @@ def _push(path: Path, tenant_id: int) -> list[str]:
     return lines
 
 
-def _faults(error: Invalid) -> list[Mapping[str, Any]]:
-    return list(error.detail)  # type: ignore[arg-type]
+def _faults(error: ChimewayError) -> list[Mapping[str, Any]]:
+    return [] if isinstance(error.detail, Mapping) else list(error.detail)
 
 
-def _templates(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _templates(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """(place, key, channel, parts) of each template in a document. Raises `Invalid` for another shape."""
     for key, by_channel in document.items():
         for channel, parts in by_channel.items() if isinstance(by_channel, Mapping) else [("", None)]:
             place = f"/{key}/{channel}".rstrip("/")
-            if not isinstance(parts, Mapping) or set(parts) - _PARTS or not all(map(_is_text, parts.values())):
-                message = "Expected {channel: {subject, text, html}}, each part a text."
+            if not _is_template(parts):
+                message = "Expected {channel: {subject, text, html, layout, is_layout, locales}}."
                 raise Invalid("The file has faults.", [fault(place, "shape", message)])
-            yield place, key, channel, dict(parts)
+            yield place, key, channel, dict(parts or {})
+
+
+def _is_template(parts: Any) -> bool:
+    if not isinstance(parts, Mapping) or set(parts) - _WORDS - _MORE:
+        return False
+    locales, is_layout = parts.get("locales", {}), parts.get("is_layout", False)
+    words = [parts.get(name, "") for name in (*_WORDS, "layout")]
+    own = [set(one) <= _WORDS and all(map(_is_text, one.values())) for one in _values(locales)]
+    return isinstance(is_layout, bool) and isinstance(locales, Mapping) and all(own) and all(map(_is_text, words))
+
+
+def _values(locales: Any) -> list[Mapping[str, Any]]:
+    return [one if isinstance(one, Mapping) else {"": one} for one in locales.values()] if locales else []
 
 
 def _is_text(part: Any) -> bool:
