@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from django.db import connection
-
 from chimeway_py.errors import Conflict
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.forgetting import forget_payloads
@@ -20,26 +18,30 @@ from signals_app.services.new_signal import CheckedSignal, NewSignal, check_sign
 from signals_app.services.payloads import address_of, canonical, write_payloads
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
+from tenants.sql import arrays, execute, fetch, given
 from tenants.vault import vault_of
 
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
-_WRITE = """
-INSERT INTO signals_app_signal (id, tenant_id, public_id, source, external_id, name, subject, correlation, payload_sha,
-    body_digest, occurred_at, received_at, route_failures, route_cursor, verdict_reason, verdict_context,
-    duplicate_count)
-SELECT id, %(tenant)s, public_id, source, external_id, name, subject, correlation, payload_sha,
-    body_digest, coalesce(occurred_at, %(now)s), %(now)s, 0, 0, '', '{}', 0
-FROM (SELECT nextval(pg_get_serial_sequence('signals_app_signal', 'id')) AS id, given.*
-      FROM unnest(%(public_ids)s::uuid[], %(sources)s::text[], %(external_ids)s::text[], %(names)s::text[],
-                  %(subjects)s::text[], %(correlations)s::text[]::jsonb[], %(payloads)s::bytea[], %(digests)s::bytea[],
-                  %(occurred)s::timestamptz[])
-        WITH ORDINALITY AS given (public_id, source, external_id, name, subject, correlation, payload_sha,
-                                  body_digest, occurred_at, position)
-      ORDER BY position) AS numbered
-ORDER BY source, external_id
+_SIGNAL = {
+    "public_id": "uuid",
+    "source": "text",
+    "external_id": "text",
+    "name": "text",
+    "subject": "text",
+    "correlation": "jsonb",
+    "payload_sha": "bytea",
+    "body_digest": "bytea",
+    "occurred_at": "timestamptz",
+}
+_WRITE = f"""
+INSERT INTO signals_app_signal (tenant_id, received_at, id, {", ".join(_SIGNAL)}, route_failures, route_cursor,
+    verdict_reason, verdict_context, duplicate_count)
+SELECT %s, %s, id, {", ".join(_SIGNAL)}, 0, 0, '', '{{}}', 0
+  FROM (SELECT nextval('signals_app_signal_id_seq') AS id, u.* FROM {given(_SIGNAL, "position")} ORDER BY position) n
+ ORDER BY source, external_id
 ON CONFLICT (tenant_id, source, external_id) DO NOTHING
 RETURNING id, public_id
-"""
+"""  # noqa: S608  column names of our own
 _MET = """
 SELECT s.id, s.public_id, s.source, s.external_id, s.body_digest, s.received_at
 FROM signals_app_signal s JOIN unnest(%s::text[], %s::text[]) AS given (source, external_id) USING (source, external_id)
@@ -118,10 +120,9 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     signals = list(first.values())
     addresses = write_payloads(tenant_id=tenant_id, texts=[signal.payload for signal in signals if signal.payload])
     public_ids = {new_public_id(): name for name in first}
-    with connection.cursor() as cursor:
-        columns = _columns(signals, addresses)
-        cursor.execute(_WRITE, columns | {"tenant": tenant_id, "now": now, "public_ids": list(public_ids)})
-        written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in cursor.fetchall()}
+    given_rows = [_row(*one, addresses, now) for one in zip(public_ids, signals, strict=True)]
+    stored = fetch(_WRITE, [tenant_id, now, *arrays(given_rows, _SIGNAL)])
+    written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in stored}
     rows = [
         (signal_id, first[name].name, key)
         for name, (signal_id, _) in written.items()
@@ -131,29 +132,23 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
 
 
-def _columns(signals: Sequence[CheckedSignal], addresses: Mapping[str, bytes]) -> dict[str, Any]:
-    return {
-        "sources": [signal.source for signal in signals],
-        "external_ids": [signal.external_id for signal in signals],
-        "names": [signal.name for signal in signals],
-        "subjects": [signal.subject for signal in signals],
-        "correlations": [canonical(signal.correlation) for signal in signals],
-        "payloads": [addresses.get(signal.payload) for signal in signals],
-        "digests": [signal.body_digest for signal in signals],
-        "occurred": [signal.occurred_at for signal in signals],
-    }
+def _row(
+    public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes], now: datetime
+) -> tuple[Any, ...]:
+    name = signal.source, signal.external_id
+    said = signal.name, signal.subject, canonical(signal.correlation), addresses.get(signal.payload)
+    return (public_id, *name, *said, signal.body_digest, signal.occurred_at or now)
 
 
 def _meet(tenant_id: int, names: Sequence[Name]) -> dict[Name, _Stored]:
     """The signals accepted before under these names, locked in order of id. Names are kept for ever: all are there."""
     if not names:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_MET, [[source for source, _ in names], [given for _, given in names], tenant_id])
-        return {
-            (source, external_id): _Stored(signal_id, public_id, bytes(body_digest), received_at)
-            for signal_id, public_id, source, external_id, body_digest, received_at in cursor.fetchall()
-        }
+    met = fetch(_MET, [[source for source, _ in names], [given for _, given in names], tenant_id])
+    return {
+        (source, external_id): _Stored(signal_id, public_id, bytes(body_digest), received_at)
+        for signal_id, public_id, source, external_id, body_digest, received_at in met
+    }
 
 
 def _receipts(checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name]) -> list[Receipt]:
@@ -182,5 +177,4 @@ def _count_duplicates(
         times[name] = times.get(name, -1 if name in fresh else 0) + 1
     repeated = {stored[name].signal_id: count for name, count in times.items() if count}
     if repeated:
-        with connection.cursor() as cursor:
-            cursor.execute(_COUNT, [now, list(repeated), list(repeated.values()), tenant_id])
+        execute(_COUNT, [now, list(repeated), list(repeated.values()), tenant_id])

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from django.db import connection
+from tenants.sql import arrays, execute, insert
 
-_WRITE = """
-INSERT INTO signals_app_signalkey (tenant_id, signal_id, name, key, received_at)
-SELECT %s, signal_id, name, key, %s FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS given (signal_id, name, key)
-"""
+_KEY = {"signal_id": "bigint", "name": "text", "key": "text", "received_at": "timestamptz"}
+_WRITE = insert("signals_app_signalkey", _KEY)
 
 
 def subject_key(subject: str) -> str:
@@ -29,8 +27,5 @@ def keys_of(subject: str, correlation: Mapping[str, str]) -> list[str]:
 
 def write_keys(*, tenant_id: int, received_at: datetime, rows: Iterable[tuple[int, str, str]]) -> None:
     """Write (signal id, name, key) rows in one statement, inside the transaction that writes their signals."""
-    given = list(rows)
-    if given:
-        ids, names, keys = (list(column) for column in zip(*given, strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [tenant_id, received_at, ids, names, keys])
+    if given := [(*row, received_at) for row in rows]:
+        execute(_WRITE, [tenant_id, *arrays(given, _KEY)])

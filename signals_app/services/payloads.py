@@ -6,20 +6,20 @@ Whoever writes a payload names it in the same transaction. Until that commits, a
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from django.db import connection
-
+from chimeway_py.jsontext import encoder_of
+from tenants.sql import arrays, fetch, given
 from tenants.vault import Vault, vault_of
 
 PLACE = "signals_app_payload.sealed"
-_WRITE = """
+_PAYLOAD = {"address": "bytea", "sealed": "bytea", "size": "int"}
+_WRITE = f"""
 INSERT INTO signals_app_payload (tenant_id, address, sealed, size, stored_at)
-SELECT %s, address, sealed, size, clock_timestamp()
-  FROM unnest(%s::bytea[], %s::bytea[], %s::int[]) AS given (address, sealed, size)
+SELECT %s, u.*, clock_timestamp() FROM {given(_PAYLOAD)}
 ON CONFLICT (tenant_id, address) DO NOTHING RETURNING address
-"""
+"""  # noqa: S608  column names of our own
 _HOLD = """
 SELECT address FROM signals_app_payload WHERE tenant_id = %s AND address = ANY (%s::bytea[])
  ORDER BY address FOR KEY SHARE
@@ -28,12 +28,9 @@ _IDS = "SELECT address, id FROM signals_app_payload WHERE tenant_id = %s AND add
 _READ = "SELECT address, sealed FROM signals_app_payload WHERE tenant_id = %s AND address = ANY (%s::bytea[])"
 
 
-def canonical(body: Any) -> str:
-    """The one JSON text of a value: keys sorted, no spaces, no escapes that UTF-8 can do without.
-
-    Raises `ValueError` for NaN and infinities, `TypeError` for what JSON cannot say.
-    """
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+#: The one JSON text of a value: keys sorted, no spaces, no escapes that UTF-8 can do without.
+#: Raises `ValueError` for NaN and infinities, `TypeError` for what JSON cannot say.
+canonical: Callable[[Any], str] = encoder_of(ascii_only=False, nan=False)
 
 
 def digest(text: str) -> bytes:
@@ -66,17 +63,12 @@ def _insert(vault: Vault, texts: Mapping[bytes, str]) -> set[bytes]:
     """Insert what is not there; the addresses that were not."""
     # Sorted, so that two transactions that share bodies meet them in one order and cannot deadlock.
     rows = [(address, vault.seal(PLACE, address, text), len(text.encode())) for address, text in sorted(texts.items())]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [vault.tenant_id, *columns])
-        return {bytes(address) for (address,) in cursor.fetchall()}
+    return {bytes(address) for (address,) in fetch(_WRITE, [vault.tenant_id, *arrays(rows, _PAYLOAD)])}
 
 
 def _hold(tenant_id: int, addresses: list[bytes]) -> set[bytes]:
     """Share locks on rows that others wrote, until this transaction ends; the addresses that are still there."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD, [tenant_id, addresses])
-        return {bytes(address) for (address,) in cursor.fetchall()}
+    return {bytes(address) for (address,) in fetch(_HOLD, [tenant_id, addresses])}
 
 
 def store_payloads(tenant_id: int, bodies: Iterable[Any]) -> dict[bytes, int]:
@@ -98,6 +90,4 @@ def _rows(query: str, tenant_id: int, addresses: Iterable[bytes]) -> list[tuple[
     wanted = sorted({bytes(address) for address in addresses})
     if not wanted:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(query, [tenant_id, wanted])
-        return [(bytes(address), value) for address, value in cursor.fetchall()]
+    return [(bytes(address), value) for address, value in fetch(query, [tenant_id, wanted])]

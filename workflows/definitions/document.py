@@ -62,13 +62,17 @@ class StartRule:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: its common keys, and the whole step as declared in `config` for the kind to read."""
+    """One step: its common keys, and the whole step as declared in `config` for the kind to read.
+
+    `rules` are the signals it waits for.
+    """
 
     key: str
     kind: str
     position: int
     config: Mapping[str, Any]
     on_outcome: Mapping[str, Target]
+    rules: tuple[SignalRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +114,7 @@ def parse_steps(raw: Mapping[str, Any]) -> tuple[Step, ...]:
             position=position,
             config=step,
             on_outcome={word: Target.parse(target) for word, target in step.get("on_outcome", {}).items()},
+            rules=parse_signal_rules(step),
         )
         for position, step in enumerate(raw["steps"], start=1)
     )

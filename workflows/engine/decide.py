@@ -1,6 +1,5 @@
 """From where a run stands and what happened to it: everything that must be written, as one value."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ from workflows.engine import events
 from workflows.engine.approving import decide_approval, remind
 from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
-from workflows.engine.matching import bind, is_meant, judge, listens_later, rules_of
+from workflows.engine.matching import bind, is_meant, judge, listens_later
 from workflows.engine.pausing import SWITCH, change_times, hold, pause, resume
 from workflows.engine.settling import failed, owed_again, settled, unknown
 from workflows.states import Cause, Reason, RunState
@@ -17,7 +16,7 @@ from workflows.states import Cause, Reason, RunState
 
 def decide(document: Document, run: RunFacts, event: events.Event, now: datetime) -> Decision:
     """What the event does to the run. An event that comes too late decides nothing: no moves."""
-    journey = Journey(document, replace(run), now)
+    journey = Journey(document, run.copy(), now)
     _DECIDERS[type(event)](journey, event)
     return journey.decision
 
@@ -73,7 +72,7 @@ def _could_match(journey: Journey, event: events.SignalArrived) -> bool:
     """The index found the run by one match value; only here is every value compared."""
     run = journey.run
     return any(
-        is_meant(rule, event.signal, run) for step in journey.document.steps for rule in bind(rules_of(step), run)
+        is_meant(rule, event.signal, run) for step in journey.document.steps for rule in bind(step.rules, run)
     )
 
 

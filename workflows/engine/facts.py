@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from workflows.definitions.document import Target
@@ -98,9 +99,16 @@ class RunFacts:
         """Whether the run has ended."""
         return self.state in TERMINAL
 
+    def copy(self) -> "RunFacts":
+        """The same facts, to be changed. (`dataclasses.replace` takes three times as long, and every event copies.)"""
+        return RunFacts(*_run_values(self))
+
     def as_tree(self) -> dict[str, Any]:
         """What conditions and paths see under `run`."""
         return {"id": self.public_id, "subject": self.subject, "correlation": self.correlation, "step": self.step}
+
+
+_run_values = attrgetter(*RunFacts.__slots__)
 
 
 @dataclass(frozen=True, slots=True)

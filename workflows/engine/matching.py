@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from workflows.definitions.conditions import evaluate
-from workflows.definitions.document import Document, SignalRule, Step, parse_signal_rules
+from workflows.definitions.document import Document, SignalRule
 from workflows.definitions.graph import edges, reachable
 from workflows.engine.facts import BoundRule, Judged, RunFacts, SignalFacts
 
@@ -66,7 +66,7 @@ def listener_keys(document: Document, run: RunFacts) -> Iterator[tuple[str, str,
     """(signal name, index key, other match values) of every signal that a step of the run could wait for."""
     seen = set()
     for step in document.steps:
-        for rule in bind(rules_of(step), run):
+        for rule in bind(step.rules, run):
             name, key, rest = (rule.name, *index_key(rule.match, run.subject))
             if (mark := (name, key, tuple(rest.items()))) not in seen:
                 seen.add(mark)
@@ -81,15 +81,10 @@ def index_key(match: Mapping[str, str] | None, subject: str) -> tuple[str, Mappi
     return f"{first}={match[first]}", {name: match[name] for name in others}
 
 
-def rules_of(step: Step) -> tuple[SignalRule, ...]:
-    """The signal rules of a step; empty for a step that does not wait."""
-    return parse_signal_rules(step.config) if "signals" in step.config else ()
-
-
 @lru_cache(maxsize=2048)
 def listens_later(document: Document, step: str, name: str) -> bool:
     """Whether a run now at `step` may still come to a wait for this signal name."""
-    return any(rule.name == name for key in _reachable(document, step) for rule in rules_of(document.by_key[key]))
+    return any(rule.name == name for key in _reachable(document, step) for rule in document.by_key[key].rules)
 
 
 def _reachable(document: Document, step: str) -> set[str]:

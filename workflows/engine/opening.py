@@ -9,7 +9,7 @@ from workflows.definitions.document import Step, Target
 from workflows.definitions.durations import parse_duration
 from workflows.definitions.paths import is_path, lookup
 from workflows.engine.facts import RunFacts, WaitFacts
-from workflows.engine.matching import bind, rules_of
+from workflows.engine.matching import bind
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -19,7 +19,7 @@ def open_wait(step: Step, run: RunFacts, visit: int, now: datetime) -> WaitFacts
     return WaitFacts(
         step=step.key,
         visit=visit,
-        rules=bind(rules_of(step), run),
+        rules=bind(step.rules, run),
         opened_at=now,
         due_at=due_time(step.config, run, now),
         on_timeout=Target.parse(step.config.get("on_timeout")),

@@ -4,7 +4,7 @@ One run is a batch of one: there is no other path by which a run changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -68,7 +68,7 @@ class RunBatch:
     def note(self, run_id: int, cause: Cause, ref: str, reason: Reason, context: Mapping[str, Any]) -> None:
         """Write one transition that leaves the run where it is."""
         run = self.runs[run_id]
-        journey = Journey(run.definition.document, replace(run.facts), self.now)
+        journey = Journey(run.definition.document, run.facts.copy(), self.now)
         journey.note(cause, ref, reason, context)
         self._take(run, journey.decision)
 
@@ -130,12 +130,11 @@ class RunBatch:
             "from_state": str(move.from_state),
             "to_state": str(move.to_state),
             "reason": str(move.reason),
-            "context": move.context,
+            "context": dumps(move.context),
             "occurred_at": self.now,
         }
         run.chain_head = digest(prev=prev, tenant_id=self.tenant_id, run=run.facts.public_id, **content)
-        row = {**content, "context": dumps(move.context)}
-        self._pending.transitions.append((run.id, *row.values(), prev, run.chain_head))
+        self._pending.transitions.append((run.id, *content.values(), prev, run.chain_head))
 
     def _plan(self, owed: list[tuple[LockedRun, Owed]]) -> None:
         """Write the step runs, let each kind plan its own rows, and go on with what was settled at once."""
