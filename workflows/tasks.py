@@ -4,7 +4,7 @@ from celery import shared_task
 
 from workflows.history import snapshots
 from workflows.retention import pruning
-from workflows.services import expire, sweeping, turn
+from workflows.services import expire, sweeping, turn, young_tables
 
 
 @shared_task
@@ -23,6 +23,12 @@ def perform_work(tenant_id: int) -> int:
 def sweep() -> int:
     """Offer due work again, tenant by tenant."""
     return sweeping.offer_due_work()
+
+
+@shared_task
+def analyze_grown_tables() -> int:
+    """Let the planner know of tables that grow faster than autovacuum looks."""
+    return young_tables.analyze_grown_tables()
 
 
 @shared_task

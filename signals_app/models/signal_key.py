@@ -3,20 +3,12 @@
 from django.db import models
 
 from signals_app.models.signal import Signal
-from tenants.models.tenant import Tenant, TenantRow
+from tenants.models.tenant import TenantPart
 
 
-class SignalKey(TenantRow):
+class SignalKey(TenantPart):
     """One value a signal can be found by: `@subject=<subject>` or `<attribute>=<value>`. Written with its signal."""
 
-    tenant = models.ForeignKey(
-        # The composite key to the signal already proves the tenant: one check less per value of every signal.
-        Tenant,
-        models.PROTECT,
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
     signal = models.ForeignKey(Signal, models.CASCADE, related_name="keys", db_constraint=False, db_index=False)
     name = models.CharField(max_length=100)
     key = models.CharField(max_length=260)

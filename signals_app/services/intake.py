@@ -132,9 +132,7 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
 
 
-def _row(
-    public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes], now: datetime
-) -> tuple[Any, ...]:
+def _row(public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes], now: datetime) -> tuple[Any, ...]:
     name = signal.source, signal.external_id
     said = signal.name, signal.subject, canonical(signal.correlation), addresses.get(signal.payload)
     return (public_id, *name, *said, signal.body_digest, signal.occurred_at or now)

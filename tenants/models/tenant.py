@@ -27,3 +27,15 @@ class TenantRow(models.Model):
 
     class Meta:
         abstract = True
+
+
+class TenantPart(TenantRow):
+    """Base of rows that hang on another tenant row by a composite key, which proves the tenant already.
+
+    They are written by the million: a second check of the same fact would cost as much as the row.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+
+    class Meta:
+        abstract = True

@@ -71,9 +71,7 @@ def _end_wait(journey: Journey, wait: WaitFacts, signal: SignalFacts, rule: Boun
 def _could_match(journey: Journey, event: events.SignalArrived) -> bool:
     """The index found the run by one match value; only here is every value compared."""
     run = journey.run
-    return any(
-        is_meant(rule, event.signal, run) for step in journey.document.steps for rule in bind(step.rules, run)
-    )
+    return any(is_meant(rule, event.signal, run) for step in journey.document.steps for rule in bind(step.rules, run))
 
 
 def _buffer_or_late(journey: Journey, event: events.SignalArrived) -> None:

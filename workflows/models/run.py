@@ -5,13 +5,13 @@ from django.utils import timezone
 
 from chimeway_py.text import LONGEST_REASON
 from tenants.ids import new_public_id
-from tenants.models.tenant import TenantRow
+from tenants.models.tenant import TenantPart
 from workflows.models.definition import Definition
 from workflows.querysets import RunQuerySet
 from workflows.states import TERMINAL, Cause, RunState, reasons
 
 
-class Run(TenantRow):
+class Run(TenantPart):
     """A run is written by `workflows.store` alone, together with the transition that tells of the change."""
 
     public_id = models.UUIDField(default=new_public_id, editable=False)

@@ -4,11 +4,11 @@ from django.db import models
 
 from signals_app.models import Signal
 from signals_app.verdicts import Verdict
-from tenants.models.tenant import TenantRow
+from tenants.models.tenant import TenantPart
 from workflows.models.run import Run
 
 
-class SignalVerdict(TenantRow):
+class SignalVerdict(TenantPart):
     """One signal and one candidate run. A buffered signal is the run's own until a wait uses it or the run ends."""
 
     signal = models.ForeignKey(Signal, models.PROTECT, related_name="run_verdicts", db_constraint=False, db_index=False)

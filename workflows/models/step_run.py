@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tenants.models.tenant import TenantRow
+from tenants.models.tenant import TenantPart
 from workflows.models.run import Run
 from workflows.querysets import StepRunQuerySet
 
@@ -18,7 +18,7 @@ class StepRunStatus(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-class StepRun(TenantRow):
+class StepRun(TenantPart):
     """One visit of a step whose work happens outside a transaction. `due_at` is the next claim or the lease's end."""
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="step_runs", db_constraint=False, db_index=False)
@@ -67,7 +67,7 @@ class AttemptStatus(models.TextChoices):
     LOST = "lost"
 
 
-class Attempt(TenantRow):
+class Attempt(TenantPart):
     """One try at a step run: numbers 1..n without gaps. A finished attempt never changes."""
 
     step_run = models.ForeignKey(StepRun, models.PROTECT, related_name="attempts", db_constraint=False, db_index=False)

@@ -3,7 +3,7 @@
 import pgtrigger
 from django.db import models
 
-from tenants.models.tenant import TenantRow
+from tenants.models.tenant import TenantPart
 from workflows.models.run import Run
 from workflows.querysets import TransitionQuerySet
 from workflows.states import Cause, RunState, reasons
@@ -24,7 +24,7 @@ RETURN NULL;
 """  # noqa: S608  this file's own words
 
 
-class Transition(TenantRow):
+class Transition(TenantPart):
     """One line of a run's trace. Written once; the database refuses changes, also under `session_replication_role`."""
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="transitions", db_constraint=False, db_index=False)

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tenants.models.tenant import TenantRow
+from tenants.models.tenant import TenantPart
 from workflows.models.run import Run
 
 
@@ -19,7 +19,7 @@ class WaitOutcome(models.TextChoices):
     EXPIRED = "expired"
 
 
-class Wait(TenantRow):
+class Wait(TenantPart):
     """A run parked at a step: what it listens for, and until when."""
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="waits", db_constraint=False, db_index=False)
@@ -57,7 +57,7 @@ class Wait(TenantRow):
         return f"{self.step} ({self.outcome or 'open'})"
 
 
-class Listener(TenantRow):
+class Listener(TenantPart):
     """A signal that may matter to a run at some step, by its first match value.
 
     Written when the run is created and kept while it lives, so that a signal finds the run whether or not the wait
@@ -65,14 +65,17 @@ class Listener(TenantRow):
     already open: a signal and an opening wait then meet under the run's row lock, and none can slip between them.
     """
 
-    run = models.ForeignKey(Run, models.CASCADE, related_name="listeners", db_constraint=False)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="listeners", db_constraint=False, db_index=False)
     name = models.CharField(max_length=100)
     key = models.CharField(max_length=300)  # "<attribute>=<value>", or "@subject=<subject>"
     rest = models.JSONField(default=dict)  # the other match values
     live = models.BooleanField(default=True)  # not indexed, so that ending a run updates in place
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "name", "key", "run"], name="listener_key")]
+        indexes = [
+            models.Index(fields=["tenant", "name", "key", "run"], name="listener_key"),
+            models.Index(fields=["tenant", "run"], name="listener_run"),
+        ]
 
     def __str__(self) -> str:
         return self.name

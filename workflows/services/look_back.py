@@ -14,14 +14,18 @@ from workflows.store.sql import fetch
 # By the listeners' own keys in the signals' inverted index; a pair that was judged already is not looked at again.
 _EARLY = """
 SELECT DISTINCT u.run_id, s.received_at, s.id, s.public_id, s.name, s.subject, s.correlation, s.payload_sha
-  FROM unnest(%s::bigint[], %s::timestamptz[]) AS u (run_id, since)
-  JOIN workflows_listener l ON l.tenant_id = %s AND l.run_id = u.run_id
+  FROM unnest(%(runs)s::bigint[], %(since)s::timestamptz[]) AS u (run_id, since)
  CROSS JOIN LATERAL (
-    SELECT signal_id FROM signals_app_signalkey k
-     WHERE k.tenant_id = l.tenant_id AND k.name = l.name AND k.key = l.key AND k.received_at >= u.since) k
-  JOIN signals_app_signal s ON s.tenant_id = l.tenant_id AND s.id = k.signal_id AND l.rest <@ s.correlation
- WHERE s.verdict IS DISTINCT FROM 'expired' AND NOT EXISTS (SELECT 1 FROM workflows_signalverdict v
-                    WHERE v.tenant_id = l.tenant_id AND v.signal_id = s.id AND v.run_id = u.run_id)
+    SELECT name, key, rest FROM workflows_listener WHERE tenant_id = %(tenant)s AND run_id = u.run_id OFFSET 0) l
+ CROSS JOIN LATERAL (
+    SELECT signal_id FROM signals_app_signalkey
+     WHERE tenant_id = %(tenant)s AND name = l.name AND key = l.key AND received_at >= u.since OFFSET 0) k
+ CROSS JOIN LATERAL (
+    SELECT received_at, id, public_id, name, subject, correlation, payload_sha, verdict FROM signals_app_signal
+     WHERE tenant_id = %(tenant)s AND id = k.signal_id OFFSET 0) s
+ WHERE l.rest <@ s.correlation AND s.verdict IS DISTINCT FROM 'expired' AND NOT EXISTS (
+    SELECT 1 FROM workflows_signalverdict WHERE tenant_id = %(tenant)s AND signal_id = s.id AND run_id = u.run_id
+     OFFSET 0)
  ORDER BY s.received_at, s.id
 """
 
@@ -31,7 +35,7 @@ def look_back(batch: RunBatch, runs: Sequence[LockedRun]) -> None:
     if not runs:
         return
     sinces = [look_back_since(run.definition.document, run.facts.began_at, batch.now) for run in runs]
-    rows = fetch(_EARLY, [[run.id for run in runs], sinces, batch.tenant_id])
+    rows = fetch(_EARLY, {"runs": [run.id for run in runs], "since": sinces, "tenant": batch.tenant_id})
     needed = {row[0] for row in rows if row[7] is not None and row[4] in batch.runs[row[0]].definition.conditioned}
     payloads = load_payloads(batch.tenant_id, {bytes(row[7]) for row in rows if row[0] in needed and row[7]})
     for run_id, received_at, *rest, sha in rows:

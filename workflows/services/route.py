@@ -52,7 +52,12 @@ SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
      WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND NOT l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id DESC LIMIT %s) l
 """  # noqa: S608
-_JUDGED = "SELECT signal_id, run_id, verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = ANY(%s)"
+# `OFFSET 0`, here and elsewhere: the planner shall look each row up by its whole key, whatever it thinks of the table.
+_JUDGED = """
+SELECT v.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+    SELECT signal_id, run_id, verdict FROM workflows_signalverdict
+     WHERE tenant_id = %s AND signal_id = u.id OFFSET 0) v
+"""
 _ROUTE = {
     "id": "bigint",
     "routed_at": "timestamptz",
@@ -183,7 +188,7 @@ def _known_verdicts(tenant_id: int, claimed: Sequence[Claimed]) -> set[tuple[int
     """Pairs already judged: by a look-back that was faster, or by an earlier part of a wide signal."""
     by_id = {one.facts.id: one for one in claimed}
     pairs = set()
-    for signal_id, run_id, verdict in fetch(_JUDGED, [tenant_id, list(by_id)]):
+    for signal_id, run_id, verdict in fetch(_JUDGED, [list(by_id), tenant_id]):
         pairs.add((signal_id, run_id))
         by_id[signal_id].said.append(Judged(verdict, ""))
     return pairs

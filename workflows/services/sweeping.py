@@ -6,6 +6,7 @@ import structlog
 
 from chimeway_py.nudges import Lane, offer
 from workflows.services.turn import engine_turn, work_turn
+from workflows.services.young_tables import analyze_grown_tables
 from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
@@ -47,4 +48,5 @@ class Sweeper:
                 log.info("sweeper_works", lane=lane, tenant_id=tenant_id, due_for=round(now - since, 1))
                 TURNS[lane](tenant_id=tenant_id)
                 taken += 1
+        analyze_grown_tables()
         return taken
