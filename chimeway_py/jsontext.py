@@ -26,9 +26,9 @@ def encoder_of(*, ascii_only: bool, nan: bool) -> Callable[[Any], str]:
     return lambda value: join(chunks(value, 0))
 
 
-_scan = json.JSONDecoder().scan_once
+_read = json.JSONDecoder().raw_decode
 
 
 def decode(text: bytes | bytearray | memoryview | str) -> Any:
     """The value of a JSON text that PostgreSQL printed: no white space around it. Otherwise like `json.loads`."""
-    return _scan(text if isinstance(text, str) else str(text, "utf-8"), 0)[0]
+    return _read(text if isinstance(text, str) else str(text, "utf-8"))[0]

@@ -23,7 +23,7 @@ from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.signal_starts import Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.sql import arrays, execute, fetch, given, update
+from workflows.store.sql import Packed, arrays, execute, fetch, given, update
 
 log = structlog.get_logger(__name__)
 
@@ -174,7 +174,7 @@ def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
     return taken
 
 
-def _probes(claimed: Sequence[Claimed]) -> list[list[Any]]:
+def _probes(claimed: Sequence[Claimed]) -> list[Packed]:
     """One row per key of each signal, as arrays."""
     probes = [
         (one.facts.id, one.facts.name, key, dumps(dict(one.facts.correlation)), one.cursor)
