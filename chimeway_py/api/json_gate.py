@@ -8,9 +8,11 @@ and endless digits (other parsers), repeated keys (two readers, two meanings), d
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any
 
+from chimeway_py.api.json_places import where_too_deep, where_too_many
 from chimeway_py.errors import Invalid, fault
 
 MAX_DEPTH = 32
@@ -71,9 +73,15 @@ def _check_size(text: str) -> None:
     for bracket in _NOT_BRACKET.sub("", bare):
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
-            raise _refusal("", "too_deep", f"Objects and lists may be nested {MAX_DEPTH} deep.")
+            place = _pointer_to(where_too_deep(text, MAX_DEPTH))
+            raise _refusal(place, "too_deep", f"Objects and lists may be nested {MAX_DEPTH} deep.")
     if bare.count(",") + bare.count("[") + bare.count("{") > MAX_MEMBERS:
-        raise _refusal("", "too_many_members", f"At most {MAX_MEMBERS} members and items in all.")
+        place = _pointer_to(where_too_many(text, MAX_MEMBERS))
+        raise _refusal(place, "too_many_members", f"At most {MAX_MEMBERS} members and items in all.")
+
+
+def _pointer_to(place: Iterable[str | int]) -> str:
+    return reduce(pointer, place, "")
 
 
 class _Flaw:

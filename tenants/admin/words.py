@@ -45,12 +45,12 @@ def moment(when: datetime | None) -> str | SafeString:
     """A time to the second in UTC, with how far away it is; a dash for None."""
     if when is None:
         return "–"
-    return format_html(
-        '<time datetime="{}">{}</time> <span class="cw-quiet">{}</span>',
-        when.isoformat(),
-        f"{when:%Y-%m-%d %H:%M:%S}",
-        ago(when),
-    )
+    return format_html('{} <span class="cw-quiet">{}</span>', instant(when), ago(when))
+
+
+def instant(when: datetime) -> SafeString:
+    """A time to the second in UTC, for one that nobody waits for any more."""
+    return format_html('<time datetime="{}">{}</time>', when.isoformat(), f"{when:%Y-%m-%d %H:%M:%S}")
 
 
 def clock(when: datetime) -> SafeString:

@@ -150,7 +150,7 @@ class WritingAdmin(PageAdmin):
         return page_of(row)
 
     def _tenant_field(self, request: HttpRequest) -> "forms.ModelChoiceField[Tenant]":
-        mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(Role.ADMIN, id_)]
+        mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(self.write_role, id_)]
         return forms.ModelChoiceField(Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None)
 
     def _record(self, request: HttpRequest, row: Any, action: str, reason: str = "") -> None:

@@ -21,15 +21,28 @@ from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
 from tenants.services.secrets import put_secret
-from workflows.models import Definition, LegalHold, PruneOrder, RetentionPolicy, Run, Schedule, Tombstone, Wait
+from workflows.models import (
+    Definition,
+    ExternalWork,
+    LegalHold,
+    PruneOrder,
+    RetentionPolicy,
+    Run,
+    Schedule,
+    StickyCancel,
+    Tombstone,
+    Wait,
+)
 from workflows.retention.holds import place_hold
 from workflows.retention.plan import plan_retention
 from workflows.retention.policies import set_policy
 from workflows.retention.pruning import carry_out, order_prune
 from workflows.retention.tombstones import tombstone_of
 from workflows.services.advance import advance_due
+from workflows.services.cancel_by_key import Key, cancel_by_key
 from workflows.services.control import cancel_runs
 from workflows.services.definitions import ensure_definition
+from workflows.services.external import observe_external
 from workflows.services.route import route_signals
 from workflows.services.schedules import create_schedule
 from workflows.services.start import NewRun, start_runs
@@ -83,6 +96,8 @@ class Furnished:
     order: PruneOrder
     hold: LegalHold
     tombstone: Tombstone
+    external: ExternalWork
+    sticky: StickyCancel
 
     @property
     def rows(self) -> list[Any]:
@@ -101,6 +116,8 @@ class Furnished:
             self.order,
             self.hold,
             self.tombstone,
+            self.external,
+            self.sticky,
         ]
 
 
@@ -118,7 +135,13 @@ def keep_something(tenant: Tenant, definition: Definition, mark: str) -> dict[st
     ordered = order_prune(tenant_id=tenant.pk, plan=plan, reason="old", ordered_by=f"{mark}_olga")
     order = carry_out(tenant_id=tenant.pk, public_id=ordered.public_id)
     stone = tombstone_of(tenant_id=tenant.pk, public_id=old.public_id)
-    return {"policy": policy, "order": order, "hold": hold, "tombstone": stone}
+    observe_external(tenant_id=tenant.pk, kind=f"{mark}_transfer", external_id=f"{mark}_1", status="running")
+    key = Key(correlation={"invoice_id": f"{mark}_later"})
+    wait = {"cause": Cause.OPERATOR, "cause_ref": f"{mark}_olga", "reason": "old", "sticky_for": timedelta(days=1)}
+    sticky = cancel_by_key(tenant_id=tenant.pk, key=key, **wait).sticky
+    with tenant_scope(tenant.pk):
+        more = {"external": ExternalWork.objects.get(tenant_id=tenant.pk), "sticky": sticky}
+    return more | {"policy": policy, "order": order, "hold": hold, "tombstone": stone}
 
 
 def furnish(mark: str) -> Furnished:

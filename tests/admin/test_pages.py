@@ -11,9 +11,11 @@ from django.urls import reverse
 
 from signals_app.services import NewSignal, accept_signals
 from tenants.admin.paging import page_of
+from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished, settle
 from tests.admin.test_scope import LISTS
+from tests.journeys import GRACE, drain, paid, run_of, waiting_run
 from workflows.explain import explain_run
 from workflows.models import Run
 from workflows.services.start import NewRun, start_runs
@@ -34,6 +36,24 @@ def test_a_run_page_opens_with_the_explanation(operator: Callable[..., Client], 
     for reason in ("created", "wait opened"):
         assert reason in page
     assert str(mine.delivery.public_id) in page
+
+
+def test_the_page_of_an_ended_run_counts_down_to_nothing(operator: Callable[..., Client], tenant: Tenant):
+    run_id = waiting_run(tenant, GRACE)
+    client = operator(tenant)
+
+    live = client.get(page_of(run_of(tenant, run_id))).content.decode()
+    paid(tenant)
+    drain(tenant)
+    over = client.get(page_of(run_of(tenant, run_id))).content.decode()
+
+    assert deadline_of(live).count('class="cw-quiet">in 29 d') == 1
+    assert "<time" in deadline_of(over)
+    assert "cw-quiet" not in deadline_of(over)
+
+
+def deadline_of(page: str) -> str:
+    return page.split("<dt>Deadline</dt>")[1].split("</dd>", maxsplit=1)[0]
 
 
 def test_a_signal_page_says_what_became_of_it(operator: Callable[..., Client], mine: Furnished):

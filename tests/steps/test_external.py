@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from rest_framework.test import APIClient
 
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tests.journeys import drain, publish, reasons_of, rows_of, run_of, start
+from tests.journeys import drain, moves_of, publish, reasons_of, rows_of, run_of, start
 from tests.steps.owing import make_due, step_run_of
 from tests.steps.test_http import data_now
 from workflows.definitions.validate import validate
@@ -228,6 +231,43 @@ def test_rest_observes_and_looks_up(
     assert client_of(other_tenant).get(url).json()["code"] == "external_work_not_found"
     assert rest.post(url, {"status": "done"}).status_code == 400
     assert rest.post(url, {"state": "running"}).status_code == 400
+
+
+def test_rest_lists_it(
+    tenant: Tenant, rest: APIClient, other_tenant: Tenant, client_of: Callable[..., APIClient]
+) -> None:
+    expecting(tenant)
+    observe(tenant, "failed", "tr-2")
+
+    def listed(query: str = "") -> list[str]:
+        return [one["external_id"] for one in rest.get(f"/v1/external{query}").json()["items"]]
+
+    assert (listed(), listed("?status=failed"), listed("?kind=other")) == (["tr-2", "tr-1"], ["tr-2"], [])
+    assert client_of(other_tenant).get("/v1/external").json()["items"] == []
+    for query in ("?status=done", "?state=failed", "?limit=-1"):
+        refused = rest.get(f"/v1/external{query}")
+        assert (refused.status_code, refused.json()["detail"][0]["path"]) == (400, f"/{query[1:].split('=')[0]}")
+
+
+def test_the_command_lists_shows_and_observes(tenant: Tenant, other_tenant: Tenant) -> None:
+    run_id = expecting(tenant)
+
+    def manage(*arguments: str, whose: Tenant = tenant) -> str:
+        written = StringIO()
+        call_command("external", *arguments, "--tenant", whose.slug, stdout=written)
+        return written.getvalue()
+
+    waits = f"{run_of(tenant, run_id).public_id} transfer"
+    assert manage("list", "--kind", "bank_transfer") == f"bank_transfer tr-1  expected  {waits}\n"
+    assert manage("list", "--status", "failed") == manage("list", whose=other_tenant) == ""
+    told = manage("observe", "bank_transfer", "tr-1", "failed", "--error", "rejected", "--by", "ada")
+    assert told == f"settled: bank_transfer tr-1  failed  {waits}\n"
+    assert "error     rejected" in manage("show", "bank_transfer", "tr-1")
+    assert "operator" in {cause for _, _, cause, _ in moves_of(tenant, run_id)}
+    with pytest.raises(CommandError, match="No external work"):
+        manage("show", "bank_transfer", "tr-1", whose=other_tenant)
+    with pytest.raises(CommandError, match="JSON object"):
+        manage("observe", "bank_transfer", "tr-9", "failed", "--data", "[]")
 
 
 def test_faults_have_their_places() -> None:

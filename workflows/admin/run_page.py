@@ -56,7 +56,7 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     if said.suspended_until is not None:
         yield "Paused until", words.moment(said.suspended_until)
     if said.deadline_at is not None:
-        yield "Deadline", words.moment(said.deadline_at)
+        yield "Deadline", words.instant(said.deadline_at) if run.is_finished else words.moment(said.deadline_at)
     yield "Workflow", words.link(run.definition, f"{said.definition} v{said.version}")
     yield "Subject", said.subject or "–"
     yield "Correlation", words.pairs(run.correlation)

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from tenants.admin import words
@@ -14,6 +16,7 @@ from tenants.admin.filters import Choice, TenantFilter, question_filter
 from tenants.admin.pages import Page, PageAdmin
 from tenants.operator_scope import operator_of
 from workflows.admin.actions import REPLAYS, RUN_ACTIONS
+from workflows.admin.bulk import bulk_page
 from workflows.admin.run_page import run_page
 from workflows.admin.search import search_runs, signal_names
 from workflows.admin.settling import SETTLING
@@ -73,6 +76,7 @@ class RunAdmin(PageAdmin):
     """Runs, to read; what may be done to them is an action with a reason."""
 
     page_template = "admin/run_page.html"
+    change_list_template = "admin/run_list.html"
     list_display = ["shown_id", "tenant", "workflow", "subject", "shown_state", "step", "reason", "due", "age"]
     list_filter = [Attention, TenantFilter, WorkflowFilter, "state", WaitingOnFilter]
     search_fields = ["public_id"]
@@ -80,6 +84,24 @@ class RunAdmin(PageAdmin):
         "A public id, a subject, or a correlation value (INV-7 or invoice_id=INV-7) that the run listens with"
     )
     actions = [*RUN_ACTIONS, *REPLAYS, *SETTLING]
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page of bulk calls before the stock ones, whose last one catches everything."""
+        bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="workflows_run_bulk")
+        return [bulk, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        more = {"may_act_on_many": self.has_act_permission(request)}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        """Looking at what meets a condition, and acting on all of it."""
+        shared = {**self.admin_site.each_context(request), "opts": self.opts}
+        if not self.has_act_permission(request):
+            refused = {**shared, "title": "Your role does not allow this"}
+            return TemplateResponse(request, "admin/refused.html", refused, status=403)
+        shown = {**shared, "title": "Act on all runs that meet a condition", **bulk_page(request)}
+        return TemplateResponse(request, "admin/bulk_runs.html", shown)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("correlation", "visits", "status_context")

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
+from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
+from chimeway_py.api.paging import check_query
 from chimeway_py.api.serializers import StrictSerializer, read_input
+from chimeway_py.errors import Invalid, fault
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
-from workflows.models.external_work import ExternalWork
+from workflows.models.external_work import ExternalStatus, ExternalWork
 from workflows.services.external import ObservationVerdict, find_step_by_external_id, observe_external
 
 
@@ -49,6 +51,35 @@ class ObserveSerializer(StrictSerializer):
     data = serializers.DictField(  # type: ignore[assignment]
         required=False, help_text="With an end: becomes the answer of the step."
     )
+
+
+class ExternalWorksView(TenantView):
+    """What is mirrored."""
+
+    scopes = {"GET": Scope.RUNS_READ}
+    page_by = "-id"
+    filters = ("kind", "status")
+
+    @extend_schema(
+        operation_id="external_list",
+        summary="External work, newest first",
+        tags=["External work"],
+        parameters=[
+            *PAGE_PARAMETERS,
+            OpenApiParameter("kind", str),
+            OpenApiParameter("status", str, enum=ExternalStatus.values),
+        ],
+        responses=answers(page_of(ExternalWorkSerializer), 400),
+    )
+    def get(self, request: Request) -> Response:
+        """Of one kind or status, if asked."""
+        check_query(request, self.filters)
+        asked = {name: request.query_params[name] for name in self.filters if name in request.query_params}
+        if asked.get("status", "running") not in ExternalStatus.values:
+            known = ", ".join(ExternalStatus.values)
+            raise Invalid("The query is not valid.", [fault("/status", "unknown_status", f"One of {known}.")])
+        rows = ExternalWork.objects.filter(tenant_id=self.tenant_id, **asked).select_related("run", "step_run")
+        return self.page(rows, ExternalWorkSerializer)
 
 
 class ExternalWorkView(TenantView):

@@ -48,6 +48,7 @@ urlpatterns: list[URLPattern] = [
     path("schedules", schedules.SchedulesView.as_view(), name="schedules"),
     path("schedules/preview", schedules.PreviewView.as_view(), name="schedules-preview"),
     path("schedules/<str:key>", schedules.ScheduleView.as_view(), name="schedule"),
+    path("external", external.ExternalWorksView.as_view(), name="external-works"),
     path("external/<str:kind>/<path:external_id>", external.ExternalWorkView.as_view(), name="external-work"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
     *controls,

@@ -21,6 +21,7 @@ from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.sql import execute
 
+MOST_LISTED = 1000
 _KIND = re.compile(r"[a-z0-9_]{1,64}")
 _OBSERVED = (ExternalStatus.RUNNING, ExternalStatus.SUCCEEDED, ExternalStatus.FAILED)
 # A worker that notes that the time is up loses its claim: the end was faster.
@@ -93,6 +94,16 @@ def find_step_by_external_id(*, tenant_id: int, kind: str, external_id: str) -> 
         if found is None:
             raise ExternalWorkNotFound
         return found
+
+
+def list_external(*, tenant_id: int, kind: str = "", status: str = "", limit: int = 50) -> list[ExternalWork]:
+    """Mirrored work, newest first, with run and step run; of one kind or status if given. Raises `Invalid`."""
+    if not 0 <= limit <= MOST_LISTED:
+        raise Invalid("The list is not valid.", [fault("/limit", "bad_limit", f"From 0 to {MOST_LISTED}.")])
+    asked = {name: value for name, value in (("kind", kind), ("status", status)) if value}
+    with tenant_scope(tenant_id):
+        rows = ExternalWork.objects.filter(tenant_id=tenant_id, **asked).select_related("run", "step_run")
+        return list(rows.order_by("-id")[:limit])
 
 
 def _observe(

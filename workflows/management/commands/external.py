@@ -1,0 +1,74 @@
+"""External work: list what is mirrored, show one piece with the step that waits, and say what was observed."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from tenants.management.commands.tenant import existing_tenant
+from workflows.management.arguments import add_tenant
+from workflows.models import ExternalWork
+from workflows.models.external_work import ExternalStatus
+from workflows.services.external import find_step_by_external_id, list_external, observe_external
+from workflows.states import Cause
+
+
+class Command(BaseCommand):
+    help = "List, show and observe work that others do for runs."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        listed = verbs.add_parser("list", help="List it, newest first.")
+        listed.add_argument("--kind", default="")
+        listed.add_argument("--status", default="", choices=ExternalStatus.values)
+        listed.add_argument("--limit", type=int, default=50)
+        shown = verbs.add_parser("show", help="Show one piece, and the step that waits for it.")
+        observed = verbs.add_parser("observe", help="Say what was observed. An end is final.")
+        for verb in (shown, observed):
+            verb.add_argument("kind", metavar="KIND")
+            verb.add_argument("external_id", metavar="ID")
+        observed.add_argument("status", help="running, succeeded or failed.")
+        observed.add_argument("--error", default="", help="A code, never a value.")
+        observed.add_argument("--data", type=json.loads, metavar="JSON", help="With an end: the answer of the step.")
+        observed.add_argument("--by", default="", metavar="NAME", help="Who says so.")
+        for verb in verbs.choices.values():
+            add_tenant(verb)
+
+    def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        lines = {"list": _list, "show": _show, "observe": _observe}[verb]
+        try:
+            for line in lines(existing_tenant(tenant).pk, options):
+                self.stdout.write(line)
+        except ChimewayError as error:
+            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+
+
+def _list(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+    asked = {name: options[name] for name in ("kind", "status", "limit")}
+    yield from map(_line, list_external(tenant_id=tenant_id, **asked))
+
+
+def _show(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+    work = find_step_by_external_id(tenant_id=tenant_id, kind=options["kind"], external_id=options["external_id"])
+    yield _line(work)
+    yield f"  observed  {work.observations} times, {work.late_observations} after its end, last {work.observed_at}"
+    yield f"  ended     {work.ended_at or 'not yet'}"
+    yield f"  error     {work.error or 'none'}"
+
+
+def _observe(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+    said = {name: options[name] for name in ("kind", "external_id", "status", "error", "data")}
+    if not (said["data"] is None or isinstance(said["data"], dict)):
+        raise CommandError("--data takes a JSON object.")
+    by = options["by"] or "command line"
+    seen = observe_external(tenant_id=tenant_id, cause=Cause.OPERATOR, cause_ref=by, **said)
+    work = find_step_by_external_id(tenant_id=tenant_id, kind=said["kind"], external_id=said["external_id"])
+    yield f"{seen.verdict}: {_line(work)}"
+
+
+def _line(work: ExternalWork) -> str:
+    waits = f"{work.run.public_id} {work.step_run.step}" if work.run and work.step_run else "no step waits"
+    return f"{work.kind} {work.external_id}  {work.status}  {waits}"
