@@ -11,6 +11,7 @@ from types import FrameType, ModuleType
 from benchmarks import peers
 from benchmarks.report import Report, say
 from benchmarks.stand import OwnStand
+from benchmarks.statements import costly_statements
 from benchmarks.waiting import NeverHappened
 from chimeway_py.embedded.accounts import CannotReach
 from chimeway_py.embedded.broker import NoBroker
@@ -30,9 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     stand: OwnStand | None = None
     try:
         say("Starting PostgreSQL and the broker")
-        stand = OwnStand(options.folder)
+        stand = OwnStand(options.folder, statements=options.statements > 0)
         stand.use()
         report = benchmark(options.name).run(stand, options)
+        if options.statements:
+            report.statements = costly_statements(stand.postgres, options.statements)
     except BROKEN as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
@@ -62,6 +65,9 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, argparse.N
         sub = chosen.add_parser(name, help=module.SUMMARY, description=module.__doc__)
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
         sub.add_argument("--folder", type=Path, help="where the databases are made (default: the temporary folder)")
+        sub.add_argument(
+            "--statements", type=int, default=0, metavar="N", help="show the N statements that cost most (slows a little)"
+        )
         sub.add_argument("--quick", action="store_true", help="small sizes: whether it works, not how fast it is")
         module.add_arguments(sub)
         if "--quick" in arguments:

@@ -117,7 +117,7 @@ def measure(stand: Stand, options: argparse.Namespace, peer: Peer) -> tuple[dict
     """One repeat of the peer's script; its figures under our names, or why there are none."""
     _count_syncs_as_before(stand)
     command = [options.peer_python, str(peer.script), *peer.arguments]
-    env = {**os.environ, **_addresses(stand), **_sizes(options), **peer.env}
+    env = {**stand.outside, **_addresses(stand), **_sizes(options), **peer.env}
     try:
         done = subprocess.run(
             command, env=env, cwd=peer.script.parent, capture_output=True, text=True, check=False, timeout=PATIENCE

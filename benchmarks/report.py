@@ -33,6 +33,7 @@ class Report:
     summary: list[Row] = field(default_factory=list)  # medians over the rounds
     limits: dict[str, Any] = field(default_factory=dict)  # of the machine, measured beside
     checks: list[Check] = field(default_factory=list)
+    statements: list[Row] = field(default_factory=list)  # what cost PostgreSQL most
     machine: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -47,6 +48,7 @@ class Report:
             parts += ["Medians", table(self.summary)]
         if self.limits:
             parts += ["The machine's own limits in the same run", table([self.limits])]
+        parts += ["Statements", *map(_statement, self.statements)] if self.statements else []
         parts += ["Checks", *(f"  {'ok    ' if one.holds else 'FAILED'} {one.what} {one.found}" for one in self.checks)]
         return "\n".join(["", *parts, ""])
 
@@ -92,6 +94,11 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _statement(row: Row) -> str:
+    figures = ", ".join(f"{name.replace('_', ' ')} {shown(row[name])}" for name in row if name != "statement")
+    return f"  {figures}\n      {row['statement']}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

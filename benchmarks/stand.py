@@ -19,6 +19,8 @@ from chimeway_py.embedded.processes import Child, DidNotStart
 
 # Changed from the defaults for every product that is measured here. fsync and synchronous_commit stay on.
 SETTINGS = ("max_connections=200", "shared_buffers=1GB", "max_wal_size=4GB", "checkpoint_timeout=15min")
+COUNTED = ("shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all")
+OURS = ("DJANGO_SETTINGS_MODULE", "SECRET_KEY", "DATABASE_URL", "BROKER_URL", "EMAIL_URL")  # nobody else's business
 _MIGRATE = [sys.executable, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"]
 
 
@@ -66,6 +68,7 @@ class Stand:
     def __init__(self, postgres: Postgres, broker: Broker, env: Mapping[str, str], logs: Path) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.postgres, self.broker, self.env, self.logs = postgres, broker, env, logs
+        self.outside = {name: value for name, value in os.environ.items() if name not in OURS}
         self.fleet = Fleet(env, logs)
 
     def observer(self) -> Observer:
@@ -84,10 +87,10 @@ class Stand:
 class OwnStand(Stand):
     """A stand in a folder of its own, which is gone when it stops."""
 
-    def __init__(self, below: Path | None = None) -> None:
+    def __init__(self, below: Path | None = None, *, statements: bool = False) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="chimeway-bench-", dir=below))
         self.home.chmod(0o711)  # PostgreSQL runs as another user when we are root
-        postgres = Postgres(self.home / "postgres", settings=SETTINGS)
+        postgres = Postgres(self.home / "postgres", settings=[*SETTINGS, *(COUNTED if statements else [])])
         broker = Broker(self.home / "broker")
         try:
             postgres.start()
