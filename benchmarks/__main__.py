@@ -18,7 +18,7 @@ from chimeway_py.embedded.broker import NoBroker
 from chimeway_py.embedded.postgres_files import NoPostgres
 from chimeway_py.embedded.processes import DidNotStart
 
-NAMES = ("park_resume",)
+NAMES = ("park_resume", "growth", "explain", "fanout")
 BROKEN = (NoPostgres, NoBroker, CannotReach, DidNotStart, NeverHappened)
 
 
@@ -66,7 +66,11 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, argparse.N
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON too")
         sub.add_argument("--folder", type=Path, help="where the databases are made (default: the temporary folder)")
         sub.add_argument(
-            "--statements", type=int, default=0, metavar="N", help="show the N statements that cost most (slows a little)"
+            "--statements",
+            type=int,
+            default=0,
+            metavar="N",
+            help="show the N statements that cost most (slows a little)",
         )
         sub.add_argument("--quick", action="store_true", help="small sizes: whether it works, not how fast it is")
         module.add_arguments(sub)

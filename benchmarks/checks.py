@@ -20,6 +20,12 @@ def runs_in_state(observer: Observer, tenant_id: int, state: str, expected: int)
     return Check(f"{expected:,} runs, all {state}", found == total == expected, f"({found:,} of {total:,})")
 
 
+def count_in_state(observer: Observer, tenant_id: int, state: str, expected: int) -> Check:
+    """So many runs of the tenant are in this state; others may be elsewhere."""
+    found = observer.one(f"{_RUNS} AND state = %s", tenant_id, state)
+    return Check(f"{expected:,} runs {state}", found == expected, f"({found:,})")
+
+
 def signals_matched(observer: Observer, tenant_id: int, expected: int) -> Check:
     """As many signals as were sent are stored, and each of them was routed and moved a run."""
     sql = """

@@ -2,15 +2,19 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 from django.db import connections
 
+from benchmarks.seeding import marker
 from signals_app.services import NewSignal, accept_signals
 from tenants.services import create_tenant
+from workflows.services.advance import advance_due
 from workflows.services.definitions import ensure_definition
+from workflows.services.route import route_signals
 from workflows.services.start import NewRun, start_runs
 
 DEFINITION = "park"
@@ -32,12 +36,38 @@ DOCUMENT: dict[str, Any] = {
     ],
 }
 
+BRIEF: dict[str, Any] = {  # ends by itself, without a signal
+    "key": "brief",
+    "correlation": ["k"],
+    "steps": [
+        {"key": "first", **_TRIVIAL},
+        {"key": "rest", "kind": "wait", "for": "PT1M"},
+        {"key": "last", **_TRIVIAL},
+    ],
+}
 
-def new_tenant() -> int:
-    """A tenant of its own with the definition published; its id."""
+
+def new_tenant(*documents: Mapping[str, Any]) -> int:
+    """A tenant of its own with these definitions published, or the usual one; its id."""
     tenant = create_tenant(slug=f"bench-{uuid.uuid4().hex[:20]}")
-    ensure_definition(tenant_id=tenant.pk, document=DOCUMENT)
+    for document in documents or [DOCUMENT]:
+        ensure_definition(tenant_id=tenant.pk, document=document)
     return int(tenant.pk)
+
+
+def mould(tenant_id: int, definition: str = DEFINITION, **start: Any) -> tuple[uuid.UUID, str]:
+    """A run that others can be cast from, as far as the engine brings it now: its public id and its own key."""
+    key = marker()
+    new = NewRun(subject=f"user-{key}", **{"correlation": {"k": key}, **start})
+    (started,) = start_runs(tenant_id=tenant_id, definition_key=definition, runs=[new])
+    drain(tenant_id)
+    return started.public_id, key
+
+
+def drain(tenant_id: int, now: datetime | None = None) -> None:
+    """Let the engine do here what is due, or will be at that time."""
+    while route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id, now=now):
+        pass
 
 
 class Client:

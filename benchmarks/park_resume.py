@@ -26,8 +26,15 @@ _DONE = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND public_id =
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options."""
-    parser.add_argument("--runs", type=int, default=5000, help="runs in each measurement (default %(default)s)")
+    add_workload(parser)
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default %(default)s)")
+    parser.add_argument("--limit-seconds", type=float, default=3.0, help="length of each limit of the machine; 0: none")
+    peers.add_arguments(parser)
+
+
+def add_workload(parser: argparse.ArgumentParser) -> None:
+    """The options of the workload, wherever it is run."""
+    parser.add_argument("--runs", type=int, default=5000, help="runs in each measurement (default %(default)s)")
     parser.add_argument("--batch", type=int, default=100, help="starts or signals in one call (default %(default)s)")
     parser.add_argument("--threads", type=int, default=4, help="threads of the client (default %(default)s)")
     parser.add_argument("--latency", type=int, default=200, help="runs signalled one at a time (default %(default)s)")
@@ -35,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settle", type=float, default=11.0, help="pause in which idle sessions report commits (default %(default)s)"
     )
-    parser.add_argument("--limit-seconds", type=float, default=3.0, help="length of each limit of the machine; 0: none")
     parser.add_argument("--verify", type=int, default=200, help="runs whose traces are verified (default %(default)s)")
-    peers.add_arguments(parser)
 
 
 def run(stand: Stand, options: argparse.Namespace) -> Report:

@@ -1,6 +1,7 @@
 """What a benchmark says: progress while it runs, a table at its end, and the same as JSON."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -30,7 +31,8 @@ class Report:
     benchmark: str
     options: Mapping[str, Any]
     rows: list[Row] = field(default_factory=list)  # one for each measurement, in order
-    summary: list[Row] = field(default_factory=list)  # medians over the rounds
+    summary: list[Row] = field(default_factory=list)  # what the rows come to
+    summary_title: str = "Medians"
     limits: dict[str, Any] = field(default_factory=dict)  # of the machine, measured beside
     checks: list[Check] = field(default_factory=list)
     statements: list[Row] = field(default_factory=list)  # what cost PostgreSQL most
@@ -44,8 +46,8 @@ class Report:
     def text(self) -> str:
         """The tables, for a person."""
         parts = [table(self.rows)]
-        if len(self.summary) < len(self.rows):
-            parts += ["Medians", table(self.summary)]
+        if self.summary and (len(self.summary) < len(self.rows) or self.summary_title != "Medians"):
+            parts += [self.summary_title, table(self.summary)]
         if self.limits:
             parts += ["The machine's own limits in the same run", table([self.limits])]
         parts += ["Statements", *map(_statement, self.statements)] if self.statements else []
@@ -104,7 +106,7 @@ def _statement(row: Row) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that this share of all is not above."""
     ordered = sorted(values)
-    return ordered[max(0, int(len(ordered) * share) - 1)] if ordered else float("nan")
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else float("nan")
 
 
 def medians(rows: Sequence[Row], *, by: str) -> list[Row]:

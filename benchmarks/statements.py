@@ -6,7 +6,8 @@ from chimeway_py.embedded.postgres import Postgres
 
 _TOP = """
 SELECT calls, round(total_exec_time)::bigint, round(mean_exec_time::numeric, 3)::float, rows,
-       shared_blks_hit + shared_blks_read, shared_blks_dirtied, wal_bytes::bigint, regexp_replace(query, '\\s+', ' ', 'g')
+       shared_blks_hit + shared_blks_read, shared_blks_dirtied, wal_bytes::bigint,
+       regexp_replace(query, '\\s+', ' ', 'g')
   FROM pg_stat_statements WHERE calls > 0 ORDER BY total_exec_time DESC LIMIT %s
 """
 _NAMES = ("calls", "total_ms", "mean_ms", "rows", "blocks_seen", "blocks_dirtied", "wal_bytes", "statement")

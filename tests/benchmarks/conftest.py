@@ -1,17 +1,17 @@
-"""A stand on the servers of the session, and the options of a benchmark at the smallest size."""
+"""A stand on the servers of the session, and benchmarks at the smallest size."""
 
-import argparse
 import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.__main__ import parse
+from benchmarks.__main__ import benchmark, parse
+from benchmarks.report import Report
 from benchmarks.stand import Stand
 from tests.fleet import NEARBY, Workers
 from tests.plugin import Servers
 
-Options = Callable[..., argparse.Namespace]
+Measure = Callable[..., Report]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,13 @@ def stand(servers: Servers, _workers: Workers) -> Iterator[Stand]:
     stand.fleet.stop()
 
 
-@pytest.fixture
-def options() -> Options:
-    """`options("park_resume", "--runs", "20")`: what the command line gives, quick by default."""
-    return lambda name, *arguments: parse([name, "--quick", *arguments])[1]
+@pytest.fixture(scope="module")
+def measure(stand: Stand) -> Measure:
+    """`measure("park_resume", "--runs", "20")`: the report of a benchmark, quick where nothing else is said."""
+
+    def run(name: str, *arguments: str) -> Report:
+        found = benchmark(name).run(stand, parse([name, "--quick", *arguments])[1])
+        assert isinstance(found, Report)
+        return found
+
+    return run

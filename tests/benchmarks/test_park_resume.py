@@ -2,22 +2,21 @@
 
 import pytest
 
-from benchmarks import checks, park_resume
+from benchmarks import checks
 from benchmarks.journeys import new_tenant, signal_some, start_some
 from benchmarks.meter import Observer
 from benchmarks.report import Report, flattened
 from benchmarks.stand import Stand
 from tenants.models import Tenant
+from tests.benchmarks.conftest import Measure
 from tests.journeys import drain
 
 SMALL = ["--runs", "20", "--batch", "7", "--latency", "3", "--settle", "0", "--limit-seconds", "0.1"]
 
 
 @pytest.fixture(scope="module")
-def report(stand: Stand) -> Report:
-    from benchmarks.__main__ import parse
-
-    return park_resume.run(stand, parse(["park_resume", "--quick", *SMALL])[1])
+def report(measure: Measure) -> Report:
+    return measure("park_resume", *SMALL)
 
 
 def test_every_figure_is_there_for_both_ways_to_send(report: Report) -> None:

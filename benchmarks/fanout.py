@@ -1,0 +1,108 @@
+"""One signal to very many waiting runs: how long until all have completed, and what others notice meanwhile."""
+
+import argparse
+import threading
+import time
+from typing import Any
+
+from benchmarks.meter import Observer, memory_mb
+from benchmarks.probe import Probe
+from benchmarks.report import Check, Report, machine, say
+from benchmarks.stand import Stand
+
+SUMMARY = "one signal to 100,000 waiting runs: seconds, memory, other tenants' latency before and during"
+QUICK = {"runs": 1000, "others": 2, "rate": 2.0, "seconds": 2.0}
+EVERYBODY = "everybody"
+_LEFT = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND state = 'waiting'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.add_argument("--runs", type=int, default=100_000, help="waiting runs of one tenant (default %(default)s)")
+    parser.add_argument("--others", type=int, default=5, help="other tenants (default %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=2.0, help="signals a second of each of them (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=15.0, help="how long they are watched before (default %(default)s)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=170.0, help="seconds until it is given up (default %(default)s)"
+    )
+    parser.add_argument("--verify", type=int, default=200, help="runs whose traces are verified (default %(default)s)")
+
+
+def run(stand: Stand, options: argparse.Namespace) -> Report:
+    """Seed, watch the others, send the signal, watch them and the memory."""
+    from benchmarks.journeys import mould, new_tenant
+    from benchmarks.seeding import seed, vacuum
+
+    report = Report("fanout", vars(options), machine=machine(stand.postgres.folder))
+    tenant_id, others = new_tenant(), [new_tenant() for _ in range(options.others)]
+    public_id, _ = mould(tenant_id, correlation={"k": EVERYBODY})
+    seed(
+        stand.postgres,
+        tenant_id,
+        public_id,
+        map(str, range(1, options.runs)),
+        lambda made: say(f"{made:,} runs seeded"),
+    )
+    vacuum(stand.postgres)
+    stand.fleet.start()
+    probe, watch = Probe(stand, others, options.rate), Watch(stand, tenant_id)
+    probe.measure(1.0)
+    before = probe.measure(options.seconds)
+    say(f"Other tenants before: {before.row('')}")
+    idle = round(memory_mb(stand.fleet.pids))
+    watch.start()
+    during = probe.measure(options.patience, until=watch.ended)
+    watch.join()
+    stand.fleet.stop()
+    report.rows = [before.row("others before"), during.row("others during")]
+    report.rows.append({"what": "fan-out", "runs": options.runs, "seconds": watch.seconds, "mem_idle_mb": idle})
+    report.rows[-1] = {**report.rows[-1], "mem_most_mb": watch.most_mb}
+    report.checks = _checks(stand.observer(), tenant_id, options, probe, before.lost + during.lost)
+    return report
+
+
+class Watch(threading.Thread):
+    """Sends the one signal, and looks until no run waits any more."""
+
+    def __init__(self, stand: Stand, tenant_id: int) -> None:
+        super().__init__(name="fan-out")
+        self.stand, self.tenant_id = stand, tenant_id
+        self.ended = threading.Event()
+        self.seconds: float | None = None  # None: not all of them in time
+        self.most_mb = 0
+        self.patience = 170.0
+
+    def run(self) -> None:
+        """The measurement."""
+        from django.db import connections
+
+        from benchmarks.journeys import signal_some
+
+        observer: Observer = self.stand.observer()
+        time.sleep(1.0)  # the others have begun
+        began = time.perf_counter()
+        try:
+            signal_some(self.tenant_id, [EVERYBODY])
+            while (left := observer.one(_LEFT, self.tenant_id)) and time.perf_counter() - began < self.patience:
+                self.most_mb = max(self.most_mb, round(memory_mb(self.stand.fleet.pids)))
+                say(f"{time.perf_counter() - began:.0f} s: {left:,} left, {self.most_mb} MB")
+                time.sleep(0.5)
+            self.seconds = None if left else round(time.perf_counter() - began, 1)
+        finally:
+            connections.close_all()
+            self.ended.set()
+
+
+def _checks(observer: Observer, tenant_id: int, options: argparse.Namespace, probe: Probe, lost: int) -> list[Any]:
+    from benchmarks import checks
+
+    found = [checks.runs_in_state(observer, tenant_id, "completed", options.runs)]
+    found.append(checks.signals_matched(observer, tenant_id, 1))
+    found.append(checks.traces_verify(observer, tenant_id, options.verify))
+    found += [checks.signals_matched(observer, other, sent) for other, sent in probe.sent.items()]
+    found.append(Check("every signal of the others was seen to complete its run", lost == 0, f"({lost} lost)"))
+    return found

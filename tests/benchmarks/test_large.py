@@ -1,0 +1,73 @@
+"""The benchmarks with very many runs, with few."""
+
+from benchmarks.checks import count_in_state
+from benchmarks.explain import Counted
+from benchmarks.growth import compared
+from benchmarks.journeys import new_tenant, start_some
+from benchmarks.report import Report
+from benchmarks.stand import Stand
+from tenants.scope import database_now
+from tests.benchmarks.conftest import Measure
+
+
+def _failed(report: Report) -> list[str]:
+    return [f"{check.what} {check.found}" for check in report.checks if not check.holds]
+
+
+def test_growth_measures_each_size_among_its_transitions(measure: Measure) -> None:
+    report = measure(
+        "growth", *["--sizes", "30", "60", "--runs", "10", "--latency", "2", "--settle", "0", "--modes", "batch"]
+    )
+
+    assert _failed(report) == []
+    assert [row["waiting"] for row in report.rows] == [30, 60]
+    assert all(row["transitions"] > row["waiting"] * 10 - 10 for row in report.rows)
+    assert report.summary[0]["completed_times"] == 1
+
+
+def test_a_size_is_compared_with_the_smallest() -> None:
+    cpu = {"workers": 1.0, "machine": 9.0}
+    first = {"what": "ours", "waiting": 10, "park_per_s": 100, "resume_per_s": 300, "lat_p50_ms": 4.0}
+    first |= {"park_cpu_ms": cpu, "resume_cpu_ms": cpu}
+    second = {**first, "waiting": 99, "resume_per_s": 200, "resume_cpu_ms": {"workers": 2.0, "machine": 90.0}}
+
+    (_, told) = compared([first, second])
+
+    assert (told["waiting"], told["completed_times"], told["cpu_resume_times"], told["parked_times"]) == (99, 1.5, 2, 1)
+
+
+def test_explain_counts_statements_among_many_runs(measure: Measure) -> None:
+    report = measure("explain", "--runs", "40", "--samples", "5")
+
+    assert _failed(report) == []
+    assert [row["what"] for row in report.rows] == ["waiting", "completed"]
+    assert all(1 <= row["most_statements"] <= 4 for row in report.rows)
+
+
+def test_statements_are_counted_at_the_driver() -> None:
+    with (counted := Counted()):
+        database_now()
+        database_now()
+    database_now()
+
+    assert counted.statements == 2
+
+
+def test_fanout_completes_every_run_while_others_are_watched(measure: Measure) -> None:
+    report = measure("fanout", *["--runs", "60", "--others", "2", "--rate", "4", "--seconds", "1"])
+
+    assert _failed(report) == []
+    before, during, fanout = report.rows
+    assert before["signals"] > 0
+    assert during["what"] == "others during"
+    assert fanout["seconds"] > 0
+    assert fanout["mem_most_mb"] > 20
+
+
+def test_too_few_runs_in_a_state_are_found(stand: Stand) -> None:
+    tenant_id = new_tenant()
+    start_some(tenant_id, ["a"])
+
+    assert count_in_state(stand.observer(), tenant_id, "pending", 1).holds
+    assert not count_in_state(stand.observer(), tenant_id, "waiting", 1).holds
+    assert not count_in_state(stand.observer(), tenant_id, "pending", 2).holds
