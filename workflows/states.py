@@ -80,6 +80,7 @@ class Reason(TextChoices):
     OUTCOME_HELD = "outcome_held"
     RESUMED = "resumed"
     TIMES_CHANGED = "times_changed"
+    VERSION_CHANGED = "version_changed"
     CANCELLED = "cancelled"
     CANCELLED_BEFORE_START = "cancelled_before_start"
     DEADLINE_PASSED = "deadline_passed"
@@ -107,6 +108,7 @@ NOTED = frozenset(
         Reason.SIGNAL_REJECTED,
         Reason.REMINDED,
         Reason.TIMES_CHANGED,
+        Reason.VERSION_CHANGED,
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,

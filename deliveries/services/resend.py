@@ -11,7 +11,7 @@ from deliveries.services.plan import plan_deliveries
 from tenants.scope import tenant_scope
 from workflows.models import Run, StepRun
 from workflows.models.step_run import StepRunStatus
-from workflows.services.documents import documents
+from workflows.services.documents import documents, step_of
 from workflows.steps.base import PlannedStep
 from workflows.store.answers import data_of
 
@@ -64,7 +64,7 @@ def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
 
 
 def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime) -> Delivery:
-    document = documents(run.tenant_id, [run.definition_id])[run.definition_id].document
+    loaded = documents(run.tenant_id, [run.definition_id])[run.definition_id]
     planned = PlannedStep(
         step_run_id=step_run.pk,
         tenant_id=run.tenant_id,
@@ -74,7 +74,7 @@ def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime
         subject=run.subject,
         correlation=run.correlation,
         data=data_of(run.tenant_id, run.pk, run.data_sha),
-        step=document.by_key[old.step_key],
+        step=step_of(run.tenant_id, loaded, old.step_key),
         visit=old.visit,
         key=step_run.key,
     )

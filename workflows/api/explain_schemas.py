@@ -64,6 +64,7 @@ class LastOutcomeSerializer(serializers.Serializer[Any]):
                 "run": _RUN_ID,
                 "definition": "invoice_dunning",
                 "version": 3,
+                "moved_from": None,
                 "subject": "customer_42",
                 "state": "waiting",
                 "reason": "wait_opened",
@@ -119,6 +120,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     run = serializers.UUIDField()
     definition = serializers.CharField()
     version = serializers.IntegerField()
+    moved_from = serializers.IntegerField(
+        allow_null=True, help_text="The version that it was on before it was moved; null: it began on this one."
+    )
     subject = serializers.CharField()
     state = serializers.ChoiceField(choices=RunState.choices)
     reason = serializers.ChoiceField(choices=Reason.choices)

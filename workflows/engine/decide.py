@@ -9,6 +9,7 @@ from workflows.engine.approving import decide_approval, remind
 from workflows.engine.facts import BoundRule, Decision, Judged, RunFacts, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later
+from workflows.engine.moving import change_version
 from workflows.engine.pausing import SWITCH, change_times, hold, pause, resume
 from workflows.engine.settling import failed, owed_again, settled, unknown
 from workflows.states import Cause, Reason, RunState
@@ -87,7 +88,7 @@ def _buffer(journey: Journey, signal: SignalFacts, judged: Judged) -> None:
     journey.decision.judged = judged
     run.pending_signals += 1
     run.buffered = (*run.buffered, signal)
-    journey.note(Cause.SIGNAL, signal.public_id, Reason.SIGNAL_BUFFERED, {"signal": signal.name})
+    journey.note_signal(signal)
 
 
 def _timer(journey: Journey, event: events.TimerFired) -> None:
@@ -147,6 +148,7 @@ _DECIDERS: dict[type[Any], Any] = {
     events.ReminderDue: remind,
     events.PauseAsked: pause,
     events.HeldBySwitch: hold,
+    events.VersionChanged: change_version,
     events.TimesChanged: change_times,
     events.ResumeAsked: resume,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from workflows.definitions.document import Step
 from workflows.engine.facts import Answer, SignalFacts
 from workflows.states import Cause
 
@@ -138,6 +139,26 @@ class HeldBySwitch:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionChanged:
+    """Somebody moves the run to another version of its definition, on which its row stands already.
+
+    `left` is the step of the old version where it waits, `step` that of the new one; None for a run that has not begun.
+    `early` are signals that came before and that only the new version listens for.
+    """
+
+    cause: Cause
+    cause_ref: str
+    reason: str
+    version_from: int
+    version_to: int
+    left: Step | None = None
+    step: str | None = None
+    opens_anew: bool = False
+    due: str = "keep"
+    early: tuple[SignalFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TimesChanged:
     """Somebody moves the deadline of a run, or the end of its pause. What `changes` leaves out keeps its value."""
 
@@ -172,6 +193,7 @@ Event = (
     | ReminderDue
     | PauseAsked
     | HeldBySwitch
+    | VersionChanged
     | TimesChanged
     | ResumeAsked
 )

@@ -38,6 +38,10 @@ class Journey:
         self.move(RunState(run.state), cause, ref, reason, context)
         run.status_reason, run.status_context = was
 
+    def note_signal(self, signal: SignalFacts) -> None:
+        """Note that a signal is kept for a later wait."""
+        self.note(Cause.SIGNAL, signal.public_id, Reason.SIGNAL_BUFFERED, {"signal": signal.name})
+
     def follow(self, target: Target | None, ended: Reason) -> None:
         """Go where a rule says; None is the next step in order."""
         here = self.document.by_key[self.run.step]
@@ -78,7 +82,7 @@ class Journey:
                 self.move(RunState.ACTIVE, Cause.STEP, step.key, Reason.STEP_OWED)
                 self.decision.owed.append(Owed(step.key, visit))
             case Park(wait):
-                self._park(wait)
+                self.park(wait)
 
     def close_wait(self, outcome: str) -> None:
         """The open wait has ended; it is never armed again."""
@@ -108,7 +112,8 @@ class Journey:
         else:
             self.end(RunState.COMPLETED, Cause.STEP, self.run.step, Reason.LAST_STEP_DONE, "last_step_done")
 
-    def _park(self, wait: WaitFacts) -> None:
+    def park(self, wait: WaitFacts) -> None:
+        """Rest at a wait, unless a signal that came early ends it at once."""
         run = self.run
         context: dict[str, Any] = {
             "signals": sorted({rule.name for rule in wait.rules}),

@@ -16,9 +16,9 @@ def settled(journey: Journey, event: StepSettled) -> None:
     """The work of a step has an outcome: the run goes on, leaves its wait for a rule, or only takes note."""
     run = journey.run
     step = journey.document.by_key.get(event.step)
-    if run.is_finished or step is None:
+    if run.is_finished:
         return
-    target = step.on_outcome.get(event.outcome)
+    target = step.on_outcome.get(event.outcome) if step else None  # None: of a version that the run has left
     context = {"outcome": event.outcome} | dict(event.context)
     if event.answer is not None:
         _take(journey, event, event.answer)

@@ -92,6 +92,9 @@ CLAUSES: Mapping[Reason, Clause] = {
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
     ),
     Reason.TIMES_CHANGED: lambda step, context: f"somebody changed its times{_why(context)}",
+    Reason.VERSION_CHANGED: lambda step, context: (
+        f"it was moved from version {context.get('version_from')} to {context.get('version_to')}{_why(context)}"
+    ),
     Reason.CANCELLED_BEFORE_START: lambda step, context: (
         f"a cancel had been asked for before it started ({context.get('terminal_reason') or 'no reason given'})"
     ),

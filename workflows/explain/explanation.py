@@ -114,11 +114,15 @@ class LastOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Where a run stands and why. Structure only: names, times, declared correlation values; never a payload value."""
+    """Where a run stands and why. Structure only: names, times, declared correlation values; never a payload value.
+
+    `moved_from` is the version that it was on before it was moved to `version`; None: it began there.
+    """
 
     run: UUID
     definition: str
     version: int
+    moved_from: int | None
     subject: str
     state: str
     reason: str

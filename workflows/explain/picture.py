@@ -39,7 +39,7 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
 _TRACE = """
 SELECT seq, step, visit, from_state, to_state, reason, cause, cause_ref, context, occurred_at
   FROM workflows_transition
- WHERE tenant_id = %s AND run_id = %s AND (seq > %s
+ WHERE tenant_id = %s AND run_id = %s AND (seq > %s OR reason = 'version_changed'
     OR (step = %s AND visit = %s AND NOT (from_state = to_state AND reason = ANY(%s))))
  ORDER BY seq
 """

@@ -8,7 +8,7 @@ from workflows.explain.explanation import Explanation, LastAttempt
 from workflows.explain.following import actions, follows, waiting_for
 from workflows.explain.outcomes import had_no_effect, last_outcome, told_by
 from workflows.explain.picture import Picture, take_picture
-from workflows.explain.sentences import sentence, since
+from workflows.explain.sentences import last_move, sentence, since
 from workflows.trace import is_note
 
 MOST_NOTES = 10  # signals rejected, tries repeated: the latest of them are evidence enough
@@ -27,6 +27,7 @@ def explanation_of(picture: Picture) -> Explanation:
         run=run.public_id,
         definition=picture.version.key,
         version=picture.version.version,
+        moved_from=_moved_from(picture),
         subject=run.subject,
         state=run.state,
         reason=run.status_reason,
@@ -46,6 +47,11 @@ def explanation_of(picture: Picture) -> Explanation:
         engine_failures=run.engine_failures,
         as_of=picture.now,
     )
+
+
+def _moved_from(picture: Picture) -> int | None:
+    line = last_move(picture)
+    return line.context["version_from"] if line else None
 
 
 def _since(picture: Picture) -> datetime:
@@ -83,4 +89,6 @@ def _evidence(picture: Picture) -> tuple[int, ...]:
     first = min([*moves, *notes], default=0)
     led_here = [line.seq for line in picture.trace if line.seq == first - 1]
     told = told_by(picture) if had_no_effect(picture) else None
-    return tuple(sorted({*led_here, *moves, *notes, *([told.seq] if told else [])}))
+    moved = last_move(picture)
+    besides = [line.seq for line in (told, moved) if line is not None]
+    return tuple(sorted({*led_here, *moves, *notes, *besides}))

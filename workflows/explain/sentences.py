@@ -165,6 +165,21 @@ def _failed(picture: Picture) -> list[str]:
     return [remark] if remark else []
 
 
+def last_move(picture: Picture) -> SeenLine | None:
+    """The line of the trace that brought the run to the version that it is on, if it did not begin there."""
+    moves = [line for line in picture.trace if line.reason == Reason.VERSION_CHANGED]
+    return moves[-1] if moves else None
+
+
+def _moved(picture: Picture) -> list[str]:
+    line = last_move(picture)
+    if line is None:
+        return []
+    versions = f"version {line.context['version_from']} to version {line.context['version_to']}"
+    when, by = instant(line.occurred_at, picture.now), who(line.cause, line.cause_ref)
+    return [f"It was moved from {versions} at {when} by {by}."]
+
+
 def _switched_off(picture: Picture) -> list[str]:
     """That its definition holds the run, also one to which nothing has happened since: it has not been paused yet."""
     switch = picture.switch
@@ -176,7 +191,7 @@ def _switched_off(picture: Picture) -> list[str]:
 
 
 def _remarks(picture: Picture) -> list[str]:
-    run, remarks = picture.run, [*_failed(picture), *_switched_off(picture)]
+    run, remarks = picture.run, [*_failed(picture), *_moved(picture), *_switched_off(picture)]
     if run.pending_signals:
         kept = counted(run.pending_signals, "early signal is", "early signals are")
         remarks.append(f"{kept} kept for a later wait.")

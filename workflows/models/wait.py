@@ -15,6 +15,7 @@ class WaitOutcome(models.TextChoices):
     WOKEN = "woken"
     APPROVED = "approved"
     REJECTED = "rejected"
+    VERSION_CHANGED = "version_changed"  # its run was moved to another version, which opened its own
     CANCELLED = "cancelled"
     EXPIRED = "expired"
 

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.definitions.document import Document, parse_document
+from workflows.definitions.document import Document, Step, parse_document, parse_steps
 from workflows.store.sql import fetch
 
 _LOAD = "SELECT id, key, version, document FROM workflows_definition WHERE tenant_id = %s AND id = ANY(%s)"
 _CACHE_SIZE = 2048
+_ELSEWHERE = """
+SELECT s.config FROM workflows_definition d
+  JOIN workflows_step s ON s.tenant_id = d.tenant_id AND s.definition_id = d.id AND s.key = %s
+ WHERE d.tenant_id = %s AND d.key = %s ORDER BY d.version DESC LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,14 @@ def documents(tenant_id: int, definition_ids: Iterable[int]) -> dict[int, Loaded
             _cache.clear()
         found[id_] = _cache[tenant_id, id_] = read_document(id_, key, version, raw)
     return found
+
+
+def step_of(tenant_id: int, loaded: Loaded, key: str) -> Step:
+    """A step that a run has been at: of its version, or, if it was moved here from one that had it, of the latest."""
+    if key in loaded.document.by_key:
+        return loaded.document.by_key[key]
+    ((config,),) = fetch(_ELSEWHERE, [key, tenant_id, loaded.key])
+    return parse_steps({"steps": [config]})[0]
 
 
 def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Loaded:

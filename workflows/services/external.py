@@ -15,6 +15,7 @@ from workflows.engine.events import StepSettled
 from workflows.models import StepRun
 from workflows.models.external_work import ENDS, ExternalStatus, ExternalWork
 from workflows.models.step_run import StepRunStatus
+from workflows.services.documents import step_of
 from workflows.services.work import status_after
 from workflows.states import Cause
 from workflows.store.answers import store_answer
@@ -167,7 +168,7 @@ def _settle(batch: RunBatch, work: ExternalWork, data: Mapping[str, Any] | None,
         ended = {"status": status_after(work.status), "outcome": work.status, "due_at": None, "finished_at": batch.now}
         StepRun.objects.for_tenant(work.tenant_id).filter(id=mine.pk).update(**ended)
         execute(_LOSE, [batch.now, work.tenant_id, mine.pk])
-    config = batch.runs[work.run_id].definition.document.by_key[mine.step].config
+    config = step_of(work.tenant_id, batch.runs[work.run_id].definition, mine.step).config
     answer = store_answer(work.tenant_id, config["answer"], data) if data and "answer" in config else None
     context = {"external": work.kind} | ({"error": work.error} if work.error else {})
     cause, ref = who

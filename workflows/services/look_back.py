@@ -7,6 +7,7 @@ from signals_app.services.payloads import load_payloads
 from workflows.definitions.document import Document
 from workflows.definitions.durations import parse_duration
 from workflows.engine.events import SignalArrived
+from workflows.engine.facts import SignalFacts
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun, signal_facts
 from workflows.store.sql import fetch
@@ -32,17 +33,24 @@ SELECT DISTINCT u.run_id, s.received_at, s.id, s.public_id, s.name, s.subject, s
 
 def look_back(batch: RunBatch, runs: Sequence[LockedRun]) -> None:
     """Give pending runs the signals that were received since they began, or as far back as their waits look."""
+    for run_id, signal in early_signals(batch, runs):
+        judged = batch.apply(run_id, SignalArrived(signal)).judged
+        if judged is not None and judged.verdict != "unmatched":
+            batch.verdict(run_id, signal, judged)
+
+
+def early_signals(batch: RunBatch, runs: Sequence[LockedRun]) -> list[tuple[int, SignalFacts]]:
+    """The signals, oldest first, that their listeners find and that they were not told of: (run id, signal)."""
     if not runs:
-        return
+        return []
     sinces = [look_back_since(run.definition.document, run.facts.began_at, batch.now) for run in runs]
     rows = fetch(_EARLY, {"runs": [run.id for run in runs], "since": sinces, "tenant": batch.tenant_id})
     needed = {row[0] for row in rows if row[7] is not None and row[4] in batch.runs[row[0]].definition.conditioned}
     payloads = load_payloads(batch.tenant_id, {bytes(row[7]) for row in rows if row[0] in needed and row[7]})
-    for run_id, received_at, *rest, sha in rows:
-        signal = signal_facts((*rest, received_at), payloads.get(bytes(sha), {}) if sha is not None else {})
-        judged = batch.apply(run_id, SignalArrived(signal)).judged
-        if judged is not None and judged.verdict != "unmatched":
-            batch.verdict(run_id, signal, judged)
+    return [
+        (run_id, signal_facts((*rest, received_at), payloads.get(bytes(sha), {}) if sha is not None else {}))
+        for run_id, received_at, *rest, sha in rows
+    ]
 
 
 def look_back_since(document: Document, began_at: datetime, now: datetime) -> datetime:

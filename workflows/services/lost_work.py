@@ -5,6 +5,7 @@ from typing import Any
 
 from tenants.scope import tenant_scope
 from workflows.engine.events import StepFailed
+from workflows.services.documents import step_of
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.work import MOST_LOST_ATTEMPTS, tell_outcome
 from workflows.states import Reason
@@ -54,7 +55,7 @@ def _end_unknown(
     assert isinstance(works, WorkKind)
     works.resolve(batch.tenant_id, id_, UNKNOWN, batch.now)
     if not resend and run_id in batch.runs:
-        config = batch.runs[run_id].definition.document.by_key[step].config
+        config = step_of(batch.tenant_id, batch.runs[run_id].definition, step).config
         context = {"attempt": rest[-1], "error": "lease_expired"}
         tell_outcome(batch, run_id, (config, visit), Outcome(UNKNOWN), key, context)
 

@@ -15,7 +15,7 @@ from workflows.services.start import NewRun, insert_runs
 from workflows.services.start_checks import check_starts
 from workflows.states import Cause
 from workflows.store.sql import fetch
-from workflows.store.switches import switched_off
+from workflows.store.switches import switches_for_routing
 
 Verdicts = dict[int, list[tuple[int | None, Judged]]]
 
@@ -31,15 +31,21 @@ class Catalog:
 
     `starting` is the latest published version of each key, and `listened` the signals that their waits listen for.
     `conditioned` names the signals whose payload is needed, also by runs that stand on older and retired versions.
+    `off` are the keys that are switched off.
     """
 
     starting: tuple[Loaded, ...]
     listened: frozenset[str]
     conditioned: frozenset[str]
+    off: Collection[str]
 
 
 def catalog_of(tenant_id: int) -> Catalog:
-    """The tenant's catalog as it is now."""
+    """The tenant's catalog as it is now.
+
+    Read before the listeners, which stay as they are from then on until this transaction ends.
+    """
+    off = switches_for_routing(tenant_id)
     rows = fetch(_VERSIONS, [tenant_id])
     loaded = documents(tenant_id, [id_ for id_, _ in rows])
     starting = tuple(loaded[id_] for id_, is_latest in rows if is_latest)
@@ -47,20 +53,19 @@ def catalog_of(tenant_id: int) -> Catalog:
         starting,
         frozenset[str]().union(*(one.listened for one in starting)),
         frozenset[str]().union(*(one.conditioned for one in loaded.values())),
+        off.keys(),
     )
 
 
 def start_by_signals(tenant_id: int, catalog: Catalog, signals: Sequence[SignalFacts], now: datetime) -> Verdicts:
     """Start what the signals start; per signal id, (run id or None, what the definition said)."""
     verdicts: Verdicts = {}
-    names = {signal.name for signal in signals}
-    off = switched_off(tenant_id) if any(_starts_on(one, names) for one in catalog.starting) else {}
     for loaded in catalog.starting:
         rule = loaded.document.start_on
         if rule is None:
             continue
         asked = [
-            (signal, _refused(loaded) if loaded.key in off else _new_run(loaded, rule, signal))
+            (signal, _refused(loaded) if loaded.key in catalog.off else _new_run(loaded, rule, signal))
             for signal in signals
             if signal.name == rule.signal
         ]
@@ -80,10 +85,6 @@ def _insert(
     for (signal, _), answer in zip(starts, started, strict=True):
         which = {"definition": loaded.key, "version": loaded.version}
         verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", "started_by", context=which)))
-
-
-def _starts_on(loaded: Loaded, names: Collection[str]) -> bool:
-    return loaded.document.start_on is not None and loaded.document.start_on.signal in names
 
 
 def _refused(loaded: Loaded) -> Judged:

@@ -17,7 +17,7 @@ from workflows.engine.events import StepSettled, StepUnknown
 from workflows.errors import StaleAttempt
 from workflows.models.step_run import StepRunStatus
 from workflows.retry import RetryPolicy
-from workflows.services.documents import documents
+from workflows.services.documents import documents, step_of
 from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.switch_holding import SwitchedOff, hold_due_runs
@@ -106,8 +106,7 @@ def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int |
         lose_attempt(tenant_id, step_run_id, clock)
         execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
         nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
-        document = documents(tenant_id, [definition_id])[definition_id].document
-        config = document.by_key[step].config
+        config = step_of(tenant_id, documents(tenant_id, [definition_id])[definition_id], step).config
         return Claim(tenant_id, step_run_id, run_id, str(public_id), number, fence, key, config, visit, resend > 0)
 
 

@@ -25,7 +25,7 @@ SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CRO
       FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
 """
 # What is switched off is read after the locks, too, and cannot change any more before this transaction ends.
-_CLOCK = "SELECT clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s), switched_off(%s)"
+_CLOCK = "SELECT switched_off(%s), clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
 _WAITS = """
 SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes,
@@ -58,7 +58,7 @@ def lock_runs(
     """The runs that exist, locked in id order, and the database clock as read after the last lock was taken."""
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
     rows = fetch(statement, [sorted(set(run_ids)), tenant_id])
-    now, time_zone, off = fetch(_CLOCK, [tenant_id, tenant_id])[0]
+    off, now, time_zone = fetch(_CLOCK, [tenant_id, tenant_id])[0]
     if not rows:
         return {}, now
     loaded = documents(tenant_id, {row[2] for row in rows})

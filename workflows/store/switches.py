@@ -6,6 +6,7 @@ that whatever comes later sees the switch.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from workflows.engine.events import HeldBySwitch
@@ -15,13 +16,42 @@ from workflows.store.sql import execute, fetch
 
 Switch = Mapping[str, Any]
 LOCK_SPACE = 0x571  # the function `switched_off` says the same number
+ROUTING_SPACE = 0x572
 _OWN = "SELECT pg_advisory_xact_lock(%s, (%s %% 2147483647)::int)"
+_SETTLED = """
+SELECT pg_advisory_lock(%s, (%s %% 2147483647)::int), clock_timestamp(), pg_advisory_unlock(%s, (%s %% 2147483647)::int)
+"""
+_ROUTE = "SELECT pg_advisory_xact_lock_shared(%s, (%s %% 2147483647)::int), switched_off(%s)"
 _OFF = "SELECT switched_off(%s)"
 
 
 def lock_switches(tenant_id: int) -> None:
     """Wait for what is under way in the tenant, and keep others waiting until this transaction ends."""
     execute(_OWN, [LOCK_SPACE, tenant_id])
+
+
+def lock_routing(tenant_id: int) -> None:
+    """Wait for the routing of signals that is under way, and keep others waiting until this transaction ends.
+
+    For who replaces listeners of runs that live: a signal is routed by all the old ones or by all the new ones. Before
+    any run is locked.
+    """
+    execute(_OWN, [ROUTING_SPACE, tenant_id])
+
+
+def switches_for_routing(tenant_id: int) -> dict[str, Switch]:
+    """As `switched_off`; no listeners are replaced from now on until this transaction ends."""
+    off: dict[str, Switch] = fetch(_ROUTE, [ROUTING_SPACE, tenant_id, tenant_id])[0][1]
+    return off
+
+
+def settled_clock(tenant_id: int) -> datetime:
+    """The database clock at a moment when nothing was under way in the tenant.
+
+    Runs that are changed from then on say a later time; those that say an earlier one are seen by the next statement.
+    """
+    at: datetime = fetch(_SETTLED, [LOCK_SPACE, tenant_id] * 2)[0][1]
+    return at
 
 
 def switched_off(tenant_id: int) -> dict[str, Switch]:
