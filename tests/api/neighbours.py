@@ -29,9 +29,10 @@ SCHEDULE = {"key": KEY, "workflow": KEY, "expression": "0 9 * * 1", "subjects": 
 
 
 def published(owner: APIClient, tenant: Tenant) -> str:
-    """The key of a definition whose first version is published."""
-    _made(owner.post("/v1/definitions", DOCUMENT))
-    _made(owner.post(f"/v1/definitions/{KEY}/versions/1/publish"))
+    """The key of a definition with two published versions."""
+    for version, document in enumerate([DOCUMENT, DOCUMENT | {"deadline": "P90D"}], start=1):
+        _made(owner.post("/v1/definitions", document))
+        _made(owner.post(f"/v1/definitions/{KEY}/versions/{version}/publish"))
     return KEY
 
 
@@ -168,6 +169,7 @@ FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 BODIES: Mapping[str, Any] = {
     "post /hooks/{public_id}": {"type": "order.made"},
     "put /v1/definitions/{key}": DOCUMENT,
+    "post /v1/definitions/{key}/migrate": {"from_version": 1, "to_version": 2, "dry_run": True},
     "put /v1/definitions/{key}/switch": REASON | {"level": "all_off"},
     "post /v1/definitions/{key}/versions/{version}/publish": {},
     "post /v1/definitions/{key}/versions/{version}/retire": {},

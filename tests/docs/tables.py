@@ -57,6 +57,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "branch_taken": {"when": 0},
     "signal_matched": {"signal": "invoice.paid"},
     "early_signal_used": {"signal": "invoice.paid"},
+    "version_changed": {"version_from": 1, "version_to": 2},
     "signal_buffered": {"signal": "invoice.paid"},
     "signal_rejected": {"signal": "invoice.paid"},
     "rule_stopped": {"terminal_reason": "customer_left"},

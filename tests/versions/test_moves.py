@@ -107,7 +107,7 @@ def test_looking_writes_nothing(tenant: Tenant) -> None:
     forecast = look(tenant)
 
     assert (forecast.moves, forecast.stays) == (1, 0)
-    assert fates(forecast) == [("waiting", "grace", "grace", "armed_again", 1)]
+    assert fates(forecast) == [("waiting", "grace", "grace", "opened_anew", 1)]
     assert rows_of(tenant) == before
 
 
@@ -136,7 +136,7 @@ def test_a_wait_that_says_something_else_is_opened_anew_and_keeps_its_time(tenan
     due = run_of(tenant, run_id).due_at
 
     [verdict] = move(tenant)
-    assert verdict.outcome == "armed_again"
+    assert verdict.outcome == "opened_anew"
     assert waits_of(tenant, run_id) == [("grace", 1, "version_changed"), ("grace", 2, "")]
     assert run_of(tenant, run_id).due_at == due
     assert listens_to(tenant, run_id) == {"refund.asked", "invoice.disputed"}
@@ -149,7 +149,7 @@ def test_a_wait_that_says_something_else_is_opened_anew_and_keeps_its_time(tenan
     assert_rebuilt(tenant, run_id)
 
 
-@pytest.mark.parametrize(("due", "outcome"), [("keep", "kept"), ("recompute", "armed_again")])
+@pytest.mark.parametrize(("due", "outcome"), [("keep", "kept"), ("recompute", "opened_anew")])
 def test_the_time_is_kept_or_counted_anew_from_when_the_wait_opened(tenant: Tenant, due: str, outcome: str) -> None:
     run_id = waiting_run(tenant)
     publish(tenant, grace(**{"for": "P5D"}))
@@ -258,7 +258,7 @@ def test_a_run_that_moved_on_after_the_look_is_told_and_stays(tenant: Tenant) ->
 
     assert outcomes == {
         run_of(tenant, moved_on).public_id: "changed_since",
-        run_of(tenant, rests).public_id: "armed_again",
+        run_of(tenant, rests).public_id: "opened_anew",
     }
     assert [version_of(tenant, run_id) for run_id in (moved_on, rests, came_later)] == [1, 2, 1]
 

@@ -21,6 +21,7 @@ from tenants.admin.writes import ServiceForm, WritingAdmin
 from tenants.models import Role
 from tenants.services.operators import Act
 from workflows.admin.switches import SWITCH_ACTIONS, switch_buttons, switch_section
+from workflows.admin.version_moves import MoveRuns, move_buttons
 from workflows.definitions.diff import Change, diff
 from workflows.definitions.document import parse_document
 from workflows.definitions.loader import load
@@ -99,7 +100,7 @@ class DefinitionAdmin(WritingAdmin):
     list_filter = [TenantFilter, "status"]
     search_fields = ["key", "=start_signal"]
     ordering = ("key", "-version")
-    actions = [Publish(), Retire(), *SWITCH_ACTIONS]
+    actions = [Publish(), Retire(), MoveRuns(), *SWITCH_ACTIONS]
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, row: Definition) -> SafeString:
@@ -127,7 +128,12 @@ class DefinitionAdmin(WritingAdmin):
             lead="A draft: it starts nothing until it is published." if row.status == DefinitionStatus.DRAFT else "",
             tone="calm",
             facts=[*_facts(row), ("Switch", words.badge(switch.level))],
-            buttons=[*self._change_button(request, row), *_status_buttons(row), *switch_buttons(switch)],
+            buttons=[
+                *self._change_button(request, row),
+                *_status_buttons(row),
+                *move_buttons(row, versions),
+                *switch_buttons(switch),
+            ],
             sections=[
                 _versions(row, versions),
                 *([_changes(against, row)] if against else []),

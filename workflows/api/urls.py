@@ -12,6 +12,7 @@ from workflows.api import (
     schedules,
     settling,
     switches,
+    version_moves,
 )
 from workflows.api.control_urls import urlpatterns as controls
 from workflows.api.history_urls import urlpatterns as histories
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern] = [
     path("definitions/validate", definitions.ValidateView.as_view(), name="definition-validate"),
     path("definitions/<str:key>", definitions.DefinitionView.as_view(), name="definition"),
     path("definitions/<str:key>/switch", switches.SwitchView.as_view(), name="definition-switch"),
+    path("definitions/<str:key>/migrate", version_moves.MoveRunsView.as_view(), name="definition-migrate"),
     path("definitions/<str:key>/diff", definition_versions.DiffView.as_view(), name="definition-diff"),
     path(
         "definitions/<str:key>/versions/<int:version>",

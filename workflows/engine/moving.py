@@ -7,7 +7,7 @@ from workflows.definitions.document import Step
 from workflows.engine.events import VersionChanged
 from workflows.engine.facts import BoundRule, Judged, Park, RunFacts, WaitFacts
 from workflows.engine.journey import Journey
-from workflows.engine.matching import bind, is_meant, listens_later, rules_of
+from workflows.engine.matching import bind, is_meant, listens_later
 from workflows.states import Reason, RunState
 from workflows.steps.registry import step_kind
 
@@ -67,7 +67,7 @@ def _wait_of(step: Step, run: RunFacts, visit: int, open_: WaitFacts, event: Ver
 def _keep_early(journey: Journey, event: VersionChanged, opening: tuple[BoundRule, ...] = ()) -> None:
     """Keep what came before the move and only the new version listens for: for this wait, or for a later one."""
     run, document = journey.run, journey.document
-    anywhere = tuple(rule for step in document.steps for rule in bind(rules_of(step), run))
+    anywhere = tuple(rule for step in document.steps for rule in bind(step.rules, run))
     for signal in event.early:
         rules = anywhere if listens_later(document, str(event.step), signal.name) else opening
         if any(is_meant(rule, signal, run) for rule in rules):

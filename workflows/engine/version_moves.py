@@ -18,7 +18,7 @@ class MoveOutcome(TextChoices):
 
     NOT_BEGUN = "not_begun"
     KEPT = "kept"
-    ARMED_AGAIN = "armed_again"
+    OPENED_ANEW = "opened_anew"
     MAPPED = "mapped"
     STEP_MISSING = "step_missing"
     KIND_DIFFERS = "kind_differs"
@@ -28,11 +28,11 @@ class MoveOutcome(TextChoices):
     CHANGED_SINCE = "changed_since"
 
 
-MOVING = frozenset({MoveOutcome.NOT_BEGUN, MoveOutcome.KEPT, MoveOutcome.ARMED_AGAIN, MoveOutcome.MAPPED})
+MOVING = frozenset({MoveOutcome.NOT_BEGUN, MoveOutcome.KEPT, MoveOutcome.OPENED_ANEW, MoveOutcome.MAPPED})
 WHY: Mapping[str, str] = {
     MoveOutcome.NOT_BEGUN: "It has not begun, and begins on the new version.",
     MoveOutcome.KEPT: "Its step is the same in both versions; the open wait stays as it is.",
-    MoveOutcome.ARMED_AGAIN: "Its step is another in the new version; the wait is opened anew.",
+    MoveOutcome.OPENED_ANEW: "Its step is another in the new version; the wait is opened anew.",
     MoveOutcome.MAPPED: "It goes to another step of the new version, whose wait is opened.",
     MoveOutcome.STEP_MISSING: "The new version has no such step; map it to another.",
     MoveOutcome.KIND_DIFFERS: "Its step, or one where work of it was done, is of another kind in the new version.",
@@ -91,7 +91,7 @@ def _of_waiting(way: Way, place: Place) -> MoveOutcome:
         return MoveOutcome.IRREVERSIBLE
     if old.key != new.key:
         return MoveOutcome.MAPPED
-    return MoveOutcome.KEPT if _is_same_wait(old, new, way.due) else MoveOutcome.ARMED_AGAIN
+    return MoveOutcome.KEPT if _is_same_wait(old, new, way.due) else MoveOutcome.OPENED_ANEW
 
 
 def _is_same_wait(old: Step, new: Step, due: Due) -> bool:

@@ -53,6 +53,12 @@ def _why(context: Context) -> str:
     return f" ({context['why']})" if context.get("why") else ""
 
 
+def _versions(step: str, context: Context) -> str:
+    if "version_to" not in context:
+        return "it was moved to another version"
+    return f"it was moved from version {context.get('version_from')} to {context['version_to']}{_why(context)}"
+
+
 def _outcome(context: Context) -> str:
     return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
 
@@ -92,9 +98,7 @@ CLAUSES: Mapping[Reason, Clause] = {
         f"somebody cancelled it ({context.get('terminal_reason') or 'no reason given'})"
     ),
     Reason.TIMES_CHANGED: lambda step, context: f"somebody changed its times{_why(context)}",
-    Reason.VERSION_CHANGED: lambda step, context: (
-        f"it was moved from version {context.get('version_from')} to {context.get('version_to')}{_why(context)}"
-    ),
+    Reason.VERSION_CHANGED: _versions,
     Reason.CANCELLED_BEFORE_START: lambda step, context: (
         f"a cancel had been asked for before it started ({context.get('terminal_reason') or 'no reason given'})"
     ),

@@ -167,7 +167,7 @@ def _failed(picture: Picture) -> list[str]:
 
 def last_move(picture: Picture) -> SeenLine | None:
     """The line of the trace that brought the run to the version that it is on, if it did not begin there."""
-    moves = [line for line in picture.trace if line.reason == Reason.VERSION_CHANGED]
+    moves = [line for line in picture.trace if line.reason == Reason.VERSION_CHANGED and "version_to" in line.context]
     return moves[-1] if moves else None
 
 

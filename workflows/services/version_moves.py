@@ -169,7 +169,7 @@ def _event(
         version_to=versions.new.version,
         left=versions.old.document.by_key.get(run.facts.step),
         step=step if step in versions.new.document.by_key else None,
-        opens_anew=outcome in (MoveOutcome.ARMED_AGAIN, MoveOutcome.MAPPED),
+        opens_anew=outcome in (MoveOutcome.OPENED_ANEW, MoveOutcome.MAPPED),
         due=change.due,
         early=tuple(early),
     )

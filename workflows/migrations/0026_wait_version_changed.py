@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workflows", "0020_definition_switch"),
+        ("workflows", "0025_young_tables"),
     ]
 
     operations = [
