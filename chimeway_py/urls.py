@@ -8,6 +8,7 @@ from chimeway_py.api.views import NoSuchAddress
 from chimeway_py.health import healthz, readyz
 from chimeway_py.metrics import metrics
 from chimeway_py.schema import openapi
+from deliveries.preferences.page import unsubscribe_page
 from signals_app.api.urls import hooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("workflows.api.urls")),
     path("v1/", include("deliveries.api.urls")),
     path("hooks/", include(hooks)),
+    path("unsubscribe/<str:token>", unsubscribe_page, name="unsubscribe"),
     re_path(r"^(v1|hooks)/", NoSuchAddress.as_view()),  # JSON also when DEBUG would show its own page; keep it last
 ]
 handler400 = "chimeway_py.api.errors.answer_bad_request"

@@ -13,17 +13,23 @@ class DeliveriesConfig(AppConfig):
         """Plug the `deliver` step into workflows; say which rows belong to a run, and where sealed values are kept."""
         from deliveries import retention
         from deliveries.models import Delivery, InboxItem
+        from deliveries.recipients.holding import RecipientHolder
+        from deliveries.recipients.starting import RecipientCompanion
         from deliveries.steps.deliver import DeliverStep
         from deliveries.subjects import DeliveryHolder
         from signals_app.subjects import registry
         from tenants.vault import columns
         from tenants.vault.columns import SealedBytes, SealedSecrets
         from workflows.history.parts import Part, register_part
+        from workflows.services.companions import register_companion
         from workflows.steps.registry import register
 
         register(DeliverStep())
         register_part(Part("delivery", Delivery))
         register_part(Part("inbox_item", InboxItem, parent="delivery", is_sealed=True))
         registry.register(DeliveryHolder())
+        registry.register(RecipientHolder())
+        register_companion(RecipientCompanion())
         retention.register_all()
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))
+        columns.register(SealedBytes("deliveries_recipient", "sealed"))

@@ -11,8 +11,9 @@ LONGEST = 35
 
 
 def wanted_locale(step: Mapping[str, Any], facts: Facts) -> str:
-    """The locale that a step's `locale` leads to; empty when it names none or what it leads to is none."""
+    """The locale that a step's `locale` leads to, else the recipient's; empty when neither says one."""
     found = text_of(step["locale"], facts) if "locale" in step else ""
+    found = found or str(facts.get("recipient", {}).get("locale", ""))
     return found.replace("_", "-")[:LONGEST]
 
 

@@ -33,3 +33,13 @@ OUTCOMES = frozenset(
     }
 )
 """The words that a definition may react to."""
+
+
+class Layer(TextChoices):
+    """Who decided whether a message goes out. Each layer is asked only if those before it said nothing."""
+
+    REQUIRED = "required_category"  # nobody may refuse it
+    RECIPIENT = "recipient"
+    TENANT = "tenant_default"
+    STEP = "step"
+    NOBODY = "nobody"  # no rule said anything, so it goes out

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from deliveries.preferences.categories import put_category
 from deliveries.services.endpoints import put_endpoint
 from signals_app.models import SignalSource
 from signals_app.services.secrets import opened_secrets
@@ -20,6 +21,7 @@ from workflows.services.definitions import ensure_definition
 
 SAMPLES = Path(__file__).resolve().parents[2] / "workflows" / "samples"
 TENANTS = {"acme": "Acme", "globex": "Globex"}
+CATEGORIES = {"news": ("News of the week", False), "security": ("Security of your account", True)}
 SOURCE = "app"
 MAPPING = {
     "name": "type",
@@ -55,6 +57,8 @@ def demo_documents() -> list[dict[str, Any]]:
 
 def _seed_tenant(tenant: Tenant, pager_url: str, known: Mapping[str, str]) -> dict[str, str]:
     put_endpoint(tenant_id=tenant.pk, key="pager", url=pager_url)
+    for key, (name, required) in CATEGORIES.items():
+        put_category(tenant_id=tenant.pk, key=key, name=name, required=required)
     for document in demo_documents():
         ensure_definition(tenant_id=tenant.pk, document=document)
     return {"slug": tenant.slug, "api_key": _api_key(tenant, known.get("api_key", "")), **_source(tenant, known)}

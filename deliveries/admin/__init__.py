@@ -1,5 +1,5 @@
 """The admin of deliveries: what reached whom, what is owed, templates and endpoints."""
 
-from deliveries.admin import concerns, deliveries, endpoints, inbox, templates
+from deliveries.admin import concerns, deliveries, endpoints, inbox, recipients, templates
 
-__all__ = ["concerns", "deliveries", "endpoints", "inbox", "templates"]
+__all__ = ["concerns", "deliveries", "endpoints", "inbox", "recipients", "templates"]

@@ -116,6 +116,8 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
     return [
         ("Status", words.badge(row.status)),
         ("Error", row.error or "–"),
+        ("Decided by", f"{row.get_decided_by_display()}: {row.decided_rule or 'no rule'}" if row.decided_by else "–"),
+        ("Category", row.category or "–"),
         ("Subject", row.subject),
         ("To", row.recipient_masked or "–"),
         ("Run", words.link(row.run)),

@@ -48,8 +48,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
         fields = [
-            "id", "run_id", "workflow", "step", "visit", "channel", "template", "template_version", "locale", "subject",
-            "recipient", "status", "error", "provider_ref", "resend_of", "resend_reason",
+            "id", "run_id", "workflow", "step", "visit", "channel", "template", "template_version", "locale",
+            "category", "subject", "recipient", "status", "error", "decided_by", "decided_rule", "provider_ref",
+            "resend_of", "resend_reason",
             "planned_at", "sending_at", "delivered_at", "bounced_at", "settled_at",
         ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from chimeway_py.errors import ChimewayError
@@ -39,6 +39,8 @@ class Message:
     step: Mapping[str, Any]
     facts: Facts
     planned_at: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What a mail says besides, such as how to unsubscribe."""
 
 
 class Channel(ABC):

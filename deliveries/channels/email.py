@@ -70,6 +70,7 @@ def compose(message: Message) -> EmailMultiAlternatives:
         body=message.content.text,
         to=[message.recipient],
         headers={
+            **message.headers,
             "Message-ID": message_id(message.key),
             "Idempotency-Key": message.key,
             "Auto-Submitted": "auto-generated",  # RFC 3834: no answers from vacation programs

@@ -3,6 +3,18 @@
 from deliveries.models.delivery import Delivery
 from deliveries.models.endpoint import Endpoint
 from deliveries.models.inbox_item import InboxItem
+from deliveries.models.preference import Category, Preference
+from deliveries.models.recipient import Recipient
 from deliveries.models.template import Template, TemplateStatus, TemplateVersion
 
-__all__ = ["Delivery", "Endpoint", "InboxItem", "Template", "TemplateStatus", "TemplateVersion"]
+__all__ = [
+    "Category",
+    "Delivery",
+    "Endpoint",
+    "InboxItem",
+    "Preference",
+    "Recipient",
+    "Template",
+    "TemplateStatus",
+    "TemplateVersion",
+]

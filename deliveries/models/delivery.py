@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from deliveries.querysets import DeliveryQuerySet
-from deliveries.states import OWED, DeliveryStatus
+from deliveries.states import OWED, DeliveryStatus, Layer
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 
@@ -31,11 +31,14 @@ class Delivery(TenantRow):
     template_version = models.PositiveIntegerField(null=True)  # of a stored template; fixed with the first try
     layout_version = models.PositiveIntegerField(null=True)
     locale = models.CharField(max_length=35, blank=True, db_default="")  # whose words it has
+    category = models.CharField(max_length=64, blank=True, db_default="")
     subject = models.CharField(max_length=200)
     recipient_digest = models.CharField(max_length=64, blank=True)
     recipient_masked = models.CharField(max_length=200, blank=True)
     status = models.CharField(max_length=20, choices=DeliveryStatus, default=DeliveryStatus.PLANNED)
     error = models.CharField(max_length=200, blank=True)
+    decided_by = models.CharField(max_length=20, blank=True, db_default="", choices=Layer)
+    decided_rule = models.CharField(max_length=200, blank=True, db_default="")
     provider_ref = models.CharField(max_length=255, blank=True)
     resend_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False

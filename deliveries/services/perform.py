@@ -1,15 +1,21 @@
 """Sending one delivery: read what it needs in a short transaction, then render and send outside of any."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from chimeway_py.rendering import Rendered, TemplateFault
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.registry import channel
+from deliveries.gate import may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
+from deliveries.preferences.unsubscribe import unsubscribe_headers
+from deliveries.recipients.addressing import Addressed, addressed, whom
 from deliveries.services.words import asked_by, note_words
-from deliveries.states import OWED, DeliveryStatus
+from deliveries.standing import standing_of
+from deliveries.states import OWED, DeliveryStatus, Layer
 from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
 from workflows.models import Run
@@ -24,9 +30,11 @@ class _Loaded:
     """What one try needs. `wording` is None when the step names no template; `settled` ends it before it begins."""
 
     delivery: Delivery
+    step: Mapping[str, Any]
     facts: Facts
     wording: Wording | None
     settled: Outcome | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def perform_delivery(*, claim: Claim) -> Outcome:
@@ -40,8 +48,8 @@ def perform_delivery(*, claim: Claim) -> Outcome:
 def _send(claim: Claim, loaded: _Loaded) -> Outcome:
     chosen = channel(loaded.delivery.channel)
     try:
-        recipient = chosen.recipient(claim.step, loaded.facts)
-        locale = wanted_locale(claim.step, loaded.facts)
+        recipient = chosen.recipient(loaded.step, loaded.facts)
+        locale = wanted_locale(loaded.step, loaded.facts)
         content = compose(loaded.wording, locale, loaded.facts)[1] if loaded.wording else Rendered()
         return chosen.send(
             Message(
@@ -51,9 +59,10 @@ def _send(claim: Claim, loaded: _Loaded) -> Outcome:
                 attempt=claim.attempt_number,
                 recipient=recipient,
                 content=content,
-                step=claim.step,
+                step=loaded.step,
                 facts=loaded.facts,
                 planned_at=loaded.delivery.planned_at.isoformat(),
+                headers=loaded.headers,
             )
         )
     except TemplateFault as error:
@@ -72,14 +81,36 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     if delivery.template:
         wording = find_wording(claim.tenant_id, document, asked_by(delivery, claim.step))
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
-    facts = _facts(run)
+    there = Addressed(claim.step, _facts(run))
+    if settled is None:
+        there, settled = _judged(claim, delivery, there, now)
     if settled is None:
         if wording is not None:
-            note_words(delivery, wording, wanted_locale(claim.step, facts))
+            note_words(delivery, wording, wanted_locale(there.step, there.facts))
         mine = Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed()
         words = {name: getattr(delivery, name) for name in ("template_version", "layout_version", "locale")}
         mine.update(status=DeliveryStatus.SENDING, sending_at=now, **words)
-    return _Loaded(delivery, facts, wording, settled)
+    headers = _headers(delivery) if settled is None else {}
+    return _Loaded(delivery, there.step, there.facts, wording, settled, headers)
+
+
+def _headers(delivery: Delivery) -> Mapping[str, str]:
+    """How whoever gets it may refuse more of its kind: of use in mails, and harmless elsewhere."""
+    return unsubscribe_headers(delivery, is_required=delivery.decided_by == Layer.REQUIRED)
+
+
+def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -> tuple[Addressed, Outcome | None]:
+    """The step and facts with what is on file about the recipient now, and the outcome if the message may not go."""
+    recipient = whom(there.step, there.facts)
+    standing = standing_of(claim.tenant_id, [recipient])
+    try:
+        there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
+    except Undeliverable as refused:
+        return there, refused.as_outcome()
+    verdict = may_go(delivery, there.step, there.facts, standing, now)
+    decided = {"decided_by": verdict.layer, "decided_rule": verdict.rule}
+    Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)
+    return there, None if verdict.may_go else verdict.as_outcome()
 
 
 def _settled_before(delivery: Delivery) -> Outcome | None:

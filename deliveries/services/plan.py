@@ -1,17 +1,21 @@
 """Planning deliveries, in the transaction that advances their runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chimeway_py.rendering import Rendered, TemplateFault
+from chimeway_py.text import is_storable
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.channels.in_app import Entry, InAppChannel
 from deliveries.channels.registry import channel
+from deliveries.gate import may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
+from deliveries.recipients.addressing import addressed, whom
 from deliveries.services.words import asked_by, note_words
+from deliveries.standing import Standing, standing_of
 from deliveries.states import DeliveryStatus
 from deliveries.wording import Asked, compose, wordings_of_runs
 from workflows.steps.base import Outcome, PlannedStep
@@ -37,7 +41,7 @@ def plan_deliveries(
 
     Needs the tenant's scope. A few statements, however many runs move together.
     """
-    drafts = [_draft(one, now) for one in planned]
+    drafts = _drafts(planned, now)
     _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None])
     for draft in drafts:
         _note_outcome(draft, now)
@@ -48,16 +52,26 @@ def plan_deliveries(
     return {draft.planned.step_run_id: draft.outcome for draft in drafts if draft.outcome is not None}
 
 
-def _draft(one: PlannedStep, now: datetime) -> _Draft:
+def _drafts(planned: Sequence[PlannedStep], now: datetime) -> list[_Draft]:
+    """A draft of each, judged by what is on file about its recipient."""
+    known = [
+        facts_of(
+            run_public_id=one.run_public_id,
+            subject=one.subject,
+            correlation=one.correlation,
+            definition_key=one.definition_key,
+            data=one.data,
+        )
+        for one in planned
+    ]
+    recipients = [whom(one.step.config, facts) for one, facts in zip(planned, known, strict=True)]
+    standing = standing_of(planned[0].tenant_id, recipients)
+    return [_draft(*one, standing, now) for one in zip(planned, known, recipients, strict=True)]
+
+
+def _draft(one: PlannedStep, facts: Facts, recipient: str, standing: Standing, now: datetime) -> _Draft:
     step = one.step.config
     chosen = channel(step["channel"])
-    facts = facts_of(
-        run_public_id=one.run_public_id,
-        subject=one.subject,
-        correlation=one.correlation,
-        definition_key=one.definition_key,
-        data=one.data,
-    )
     delivery = Delivery(
         tenant_id=one.tenant_id,
         run_id=one.run_id,
@@ -68,12 +82,17 @@ def _draft(one: PlannedStep, now: datetime) -> _Draft:
         key=one.key,
         channel=chosen.name,
         template=step.get("template", ""),
-        subject=one.subject,
+        category=step.get("category", ""),
+        subject=recipient if is_storable(recipient, 200) and recipient else one.subject,
         planned_at=now,
     )
     draft = _Draft(one, chosen, facts, delivery)
     try:
-        _address(delivery, chosen, chosen.recipient(step, facts))
+        there = addressed(step, facts, chosen, standing.recipients.get(recipient))
+        draft.facts = there.facts
+        _address(delivery, chosen, chosen.recipient(there.step, there.facts))
+        verdict = may_go(delivery, step, there.facts, standing, now)
+        draft.outcome = None if verdict.may_go else verdict.as_outcome()
     except Undeliverable as refused:
         draft.outcome = refused.as_outcome()
     return draft
@@ -115,7 +134,7 @@ def _note_outcome(draft: _Draft, now: datetime) -> None:
     if draft.outcome is None:
         return
     delivery, outcome = draft.delivery, draft.outcome
-    draft.outcome = Outcome(outcome.word, outcome.error, context={"delivery": str(delivery.public_id)})
+    draft.outcome = replace(outcome, context={**outcome.context, "delivery": str(delivery.public_id)})
     delivery.status, delivery.error, delivery.settled_at = outcome.word, outcome.error, now
     if outcome.word == DeliveryStatus.DELIVERED:
         delivery.sending_at = delivery.delivered_at = now

@@ -11,7 +11,9 @@ from typing import Any
 from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.rendering import Rendered, TemplateFault
 from deliveries.channels.registry import channel as channel_named
+from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
+from deliveries.standing import standing_of
 from deliveries.wording import Asked, compose, stored_wordings
 from tenants.scope import tenant_scope
 from workflows.services.definitions import ensure_definition
@@ -48,6 +50,7 @@ def preview_template(*, tenant_id: int, key: str, channel: str, sample: Sample) 
     with tenant_scope(tenant_id):
         asked = _asked(tenant_id, key, channel, sample)
         wording = stored_wordings(tenant_id, [asked])[asked]
+        recipient = standing_of(tenant_id, [sample.subject]).recipients.get(sample.subject)
     facts = facts_of(
         run_public_id="00000000-0000-0000-0000-000000000000",
         subject=sample.subject,
@@ -55,6 +58,7 @@ def preview_template(*, tenant_id: int, key: str, channel: str, sample: Sample) 
         definition_key=TEST_RUNS,
         data=sample.data,
     )
+    facts = {**facts, "recipient": recipient_tree(sample.subject, recipient)}
     try:
         locale, content = compose(wording, sample.locale, facts)
     except TemplateFault as error:

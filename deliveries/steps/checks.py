@@ -6,6 +6,7 @@ from typing import Any
 from chimeway_py.errors import fault
 from chimeway_py.rendering import TemplateFault, check_source
 from deliveries.missing import schema_faults
+from deliveries.models import Category
 from deliveries.wording import Asked, stored_wordings
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault
@@ -40,6 +41,25 @@ def _stored_faults(step: Mapping[str, Any], path: str, context: CheckContext) ->
     for parts in wording.wordings.values():
         for told in schema_faults(context.document, parts, ""):
             yield fault(f"{path}/template", told["code"], f"In its {told['path'].lstrip('/')}: {told['message']}")
+
+
+def category_faults(step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
+    """A category that the tenant did not name: nobody could have preferred anything about it."""
+    key, at = (step["category"], f"{path}/category") if "category" in step else (None, "/category")
+    if key is None and _is_first_delivery(step, context):
+        key = context.document.get("category")
+    if not isinstance(key, str) or context.tenant_id is None:
+        return
+    with tenant_scope(context.tenant_id):
+        known = Category.objects.filter(tenant_id=context.tenant_id, key=key).exists()
+    if not known:
+        yield fault(at, "unknown_category", f"There is no category {key!r}; PUT /v1/categories/{key} makes it.")
+
+
+def _is_first_delivery(step: Mapping[str, Any], context: CheckContext) -> bool:
+    """What the document says for all of its messages is faulty once."""
+    told = (other for other in context.document["steps"] if isinstance(other, Mapping) and "category" not in other)
+    return next((other for other in told if other.get("kind") == step.get("kind")), step) is step
 
 
 def _is_first_use(step: Mapping[str, Any], context: CheckContext) -> bool:

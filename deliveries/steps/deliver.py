@@ -10,7 +10,7 @@ from deliveries.services.perform import perform_delivery
 from deliveries.services.plan import plan_deliveries
 from deliveries.services.settle import abandon_deliveries, resolve_delivery, settle_delivery
 from deliveries.states import OUTCOMES, DeliveryStatus
-from deliveries.steps.checks import template_faults
+from deliveries.steps.checks import category_faults, template_faults
 from workflows.steps.base import TRIES, CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
 from workflows.steps.sources import SOURCE, check_source
 
@@ -24,6 +24,8 @@ _OWN = {
         "minimum": 1,
     },
     "locale": SOURCE,
+    "recipient": SOURCE,
+    "category": _KEY,
     **TRIES,
 }
 
@@ -57,6 +59,8 @@ class DeliverStep(WorkKind):
         yield from chosen.check(step, path, context)
         yield from check_source(step.get("locale"), f"{path}/locale", context)
         yield from template_faults(step, path, context)
+        yield from check_source(step.get("recipient"), f"{path}/recipient", context)
+        yield from category_faults(step, path, context)
 
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
         """One delivery per step run. In-app items are delivered here; what cannot be sent fails here."""

@@ -23,6 +23,8 @@ class Scope(models.TextChoices):
     INBOX_WRITE = "inbox:write"
     DELIVERIES_READ = "deliveries:read"
     DELIVERIES_WRITE = "deliveries:write"
+    RECIPIENTS_READ = "recipients:read"
+    RECIPIENTS_WRITE = "recipients:write"
     SUBJECTS_READ = "subjects:read"
     SUBJECTS_WRITE = "subjects:write"
     RETENTION_READ = "retention:read"

@@ -8,6 +8,7 @@ from tenants.services.tenants import (
     create_tenant,
     find_tenant,
     remove_membership,
+    tenant_exists,
     tenant_list,
     tenants_of_user,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "revoke_api_key",
     "rotate_api_key",
     "set_role",
+    "tenant_exists",
     "tenant_list",
     "tenants_of_user",
 ]

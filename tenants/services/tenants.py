@@ -47,6 +47,14 @@ def find_tenant(slug: str) -> Tenant | None:
         return Tenant.objects.get(id=tenant_id)
 
 
+def tenant_exists(tenant_id: int) -> bool:
+    """Whether there is a tenant of this id: for links that name one and prove nothing yet."""
+    if not 0 < tenant_id < 2**63:
+        return False
+    with tenant_scope(tenant_id):
+        return Tenant.objects.filter(id=tenant_id).exists()
+
+
 def tenant_list() -> list[tuple[int, str]]:
     """(id, slug) of every tenant, by slug: for commands that go through all of them."""
     with connection.cursor() as cursor:

@@ -10,7 +10,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from deliveries.models import Delivery, Endpoint, Template
+from deliveries.models import Category, Delivery, Endpoint, Preference, Recipient, Template
+from deliveries.preferences.categories import put_category
+from deliveries.preferences.storing import put_preferences
+from deliveries.recipients.upsert import put_recipient
 from deliveries.services.endpoints import put_endpoint
 from deliveries.services.templates import put_template
 from signals_app.models import Signal, SignalSource
@@ -98,6 +101,7 @@ class Furnished:
     tombstone: Tombstone
     external: ExternalWork
     sticky: StickyCancel
+    people: tuple[Any, ...]
 
     @property
     def rows(self) -> list[Any]:
@@ -118,6 +122,7 @@ class Furnished:
             self.tombstone,
             self.external,
             self.sticky,
+            *self.people,
         ]
 
 
@@ -156,6 +161,10 @@ def furnish(mark: str) -> Furnished:
     settle(tenant)
     erase_subject(tenant_id=tenant.pk, subject=f"{mark}_gone", cause="operator", cause_ref=f"{mark}_olga")
     put_template(tenant_id=tenant.pk, key=f"{mark}_note", channel="in_app", text="Hello")
+    put_category(tenant_id=tenant.pk, key=f"{mark}_news")
+    put_recipient(tenant_id=tenant.pk, external_id=f"{mark}_anna", said={"addresses": {"email": "a@example.com"}})
+    rule = {"category": f"{mark}_news", "allowed": False}
+    put_preferences(tenant_id=tenant.pk, subject=f"{mark}_anna", rules=[rule], said_by="api", replace=True)
     put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
     create_source(
         tenant_id=tenant.pk, key=f"{mark}_shop", scheme="github", mapping={"name": "type", "external_id": "id"}
@@ -182,6 +191,7 @@ def furnish(mark: str) -> Furnished:
             source=SignalSource.objects.get(),
             template=Template.objects.get(),
             endpoint=Endpoint.objects.get(),
+            people=(Category.objects.get(), Preference.objects.get(), Recipient.objects.get()),
             schedule=schedule,
             key=key,
             **kept,

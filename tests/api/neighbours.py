@@ -120,6 +120,13 @@ def tombstone(owner: APIClient, tenant: Tenant) -> str:
     return public_id
 
 
+def recipient(owner: APIClient, tenant: Tenant) -> str:
+    """A recipient who refuses mail."""
+    _made(owner.put(f"/v1/recipients/{KEY}", RECIPIENT))
+    _made(owner.put(f"/v1/recipients/{KEY}/preferences", RULES))
+    return KEY
+
+
 def sticky_cancel(owner: APIClient, tenant: Tenant) -> str:
     """A cancel that waits for runs."""
     asked = REASON | {"correlation": {"order": CANARY}, "sticky": True, "ttl": "P1D"}
@@ -133,6 +140,9 @@ def _made(answer: Any) -> Any:
 
 KIND = "bank_transfer"
 OBSERVED = {"status": "succeeded"}
+CATEGORY = {"name": CANARY}
+RECIPIENT = {"addresses": {"email": "canary@example.com"}, "attributes": {"said": CANARY}}
+RULES = {"rules": [{"channel": "email", "allowed": False}]}
 ENDPOINT = {"url": "https://example.com/hook"}
 HOLD = {"on": "run", "reason": "a test"}
 KEPT = "cancelled"
@@ -148,6 +158,8 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "external": external,
     "holds": hold,
     "inbox": item,
+    "categories": _put("categories", CATEGORY),
+    "recipients": recipient,
     "retention/orders": order,
     "retention/policies": policy,
     "runs": run,
@@ -168,6 +180,10 @@ FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 
 BODIES: Mapping[str, Any] = {
     "post /hooks/{public_id}": {"type": "order.made"},
+    "put /v1/categories/{key}": CATEGORY | {"name": "mine"},
+    "put /v1/recipients/{external_id}": RECIPIENT | {"attributes": {"said": "mine"}},
+    "put /v1/recipients/{external_id}/preferences": {"rules": []},
+    "patch /v1/recipients/{external_id}/preferences": {"rules": []},
     "put /v1/definitions/{key}": DOCUMENT,
     "post /v1/definitions/{key}/migrate": {"from_version": 1, "to_version": 2, "dry_run": True},
     "put /v1/definitions/{key}/switch": REASON | {"level": "all_off"},
@@ -219,6 +235,11 @@ QUERIES: Mapping[str, str] = {
 """What a read cannot do without."""
 
 OWN_NAMES = {
+    "get /v1/recipients/{external_id}/preferences",
+    "patch /v1/recipients/{external_id}/preferences",
+    "put /v1/categories/{key}",
+    "put /v1/recipients/{external_id}",
+    "put /v1/recipients/{external_id}/preferences",
     "delete /v1/subjects/{subject}",
     "get /v1/inbox/{subject}",
     "get /v1/subjects/{subject}/export",

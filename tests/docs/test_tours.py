@@ -13,7 +13,10 @@ from tests.docs.likeness import json_faults, output_faults
 from tests.docs.pages import blocks, page
 from tests.docs.tour import FILLED_IN, run_page
 
-TOURS = ["README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md"]
+TOURS = [
+    *("README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md"),
+    *("recipients.md", "preferences.md"),
+]
 
 
 @pytest.mark.parametrize("name", TOURS)

@@ -105,4 +105,5 @@ def test_rest_shows_it(tenant: Tenant, rest: APIClient) -> None:
 
     assert said["last_outcome"] | {"at": ""} == {
         "step": "m", "outcome": "permanent_failure", "error": "no_recipient", "at": "",
+        "decided_by": "", "rule": "",
     }  # fmt: skip

@@ -67,6 +67,8 @@ def test_the_record_says_who_when_and_how_much(ada: Known) -> None:
         "inbox_items": 2,
         "payloads": 2,
         "answers": 0,
+        "preferences": 0,
+        "recipients": 0,
         "holds": 0,
     }
     assert erased.pseudonym == f"erased:{bytes(record.digest).hex()[:32]}"

@@ -54,6 +54,8 @@ class LastOutcomeSerializer(serializers.Serializer[Any]):
     outcome = serializers.CharField()
     error = serializers.CharField(allow_blank=True)
     at = serializers.DateTimeField()
+    decided_by = serializers.CharField(allow_blank=True, help_text="Who kept it back: recipient, tenant_default, …")
+    rule = serializers.CharField(allow_blank=True, help_text="By which rule.")
 
 
 @extend_schema_serializer(

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from chimeway_py.api.serializers import StrictSerializer
 from chimeway_py.text import LONGEST_REASON
+from workflows.services.companions import companions
 from workflows.states import RunState
 
 _RUN_ID = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
@@ -24,6 +25,13 @@ class RunInputSerializer(serializers.Serializer[Any]):
         required=False, max_length=255, help_text="The same key again answers with the run it started."
     )
     at = serializers.DateTimeField(required=False, help_text="When it begins, with an offset; now when left out.")
+
+    def get_fields(self) -> dict[str, Any]:
+        """With what other apps let a start say besides."""
+        beside = {
+            name: serializers.DictField(required=False, help_text=one.description) for name, one in companions().items()
+        }
+        return super().get_fields() | beside
 
 
 @extend_schema_serializer(

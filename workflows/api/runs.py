@@ -12,7 +12,7 @@ from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, p
 from chimeway_py.api.paging import check_query
 from chimeway_py.api.serializers import read_input, read_object
 from chimeway_py.errors import Invalid, fault
-from tenants.api.authentication import caller_of
+from tenants.api.authentication import caller_of, need_scope
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.revisions import IF_MATCH, etag, expected_revision
@@ -30,6 +30,7 @@ from workflows.errors import RunNotFound
 from workflows.history.lineage import origin_of, replays_of
 from workflows.models import Attempt, Run, StepRun, Transition
 from workflows.querysets import RunQuerySet
+from workflows.services.companions import companions
 from workflows.services.run_times import change_times
 from workflows.services.start import start_runs
 from workflows.states import Cause, RunState
@@ -70,6 +71,8 @@ class RunsView(TenantView):
     def post(self, request: Request) -> Response:
         """All or none. 201 when at least one was made, 200 when earlier requests had started them all."""
         start = read_start(read_object(request), caller_of(request).prefix)
+        for name in {name for run in start.runs for name in run.companions}:
+            need_scope(request, companions()[name].scope)
         try:
             started = start_runs(
                 tenant_id=self.tenant_id,

@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import Invalid, fault
+from workflows.services.companions import companions
 from workflows.services.start import NewRun, OnDuplicate
 from workflows.states import Cause
 
@@ -51,15 +52,22 @@ class Start:
 
 def read_start(body: Mapping[str, Any], caller: str) -> Start:
     """The start that a body asks for, on behalf of the API key `caller`. Raises `Invalid` naming every fault."""
-    faults = [*_member_faults(body, WHOLE, ""), *_whole_faults(body)]
+    faults = [*_member_faults(body, WHOLE | _of_run(), ""), *_whole_faults(body)]
     if not faults:
         faults = [*_list_faults(body)]
     if faults:
         raise Invalid("The start is not valid.", faults)
     whom = next(name for name in WHOM if name in body)
     items, path = _READERS[whom](body)
-    runs = [NewRun(**{**item, "at": _instant(item.get("at"))}, cause=Cause.API, cause_ref=caller) for item in items]
+    runs = [_new_run(item, caller) for item in items]
     return Start(body["workflow"], body.get("version"), runs, path, body.get("on_duplicate", "return"))
+
+
+def _new_run(item: Mapping[str, Any], caller: str) -> NewRun:
+    beside = {name: item[name] for name in companions() if name in item}
+    own = {name: value for name, value in item.items() if name not in beside}
+    at = _instant(item.get("at"))
+    return NewRun(**{**own, "at": at}, companions=beside, cause=Cause.API, cause_ref=caller)
 
 
 def _of_subject(body: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Callable[[str], str]]:
@@ -87,7 +95,12 @@ _READERS = {"subject": _of_subject, "subjects": _of_subjects, "runs": _of_runs}
 
 
 def _shared(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: body[name] for name in RUN if name in body}
+    return {name: body[name] for name in _of_run() if name in body}
+
+
+def _of_run() -> dict[str, tuple[type, str]]:
+    """What one run may say of itself, with the companions that other apps registered."""
+    return RUN | dict.fromkeys(companions(), (dict, "an object"))
 
 
 def _whole_faults(body: Mapping[str, Any]) -> Faults:
@@ -102,9 +115,14 @@ def _whole_faults(body: Mapping[str, Any]) -> Faults:
         code = "conflict" if given else "missing"
         yield fault(f"/{given[1]}" if given else "/subject", code, "Give either `subject`, `subjects` or `runs`.")
     if given == ["runs"]:
-        for name in RUN:
+        for name in _of_run():
             if name in body:
                 yield fault(f"/{name}", "conflict", "With `runs`, each run has its own.")
+
+    if given == ["subjects"]:
+        for name in companions():
+            if name in body:
+                yield fault(f"/{name}", "conflict", "Of several subjects, each has its own: give `runs`.")
 
 
 def _list_faults(body: Mapping[str, Any]) -> Faults:
@@ -121,7 +139,7 @@ def _list_faults(body: Mapping[str, Any]) -> Faults:
         if not isinstance(run, dict):
             yield fault(f"/runs/{index}", "bad_type", "Must be an object.")
             continue
-        yield from _member_faults(run, RUN, f"/runs/{index}")
+        yield from _member_faults(run, _of_run(), f"/runs/{index}")
         if "subject" not in run:
             yield fault(f"/runs/{index}/subject", "missing", "Whom the run is about.")
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from workflows.definitions.durations import parse_duration
 
+SHARED = ("category",)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -106,13 +108,17 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
 
 
 def parse_steps(raw: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps of a document whose shape is valid, in order, positions from 1."""
+    """The steps of a document whose shape is valid, in order, positions from 1.
+
+    What a document says for all of its messages is part of the `config` of each step that does not say otherwise.
+    """
+    shared = {name: raw[name] for name in SHARED if name in raw}
     return tuple(
         Step(
             key=step["key"],
             kind=step["kind"],
             position=position,
-            config=step,
+            config={**shared, **step},
             on_outcome={word: Target.parse(target) for word, target in step.get("on_outcome", {}).items()},
             rules=parse_signal_rules(step),
         )

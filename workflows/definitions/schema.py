@@ -73,6 +73,7 @@ _TOP: dict[str, Any] = {
     "description": {"type": "string", "maxLength": 2000},
     "start_on": {"$ref": "#/$defs/start_on"},
     "correlation": {"type": "array", "items": _NAMES, "maxItems": 8, "uniqueItems": True},
+    "category": KEY,
     "deadline": DURATION,
     "data_schema": {"$ref": "#/$defs/data_schema"},
     "templates": {

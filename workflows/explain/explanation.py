@@ -104,12 +104,17 @@ class LastAttempt:
 
 @dataclass(frozen=True, slots=True)
 class LastOutcome:
-    """How the latest work that ended did end, of whichever step, with or without a try at it."""
+    """How the latest work that ended did end, of whichever step, with or without a try at it.
+
+    `decided_by` and `rule` say who kept it back, and by which rule, where somebody did.
+    """
 
     step: str
     outcome: str
     error: str
     at: datetime
+    decided_by: str = ""
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from workflows.explain.explanation import LastOutcome
 from workflows.explain.picture import Picture, SeenLine
-from workflows.explain.wording import outcome, quoted
+from workflows.explain.wording import decider, outcome, quoted
 from workflows.states import Reason
 
 WITHOUT_EFFECT = frozenset({"suppressed", "temporary_failure", "retries_exhausted", "permanent_failure", "bounced"})
 """Outcomes of work that did not do what it is for."""
 
+_SAID = ("outcome", "error", "decided_by", "rule")
 _TOLD = frozenset({Reason.STEP_SETTLED, Reason.OUTCOME_NOTED})
 
 
@@ -16,8 +17,8 @@ def last_outcome(picture: Picture) -> LastOutcome | None:
     line = told_by(picture)
     if line is not None:
         step = str(line.context.get("of") or line.step)
-        word, error = (str(line.context.get(name) or "") for name in ("outcome", "error"))
-        return LastOutcome(step, word, error, line.occurred_at)
+        word, error, by, rule = (str(line.context.get(name) or "") for name in _SAID)
+        return LastOutcome(step, word, error, line.occurred_at, by, rule)
     last = picture.last  # its line may lie further back than what was read of the trace
     if last is None or last.finished_at is None or last.retry_at is not None or not last.outcome:
         return None
@@ -41,4 +42,6 @@ def without_effect(picture: Picture) -> str:
     last = last_outcome(picture)
     if last is None or last.outcome not in WITHOUT_EFFECT:
         return ""
+    if last.decided_by:
+        return f"{quoted(last.step)} was {last.outcome} by {decider(last.decided_by)}: {last.rule}."
     return f"{quoted(last.step)} ended with {outcome(last.outcome, last.error)}."

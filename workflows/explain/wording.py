@@ -51,3 +51,8 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 def outcome(word: str, error: Any = "") -> str:
     """An outcome with its error code."""
     return f"{word} ({error})" if error else word
+
+
+def decider(layer: str) -> str:
+    """Who decided that work is kept back: the recipient, the tenant's default, the step."""
+    return {"tenant_default": "the tenant's default"}.get(layer, f"the {layer.replace('_', ' ')}")

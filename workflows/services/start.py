@@ -18,6 +18,7 @@ from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
 from workflows.retention.buried import withdraw_buried
+from workflows.services.companions import companions
 from workflows.services.documents import Loaded
 from workflows.services.start_checks import check_starts, startable
 from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_transition, run_columns, start_row
@@ -96,6 +97,7 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     created = _write(tenant_id, loaded, list(first.values()), now)
     if created:
         nudge_after_commit("engine", tenant_id)
+        _store_companions(tenant_id, [row.new for row in first.values() if row.public_id in created], now)
     caught = catch_cancelled(
         tenant_id,
         loaded.key,
@@ -108,6 +110,14 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     met = _meet(tenant_id, loaded.key, [row for row in first.values() if row.public_id not in created])
     answers = _answers(asked, first, created, met)
     return [replace(one, cancelled=True) if one.run_id in caught else one for one in answers]
+
+
+def _store_companions(tenant_id: int, new: Sequence[NewRun], now: datetime) -> None:
+    """What came with the runs that were made. A start that met its run says nothing new."""
+    for name, companion in companions().items():
+        said = {run.subject: run.companions[name] for run in new if name in run.companions}
+        if said:
+            companion.store(tenant_id, said, now)
 
 
 def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datetime) -> dict[uuid.UUID, int]:

@@ -11,6 +11,7 @@ from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
 from workflows.models import Definition
+from workflows.services.companions import companions
 from workflows.services.documents import Loaded, documents
 from workflows.store.switches import switched_off
 
@@ -62,6 +63,12 @@ def _faults(loaded: Loaded, run: "NewRun", at: str) -> Iterator[dict[str, str]]:
             yield fault(
                 f"{at}/correlation/{name}", "bad_value", "Text of 1 to 200 characters, a whole number or a boolean."
             )
+    for name, said in run.companions.items():
+        companion = companions().get(name)
+        if companion is None:
+            yield fault(f"{at}/{name}", "unknown_key", "No such member.")
+        else:
+            yield from companion.faults(said, f"{at}/{name}")
     for found in data_faults(loaded.document.raw, run.data):
         yield found | {"path": f"{at}/data{found['path']}"}
 

@@ -51,6 +51,7 @@ class NewRun:
     """What a run starts with. `at` schedules it; `began_at` is where "since the run's start" looks back to.
 
     `origin` is structure that the first line of its trace tells besides: the run or the schedule that it comes from.
+    `companions` is what the call says besides the run, by name: see `workflows.services.companions`.
     """
 
     subject: str
@@ -63,6 +64,7 @@ class NewRun:
     cause_ref: str = ""
     replayed_from: int | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
+    companions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def start_row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha
         occurred_at=now,
     )
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
-    asked += [dict(new.origin)] if new.origin else []
+    asked += [dict(one) for one in (new.origin, new.companions) if one]
     request = vault.digest("start", canonical(asked))
     return StartRow(new, facts, public_id, data_sha, request, reason, context, head, due_at)
 

@@ -108,7 +108,7 @@ def _check_until(until: Mapping[str, Any], path: str, context: CheckContext) -> 
         if wrong:
             yield fault(f"{path}/instant", "instant", wrong)
     if zone is not None:
-        wrong = _path_or(zone, context, _is_zone, "a time zone such as Europe/Berlin")
+        wrong = _path_or(zone, context, is_zone, "a time zone such as Europe/Berlin")
         if wrong:
             yield fault(f"{path}/zone", "time_zone", wrong)
 
@@ -127,7 +127,8 @@ def _is_instant(text: str) -> bool:
         return False
 
 
-def _is_zone(text: str) -> bool:
+def is_zone(text: str) -> bool:
+    """Whether it names a time zone such as Europe/Berlin."""
     if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", text):
         return False
     try:

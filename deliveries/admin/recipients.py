@@ -1,0 +1,168 @@
+"""Recipients, what they prefer, and categories. Addresses are masked, and attributes are only named."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from deliveries.channels.registry import channels
+from deliveries.models import Category, Preference, Recipient
+from deliveries.models.preference import describe
+from deliveries.preferences.categories import put_category
+from deliveries.preferences.storing import put_preferences, rules_of
+from deliveries.recipients import masked
+from tenants.admin import words
+from tenants.admin.filters import TenantFilter
+from tenants.admin.pages import Page, PageAdmin, Section
+from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+
+ANY = [("", "any")]
+
+
+@admin.register(Recipient)
+class RecipientAdmin(PageAdmin):
+    """Recipients, to read: your product tells who they are."""
+
+    list_display = ["external_id", "tenant", "zone", "locale", "updated_at"]
+    list_filter = [TenantFilter]
+    search_fields = ["=external_id"]
+    search_help_text = "A recipient's id: the subject of their runs"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The list needs nothing that is sealed; the page opens it."""
+        return super().get_queryset(request).defer("sealed")
+
+    def page(self, request: HttpRequest, row: Recipient) -> Page:
+        person = row.person
+        addresses = [(f"Address: {channel}", _shown(address)) for channel, address in person["addresses"].items()]
+        facts = [
+            *addresses,
+            ("Time zone", row.zone or "–"),
+            ("Locale", row.locale or "–"),
+            ("Attributes", ", ".join(sorted(person["attributes"])) or "–"),
+            ("Created", words.moment(row.created_at)),
+            ("Changed", words.moment(row.updated_at)),
+        ]
+        return Page(row.external_id, facts=facts, sections=[_rules(row)])
+
+
+def _shown(address: Any) -> str:
+    if isinstance(address, str):
+        return masked(address)
+    return f"{len(address)} addresses" if isinstance(address, list) else "a subscription"
+
+
+def _rules(row: Recipient) -> Section:
+    rows = [
+        [
+            words.link(rule, describe(rule.category, rule.workflow, rule.channel)),
+            "yes" if rule.allowed else "no",
+            "under a condition" if rule.when else "always",
+            rule.said_by,
+            words.moment(rule.updated_at),
+        ]
+        for rule in rules_of(row.tenant_id, row.external_id)
+    ]
+    return Section("Preferences", ["About", "Wanted", "When", "Said by", "Changed"], rows, "They said nothing.")
+
+
+class AnswerForm(ServiceForm):
+    """What somebody said about it."""
+
+    allowed = forms.BooleanField(required=False, label="They want it")
+
+
+class PreferenceForm(AnswerForm):
+    """A new rule."""
+
+    subject = forms.CharField(max_length=200, required=False, widget=WIDE, help_text="Empty: the tenant's default.")
+    category = forms.CharField(max_length=64, required=False, help_text="Empty: any.")
+    workflow = forms.CharField(max_length=64, required=False, help_text="Instead of a category. Empty: any.")
+    channel = forms.ChoiceField(required=False, choices=lambda: ANY + [(name, name) for name in sorted(channels())])
+    field_order = ["subject", "category", "workflow", "channel", "allowed"]
+
+
+@admin.register(Preference)
+class PreferenceAdmin(WritingAdmin):
+    """Rules, of recipients and of the tenant. Conditions are for REST to say; a rule changed here has none."""
+
+    form_class = PreferenceForm
+    list_display = ["__str__", "tenant", "whose", "said_by", "updated_at"]
+    list_filter = [TenantFilter, "allowed", "channel", "said_by"]
+    search_fields = ["=subject", "=category", "=workflow"]
+    search_help_text = "A recipient's id, a category or a workflow"
+
+    def form_of(self, row: Any) -> type[ServiceForm]:
+        """What a rule is about is given once."""
+        return PreferenceForm if row is None else AnswerForm
+
+    def initial(self, row: Preference) -> dict[str, Any]:
+        return {"allowed": row.allowed}
+
+    def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Preference, str]:
+        names = ("subject", "category", "workflow", "channel")
+        about = {name: getattr(row, name) if row is not None else said[name] for name in names}
+        subject = about.pop("subject")
+        rule = {name: value for name, value in about.items() if value} | {"allowed": said["allowed"]}
+        put_preferences(tenant_id=tenant_id, subject=subject, rules=[rule], said_by="operator", replace=False)
+        return rules_of(tenant_id, subject).get(**about), ""
+
+    def page(self, request: HttpRequest, row: Preference) -> Page:
+        facts = [
+            ("Whose", self.whose(row)),
+            ("About", describe(row.category, row.workflow, row.channel)),
+            ("Wanted", "yes" if row.allowed else "no"),
+            ("When", "always" if row.when is None else "under a condition"),
+            ("Said by", row.said_by),
+            ("Changed", words.moment(row.updated_at)),
+        ]
+        return Page(str(row), facts=facts, buttons=self.write_buttons(request, row))
+
+    @admin.display(description="Whose", ordering="subject")
+    def whose(self, row: Preference) -> str:
+        return row.subject or "the tenant's default"
+
+
+class CategoryText(ServiceForm):
+    """What a category is called, and whether anybody may refuse it."""
+
+    name = forms.CharField(max_length=200, required=False, widget=WIDE, help_text="For people.")
+    required = forms.BooleanField(required=False, help_text="Sent whatever anybody prefers.")
+
+
+class CategoryForm(CategoryText):
+    """A new category."""
+
+    key = forms.CharField(max_length=64, help_text="1 to 64 of a-z, 0-9 and _.")
+    field_order = ["key", "name", "required"]
+
+
+@admin.register(Category)
+class CategoryAdmin(WritingAdmin):
+    """What messages are about."""
+
+    form_class = CategoryForm
+    list_display = ["key", "tenant", "name", "required", "updated_at"]
+    list_filter = [TenantFilter, "required"]
+    search_fields = ["key"]
+
+    def form_of(self, row: Any) -> type[ServiceForm]:
+        """The key is given once."""
+        return CategoryForm if row is None else CategoryText
+
+    def initial(self, row: Category) -> dict[str, Any]:
+        return {"name": row.name, "required": row.required}
+
+    def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Category, str]:
+        key = row.key if row is not None else said["key"]
+        return put_category(tenant_id=tenant_id, key=key, name=said["name"], required=said["required"])[0], ""
+
+    def page(self, request: HttpRequest, row: Category) -> Page:
+        facts = [
+            ("Name", row.name or "–"),
+            ("Required", "yes: nobody may refuse it" if row.required else "no"),
+            ("Changed", words.moment(row.updated_at)),
+        ]
+        return Page(row.key, facts=facts, buttons=self.write_buttons(request, row))

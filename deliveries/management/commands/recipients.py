@@ -1,0 +1,32 @@
+"""manage.py recipients put|show|prefer"""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from deliveries.management.recipient_verbs import Prefer, PutRecipients, ShowRecipient
+from tenants.management.commands.tenant import existing_tenant
+
+VERBS = {verb.name: verb for verb in (PutRecipients(), ShowRecipient(), Prefer())}
+
+
+class Command(BaseCommand):
+    help = f"Do something with recipients: {', '.join(VERBS)}."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parsers = parser.add_subparsers(dest="verb", required=True)
+        for verb in VERBS.values():
+            own = parsers.add_parser(verb.name, help=verb.help)
+            verb.arguments(own)
+            own.add_argument("--tenant", required=True, metavar="SLUG", help="Whose recipients these are.")
+
+    def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        try:
+            for line in VERBS[verb].lines(existing_tenant(tenant).pk, options):
+                self.stdout.write(line)
+        except (ChimewayError, OSError) as error:
+            detail = f" {json.dumps(error.detail)}" if isinstance(error, ChimewayError) and error.detail else ""
+            raise CommandError(f"{error}{detail}") from error

@@ -1,0 +1,104 @@
+"""The verbs of `manage.py recipients`."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chimeway_py.errors import Invalid, NotFound, fault
+from deliveries.channels.registry import channels
+from deliveries.models import Recipient
+from deliveries.preferences.storing import put_preferences, rules_of
+from deliveries.recipients.upsert import merge_recipients
+from tenants.scope import tenant_scope
+from workflows.management.verbs import Verb
+
+AT_ONCE = 500
+ANSWERS = {"yes": True, "no": False, "forget": None}
+
+
+class PutRecipients(Verb):
+    """From a file, however long: in groups of which each is stored whole or not at all."""
+
+    name = "put"
+    help = "Make or change recipients from a file of JSON lines."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("file", type=Path, help='One {"id": …, "addresses": {…}, …} a line.')
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """How many were made, and how many were there before."""
+        made = changed = 0
+        for group in _groups(options["file"]):
+            stored = merge_recipients(tenant_id=tenant_id, said=group)
+            made += sum(one.created for one in stored)
+            changed += sum(not one.created for one in stored)
+        yield json.dumps({"created": made, "met": changed})
+
+
+class ShowRecipient(Verb):
+    """Whoever may run commands may read what they open."""
+
+    name = "show"
+    help = "Print a recipient and their preferences as JSON."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("id", help="The subject of their runs.")
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """One line. Raises `NotFound` for whoever nothing is known of."""
+        with tenant_scope(tenant_id):
+            row = Recipient.objects.filter(tenant_id=tenant_id, external_id=options["id"]).first()
+            rules = [str(rule) for rule in rules_of(tenant_id, options["id"])]
+            if row is None and not rules:
+                raise NotFound
+            told = {"zone": row.zone, "locale": row.locale, **row.person} if row is not None else {}
+        yield json.dumps({"id": options["id"], **told, "preferences": rules}, ensure_ascii=False)
+
+
+class Prefer(Verb):
+    """One rule."""
+
+    name = "prefer"
+    help = "Say whether a recipient wants something; without ID, what holds for whoever said nothing."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("answer", choices=sorted(ANSWERS), help="forget: take the rule away.")
+        parser.add_argument("id", nargs="?", default="")
+        parser.add_argument("--category", default="")
+        parser.add_argument("--workflow", default="", help="Instead of a category.")
+        parser.add_argument("--channel", default="", choices=["", *sorted(channels())])
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """All rules as they are now."""
+        about = {name: options[name] for name in ("category", "workflow", "channel") if options[name]}
+        rule = about | {"allowed": ANSWERS[options["answer"]]}
+        said = {"tenant_id": tenant_id, "subject": options["id"], "said_by": "command"}
+        yield from map(str, put_preferences(**said, rules=[rule], replace=False))
+
+
+def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:
+    """The recipients of a file, some at a time. Raises `Invalid` for a line that is no recipient, and OSError."""
+    group: list[tuple[str, Any]] = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(filter(str.strip, file), start=1):
+            group.append(_read(line, number))
+            if len(group) == AT_ONCE:
+                yield group
+                group = []
+    if group:
+        yield group
+
+
+def _read(line: str, number: int) -> tuple[str, Any]:
+    try:
+        said = json.loads(line)
+    except ValueError as error:
+        raise Invalid("The file is not JSON lines.", [fault(f"/{number}", "not_json", str(error))]) from None
+    if not isinstance(said, dict):
+        raise Invalid("The file is not JSON lines.", [fault(f"/{number}", "bad_type", "Must be an object.")])
+    return said.pop("id", ""), said

@@ -1,0 +1,66 @@
+"""Preference rules in JSON: every fault with its path, before anything is written."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from chimeway_py.api.json_gate import pointer
+from chimeway_py.errors import fault
+from deliveries.channels.registry import channels
+from deliveries.services.template_checks import KEY
+from workflows.definitions.condition_checks import check_condition
+from workflows.definitions.paths import path_fault
+
+MOST_RULES = 100
+MEMBERS = ("category", "workflow", "channel", "allowed", "when")
+ROOTS = frozenset({"data", "run", "recipient"})
+Faults = Iterator[dict[str, str]]
+
+
+def rule_faults(said: Any, known: Collection[str], required: Collection[str], *, removes: bool) -> Faults:
+    """Every fault of a list of rules. `known` are the tenant's categories; with `removes`, null takes a rule away."""
+    if not isinstance(said, list) or len(said) > MOST_RULES:
+        yield fault("/rules", "bad_length", f"A list of at most {MOST_RULES} rules.")
+        return
+    seen: dict[tuple[str, ...], int] = {}
+    for index, rule in enumerate(said):
+        at = f"/rules/{index}"
+        if not isinstance(rule, Mapping):
+            yield fault(at, "bad_type", "Must be an object.")
+            continue
+        yield from _member_faults(rule, at, removes)
+        yield from _about_faults(rule, at, known, required)
+        if rule.get("when") is not None:
+            yield from check_condition(rule["when"], f"{at}/when", lambda path: path_fault(path, ROOTS))
+        if (first := seen.setdefault(about(rule), index)) != index:
+            yield fault(at, "repeated", f"Rule {first} is about the same.")
+
+
+def about(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes two rules the same rule."""
+    return tuple(str(rule.get(name) or "") for name in ("category", "workflow", "channel"))
+
+
+def _member_faults(rule: Mapping[str, Any], at: str, removes: bool) -> Faults:
+    for name in rule:
+        if name not in MEMBERS:
+            yield fault(pointer(at, name), "unknown_key", f"A rule has {', '.join(MEMBERS)}.")
+    if "allowed" not in rule:
+        yield fault(f"{at}/allowed", "missing", "true or false.")
+    elif not isinstance(rule["allowed"], bool) and not (removes and rule["allowed"] is None):
+        yield fault(
+            f"{at}/allowed", "bad_type", "true or false" + (", or null to take the rule away." if removes else ".")
+        )
+
+
+def _about_faults(rule: Mapping[str, Any], at: str, known: Collection[str], required: Collection[str]) -> Faults:
+    category, workflow, channel = (rule.get(name) for name in ("category", "workflow", "channel"))
+    if category and workflow:
+        yield fault(f"{at}/workflow", "conflict", "A rule is about a category or a workflow, not both.")
+    if category is not None and category not in known:
+        yield fault(f"{at}/category", "unknown_category", "One of the tenant's categories.")
+    elif category in required and rule.get("allowed") is False:
+        yield fault(f"{at}/category", "required_category", "Nobody may refuse this category.")
+    if workflow is not None and not (isinstance(workflow, str) and KEY.fullmatch(workflow)):
+        yield fault(f"{at}/workflow", "bad_key", "The key of a definition.")
+    if channel is not None and channel not in channels():
+        yield fault(f"{at}/channel", "unknown_channel", f"One of {', '.join(sorted(channels()))}.")

@@ -1,0 +1,78 @@
+"""Recipients, preferences and categories in the admin: what is personal is masked, and what is said is kept."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from deliveries.models import Category, Preference, Recipient
+from deliveries.recipients.upsert import put_recipient
+from tenants.admin.paging import page_of
+from tenants.models import Role
+from tenants.scope import tenant_scope
+from tests.admin.conftest import Furnished
+
+
+def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client], mine: Furnished) -> None:
+    said = {
+        "addresses": {"email": "ada@example.com", "push": [{"endpoint": "https://x"}]},
+        "attributes": {"iban": "DE1"},
+    }
+    row = put_recipient(tenant_id=mine.tenant.pk, external_id="ada", said=said).recipient
+
+    page = operator(mine.tenant).get(page_of(row)).content.decode()
+
+    assert "a***@example.com" in page
+    assert "1 addresses" in page
+    assert "iban" in page
+    assert "ada@example.com" not in page
+    assert "DE1" not in page
+
+
+def test_a_rule_is_added_and_changed_as_the_operators_word(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.ADMIN)
+    about = {"subject": "ada", "category": "", "workflow": "", "channel": "email"}
+
+    added = client.post(reverse("admin:deliveries_preference_add"), {"tenant": mine.tenant.pk, **about})
+    with tenant_scope(mine.tenant.pk):
+        rule = Preference.objects.get(subject="ada")
+    changed = client.post(page_of(rule).replace("change/", "edit/"), {"allowed": "on"})
+
+    assert (added.status_code, changed.status_code) == (302, 302)
+    assert (rule.allowed, rule.said_by) == (False, "operator")
+    with tenant_scope(mine.tenant.pk):
+        assert Preference.objects.get(subject="ada").allowed
+
+
+def test_a_fault_of_a_rule_is_shown_beside_its_field(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.ADMIN)
+
+    page = client.post(
+        reverse("admin:deliveries_preference_add"), {"tenant": mine.tenant.pk, "subject": "ada", "category": "nwes"}
+    )
+
+    assert "One of the tenant&#x27;s categories." in page.content.decode()
+    with tenant_scope(mine.tenant.pk):
+        assert not Preference.objects.filter(subject="ada").exists()
+
+
+def test_a_category_is_made_required(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.ADMIN)
+    with tenant_scope(mine.tenant.pk):
+        row = Category.objects.get()
+
+    answer = client.post(page_of(row).replace("change/", "edit/"), {"name": "News", "required": "on"})
+
+    assert answer.status_code == 302
+    with tenant_scope(mine.tenant.pk):
+        assert Category.objects.get().required
+
+
+def test_a_viewer_changes_nothing(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.VIEWER)
+
+    refused = client.post(reverse("admin:deliveries_category_add"), {"tenant": mine.tenant.pk, "key": "mine"})
+
+    assert refused.status_code == 403
+    with tenant_scope(mine.tenant.pk):
+        assert (Category.objects.count(), Recipient.objects.count()) == (1, 1)
