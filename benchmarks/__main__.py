@@ -10,7 +10,7 @@ from types import FrameType, ModuleType
 
 from benchmarks import peers
 from benchmarks.report import Report, say
-from benchmarks.stand import OwnStand
+from benchmarks.stand import COUNTED, OwnStand
 from benchmarks.statements import costly_statements
 from benchmarks.waiting import NeverHappened
 from chimeway_py.embedded.accounts import CannotReach
@@ -18,7 +18,7 @@ from chimeway_py.embedded.broker import NoBroker
 from chimeway_py.embedded.postgres_files import NoPostgres
 from chimeway_py.embedded.processes import DidNotStart
 
-NAMES = ("park_resume", "growth", "explain", "fanout")
+NAMES = ("park_resume", "growth", "intake", "timers", "fanout", "fairness", "explain", "deliver")
 BROKEN = (NoPostgres, NoBroker, CannotReach, DidNotStart, NeverHappened)
 
 
@@ -31,9 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     stand: OwnStand | None = None
     try:
         say("Starting PostgreSQL and the broker")
-        stand = OwnStand(options.folder, statements=options.statements > 0)
+        module = benchmark(options.name)
+        settings = [*getattr(module, "SETTINGS", ()), *(COUNTED if options.statements else ())]
+        stand = OwnStand(options.folder, settings=settings)
         stand.use()
-        report = benchmark(options.name).run(stand, options)
+        report = module.run(stand, options)
         if options.statements:
             report.statements = costly_statements(stand.postgres, options.statements)
     except BROKEN as error:

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,16 @@ def mould(tenant_id: int, definition: str = DEFINITION, **start: Any) -> tuple[u
     (started,) = start_runs(tenant_id=tenant_id, definition_key=definition, runs=[new])
     drain(tenant_id)
     return started.public_id, key
+
+
+def start_moulds(tenant_id: int, definition: str, datas: Iterable[Mapping[str, Any]]) -> list[uuid.UUID]:
+    """Runs to cast from, one for each `data`, not yet advanced; their public ids."""
+    new = [NewRun(subject=f"user-{key}", correlation={"k": key}, data=data) for key, data in _marked(datas)]
+    return [started.public_id for started in start_runs(tenant_id=tenant_id, definition_key=definition, runs=new)]
+
+
+def _marked(datas: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((marker(), data) for data in datas)
 
 
 def drain(tenant_id: int, now: datetime | None = None) -> None:

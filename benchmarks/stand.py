@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.meter import Observer, family
 from chimeway_py.demo import commands
 from chimeway_py.embedded.broker import Broker
+from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
 from chimeway_py.embedded.processes import Child, DidNotStart
 
@@ -65,11 +66,18 @@ class Fleet:
 class Stand:
     """Servers that run, and the settings of a service on them."""
 
-    def __init__(self, postgres: Postgres, broker: Broker, env: Mapping[str, str], logs: Path) -> None:
+    def __init__(
+        self, postgres: Postgres, broker: Broker, mailbox: Mailbox, env: Mapping[str, str], logs: Path
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
-        self.postgres, self.broker, self.env, self.logs = postgres, broker, env, logs
+        self.postgres, self.broker, self.mailbox, self.env, self.logs = postgres, broker, mailbox, env, logs
         self.outside = {name: value for name, value in os.environ.items() if name not in OURS}
         self.fleet = Fleet(env, logs)
+
+    def start_mailbox(self) -> None:
+        """The mail server, for those who send mail."""
+        if not self.mailbox.is_running:
+            self.mailbox.start()
 
     def observer(self) -> Observer:
         """Another client of the database, who sees every tenant."""
@@ -87,15 +95,17 @@ class Stand:
 class OwnStand(Stand):
     """A stand in a folder of its own, which is gone when it stops."""
 
-    def __init__(self, below: Path | None = None, *, statements: bool = False) -> None:
+    def __init__(self, below: Path | None = None, *, settings: Sequence[str] = ()) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="chimeway-bench-", dir=below))
         self.home.chmod(0o711)  # PostgreSQL runs as another user when we are root
-        postgres = Postgres(self.home / "postgres", settings=[*SETTINGS, *(COUNTED if statements else [])])
-        broker = Broker(self.home / "broker")
+        postgres = Postgres(self.home / "postgres", settings=[*SETTINGS, *settings])
+        broker, mailbox = Broker(self.home / "broker"), Mailbox(self.home / "mail")
+        mailbox.port = mailbox.memory.port("smtp")
         try:
             postgres.start()
             broker.start()
-            super().__init__(postgres, broker, {**os.environ, **_settings(postgres, broker, self.home)}, self.home)
+            env = {**os.environ, **_settings(self.home), **_addresses(postgres, broker, mailbox)}
+            super().__init__(postgres, broker, mailbox, env, self.home)
             self._migrate()
         except BaseException:
             broker.stop()
@@ -113,6 +123,7 @@ class OwnStand(Stand):
     def stop(self) -> None:
         """End everything and remove every file."""
         self.fleet.stop()
+        self.mailbox.stop()
         self.broker.stop()
         self.postgres.stop()
         shutil.rmtree(self.postgres.folder, ignore_errors=True)
@@ -127,7 +138,7 @@ class OwnStand(Stand):
             connection.execute("CHECKPOINT")
 
 
-def _settings(postgres: Postgres, broker: Broker, home: Path) -> dict[str, str]:
+def _settings(home: Path) -> dict[str, str]:
     (home / "static").mkdir()
     return {
         "DEBUG": "0",
@@ -138,6 +149,8 @@ def _settings(postgres: Postgres, broker: Broker, home: Path) -> dict[str, str]:
         "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
         "STATIC_ROOT": str(home / "static"),
         "LOG_LEVEL": "WARNING",
-        "DATABASE_URL": postgres.url("chimeway_app"),
-        "BROKER_URL": broker.url,
     }
+
+
+def _addresses(postgres: Postgres, broker: Broker, mailbox: Mailbox) -> dict[str, str]:
+    return {"DATABASE_URL": postgres.url("chimeway_app"), "BROKER_URL": broker.url, "EMAIL_URL": mailbox.url}

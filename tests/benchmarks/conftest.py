@@ -17,9 +17,11 @@ Measure = Callable[..., Report]
 @pytest.fixture(scope="module")
 def stand(servers: Servers, _workers: Workers) -> Iterator[Stand]:
     """The servers of the session; `_workers` took away what other tests left due."""
-    stand = Stand(servers.postgres, servers.broker, {**os.environ, **NEARBY}, servers.folder / "bench-logs")
+    logs = servers.folder / "bench-logs"
+    stand = Stand(servers.postgres, servers.broker, servers.mailbox, {**os.environ, **NEARBY}, logs)
+    end, stand.fleet.stop = stand.fleet.stop, lambda: None  # type: ignore[method-assign]  # starting takes seconds
     yield stand
-    stand.fleet.stop()
+    end()
 
 
 @pytest.fixture(scope="module")

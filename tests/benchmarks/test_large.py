@@ -1,11 +1,8 @@
 """The benchmarks with very many runs, with few."""
 
-from benchmarks.checks import count_in_state
 from benchmarks.explain import Counted
 from benchmarks.growth import compared
-from benchmarks.journeys import new_tenant, start_some
 from benchmarks.report import Report
-from benchmarks.stand import Stand
 from tenants.scope import database_now
 from tests.benchmarks.conftest import Measure
 
@@ -62,12 +59,3 @@ def test_fanout_completes_every_run_while_others_are_watched(measure: Measure) -
     assert during["what"] == "others during"
     assert fanout["seconds"] > 0
     assert fanout["mem_most_mb"] > 20
-
-
-def test_too_few_runs_in_a_state_are_found(stand: Stand) -> None:
-    tenant_id = new_tenant()
-    start_some(tenant_id, ["a"])
-
-    assert count_in_state(stand.observer(), tenant_id, "pending", 1).holds
-    assert not count_in_state(stand.observer(), tenant_id, "waiting", 1).holds
-    assert not count_in_state(stand.observer(), tenant_id, "pending", 2).holds

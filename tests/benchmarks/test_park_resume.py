@@ -2,14 +2,8 @@
 
 import pytest
 
-from benchmarks import checks
-from benchmarks.journeys import new_tenant, signal_some, start_some
-from benchmarks.meter import Observer
 from benchmarks.report import Report, flattened
-from benchmarks.stand import Stand
-from tenants.models import Tenant
 from tests.benchmarks.conftest import Measure
-from tests.journeys import drain
 
 SMALL = ["--runs", "20", "--batch", "7", "--latency", "3", "--settle", "0", "--limit-seconds", "0.1"]
 
@@ -50,54 +44,6 @@ def test_the_table_and_the_json_tell_the_same(report: Report, tmp_path) -> None:
     text = (tmp_path / "report.json").read_text()
     assert '"holds": true' in text
     assert "resume per s" in report.text()
-
-
-@pytest.fixture
-def observer(stand: Stand) -> Observer:
-    return stand.observer()
-
-
-@pytest.fixture
-def tenant_id() -> int:
-    """One run that completed on its signal, without workers."""
-    tenant_id = new_tenant()
-    start_some(tenant_id, ["a"])
-    drain(Tenant(pk=tenant_id))
-    signal_some(tenant_id, ["a"])
-    drain(Tenant(pk=tenant_id))
-    return tenant_id
-
-
-def test_checks_hold_for_what_is_whole(observer: Observer, tenant_id: int) -> None:
-    assert checks.runs_in_state(observer, tenant_id, "completed", 1).holds
-    assert checks.signals_matched(observer, tenant_id, 1).holds
-    assert checks.no_gaps(observer, tenant_id).holds
-    assert checks.traces_verify(observer, tenant_id, 10).holds
-
-
-def test_a_run_that_is_missing_or_still_waits_is_found(observer: Observer, tenant_id: int) -> None:
-    missing = checks.runs_in_state(observer, tenant_id, "completed", 2)
-    start_some(tenant_id, ["b"])
-
-    assert not missing.holds
-    assert not checks.runs_in_state(observer, tenant_id, "completed", 2).holds
-
-
-def test_a_signal_that_is_missing_or_moved_nobody_is_found(observer: Observer, tenant_id: int) -> None:
-    missing = checks.signals_matched(observer, tenant_id, 2)
-    signal_some(tenant_id, ["nobody"])
-    drain(Tenant(pk=tenant_id))
-
-    assert not missing.holds
-    assert not checks.signals_matched(observer, tenant_id, 2).holds
-
-
-def test_a_run_that_was_tampered_with_is_found(stand: Stand, observer: Observer, tenant_id: int) -> None:
-    with stand.postgres.connect() as superuser:
-        superuser.execute("UPDATE workflows_run SET seq = seq + 1 WHERE tenant_id = %s", [tenant_id])
-
-    assert not checks.no_gaps(observer, tenant_id).holds
-    assert not checks.traces_verify(observer, tenant_id, 10).holds
 
 
 def test_a_report_without_checks_does_not_hold() -> None:
