@@ -51,11 +51,18 @@ GAUGES = {
         "Attempts begun in the last five minutes, by outcome; `lost` ones let their lease expire.",
         "outcome",
     ),
+    "events_due": ("chimeway_events_due", "Events due to subscribers for over 5 s.", ""),
+    "event_subscriptions": (
+        "chimeway_event_subscriptions",
+        "Event subscriptions, by state; `failing` ones have not taken anything since their last failure.",
+        "state",
+    ),
 }
 
 _NUMBERS = """
 SELECT number, word, value FROM service_numbers()
 UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
+UNION ALL SELECT number, word, value FROM event_numbers()
 """
 
 

@@ -18,8 +18,12 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-Lane = Literal["engine", "work"]
-TASKS: dict[Lane, str] = {"engine": "workflows.tasks.run_engine", "work": "workflows.tasks.perform_work"}
+Lane = Literal["engine", "work", "events"]
+TASKS: dict[Lane, str] = {
+    "engine": "workflows.tasks.run_engine",
+    "work": "workflows.tasks.perform_work",
+    "events": "workflows.tasks.send_events",
+}
 QUIET = 0.01  # seconds between two messages for the same lane and tenant; the first goes out at once
 PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a broker that is down
 

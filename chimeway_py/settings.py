@@ -155,6 +155,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "engine"
 CELERY_TASK_ROUTES = {
     "workflows.tasks.perform_work": {"queue": "work"},
+    "workflows.tasks.send_events": {"queue": "work"},
+    "workflows.tasks.prune_events": {"queue": "sweep"},
     "workflows.tasks.sweep": {"queue": "sweep"},
     "signals_app.tasks.collect_payloads": {"queue": "sweep"},
     "workflows.tasks.expire_signals": {"queue": "sweep"},
@@ -184,6 +186,7 @@ SWEEP_EVERY = env.float("SWEEP_EVERY_SECONDS", default=1.0)
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "workflows.tasks.sweep", "schedule": SWEEP_EVERY},
     "collect": {"task": "signals_app.tasks.collect_payloads", "schedule": 60.0},
+    "prune_events": {"task": "workflows.tasks.prune_events", "schedule": 3600.0},
     "expire_signals": {"task": "workflows.tasks.expire_signals", "schedule": 60.0},
     "analyze_grown_tables": {"task": "workflows.tasks.analyze_grown_tables", "schedule": 2.0},
     "take_snapshots": {"task": "workflows.tasks.take_snapshots", "schedule": 3600.0},
@@ -196,6 +199,7 @@ OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  #
 SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused signal may still be used
 PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach us from outside: links in mails begin with it
 RETENTION_ARCHIVE_DIR = env.str("RETENTION_ARCHIVE_DIR", default="")  # where runs are written before they are pruned
+EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)  # how long events can be listed and replayed
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail -------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ KEPT_FROM_OPERATORS = frozenset(
         "tenants_idempotencyrecord",
         "tenants_secret",
         "tenants_tenantkey",
+        "workflows_eventsubscription",
     }
 )
 # Every index starts with the tenant. With statistics, a tenant that came after the last ANALYZE is expected to have one

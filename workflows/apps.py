@@ -14,6 +14,8 @@ class WorkflowsConfig(AppConfig):
         from signals_app.services.payload_names import register_name
         from signals_app.subjects import registry
         from signals_app.verdict_reader import register_verdict_reader
+        from tenants.vault import columns
+        from tenants.vault.columns import SealedSecrets
         from workflows.explain.signal import read_verdicts
         from workflows.history import own_parts
         from workflows.retention import pruners
@@ -32,5 +34,6 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_answer", "payload_sha")
         register_name("workflows_externalwork", "answer_sha")
         registry.register(HoldHolder())
+        columns.register(SealedSecrets("workflows_eventsubscription", "secrets"))
         registry.register(ScheduleHolder())
         registry.register(RunHolder())

@@ -69,3 +69,21 @@ class RevisionMismatch(ChimewayError):
 
     code = "revision_mismatch"
     status = 412
+
+
+class SubscriptionNotFound(NotFound):
+    """No such event subscription in this tenant."""
+
+    code = "subscription_not_found"
+
+
+class SubscriptionDisabled(Conflict):
+    """The event subscription is disabled; enable it before anything is sent to it."""
+
+    code = "subscription_disabled"
+
+
+class EventNotFound(NotFound):
+    """No such event in this tenant, or it is not kept any more."""
+
+    code = "event_not_found"

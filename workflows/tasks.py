@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from workflows.events.pruning import prune_everywhere as prune_old_events
+from workflows.events.turn import events_turn
 from workflows.history import snapshots
 from workflows.retention import pruning
 from workflows.services import expire, sweeping, turn, young_tables
@@ -17,6 +19,18 @@ def run_engine(tenant_id: int) -> int:
 def perform_work(tenant_id: int) -> int:
     """Nudge: the tenant owes work to the outside world."""
     return turn.work_turn(tenant_id=int(tenant_id))
+
+
+@shared_task
+def send_events(tenant_id: int) -> int:
+    """Nudge: the tenant owes events to its subscribers."""
+    return events_turn(tenant_id=int(tenant_id))
+
+
+@shared_task
+def prune_events() -> int:
+    """Forget events that are older than they are kept."""
+    return prune_old_events()
 
 
 @shared_task

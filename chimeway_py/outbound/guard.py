@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import httpcore2
 
-from chimeway_py.errors import ChimewayError
+from chimeway_py.errors import ChimewayError, fault
 from chimeway_py.outbound.addresses import refusal_of
 
+LONGEST_URL = 2000
 SCHEMES = frozenset({"http", "https"})
 PORTS = frozenset({80, 443}) | frozenset(range(1024, 65536))  # no mail, shell, name or file servers
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)(\d+|0[xX][0-9a-fA-F]*)\.?$")
@@ -48,6 +49,17 @@ def check_url(url: str) -> None:
     check_host(host)
     if (port if port is not None else 443) not in PORTS:
         raise AddressRefused("port")
+
+
+def url_faults(url: str, path: str = "/url") -> list[dict[str, str]]:
+    """What is wrong with an address that somebody wants to store, judged by its form; for the detail of `Invalid`."""
+    try:
+        if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable():
+            raise AddressRefused("malformed_url")
+        check_url(url)
+    except AddressRefused as error:
+        return [fault(path, error.code, f"{error.message} An http or https address of the public internet.")]
+    return []
 
 
 def check_host(host: str) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
+from tenants.signing_secrets import live_secrets
 from tenants.vault import vault_of
 
 SECRETS = "deliveries_endpoint.secrets"
@@ -38,9 +39,4 @@ class Endpoint(TenantRow):
 
     def live_secrets(self, now: datetime) -> list[str]:
         """The secrets that sign at `now`, newest first."""
-        vault, name = vault_of(self.tenant_id), str(self.public_id)
-        return [
-            vault.open_from_text(SECRETS, name, entry["secret"])
-            for entry in self.secrets
-            if entry["not_after"] is None or datetime.fromisoformat(entry["not_after"]) > now
-        ]
+        return live_secrets(vault_of(self.tenant_id), SECRETS, str(self.public_id), self.secrets, now)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chimeway_py.errors import NotFound
 from deliveries.models import Delivery
+from deliveries.services.events import record_settled
 from deliveries.services.resend import NotSettled
 from deliveries.states import DeliveryStatus
 from tenants.scope import tenant_scope
@@ -51,6 +52,7 @@ def _note(delivery: Delivery, error: str, now: datetime) -> None:
     delivery.status, delivery.error = DeliveryStatus.BOUNCED, error[:200]
     delivery.bounced_at = delivery.settled_at = now
     Delivery.objects.bulk_update([delivery], ["status", "error", "bounced_at", "settled_at"])
+    record_settled(delivery.tenant_id, [delivery.pk])
 
 
 def _event(delivery: Delivery) -> StepSettled:

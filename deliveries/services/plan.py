@@ -14,6 +14,7 @@ from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
 from deliveries.recipients.addressing import addressed, whom
+from deliveries.services.events import record_settled
 from deliveries.services.words import asked_by, note_words
 from deliveries.standing import Standing, standing_of
 from deliveries.states import DeliveryStatus
@@ -47,6 +48,7 @@ def plan_deliveries(
         _note_outcome(draft, now)
         draft.delivery.resend_of, draft.delivery.resend_reason = resend_of, resend_reason
     Delivery.objects.bulk_create(draft.delivery for draft in drafts)
+    record_settled(planned[0].tenant_id, [draft.delivery.pk for draft in drafts if draft.outcome is not None])
     in_app = [draft for draft in drafts if draft.content is not None]
     _put_into_inboxes(in_app, now)
     return {draft.planned.step_run_id: draft.outcome for draft in drafts if draft.outcome is not None}

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from deliveries.channels.webhook import GONE, WebhookChannel
 from deliveries.models import Delivery, Endpoint
+from deliveries.services.events import record_settled
 from deliveries.states import OUTCOMES, DeliveryStatus
 from workflows.steps.base import Claim, Outcome
 
@@ -20,6 +21,8 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if delivery.status == DeliveryStatus.DELIVERED:
         delivery.delivered_at, delivery.provider_ref = now, str(outcome.context.get("provider_ref", ""))[:255]
     Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "provider_ref"])
+    if final:
+        record_settled(claim.tenant_id, [delivery.pk])
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:
         _disable_endpoint(claim, now)
 
@@ -27,11 +30,13 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
     """Nobody will try these step runs again: what was not begun is cancelled, what was begun is `unknown`."""
     mine = Delivery.objects.for_tenant(tenant_id).filter(step_run_id__in=step_run_ids)
+    owed = list(mine.owed().order_by("id").values_list("id", flat=True))
     for begun, ended in (
         (DeliveryStatus.PLANNED, DeliveryStatus.CANCELLED),
         (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
     ):
         mine.filter(status=begun).update(status=ended, settled_at=now)
+    record_settled(tenant_id, owed)
 
 
 def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
@@ -46,6 +51,7 @@ def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: dateti
     delivery.delivered_at = now if word == DeliveryStatus.DELIVERED else None
     delivery.bounced_at = now if word == DeliveryStatus.BOUNCED else None
     Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "bounced_at"])
+    record_settled(tenant_id, [delivery.pk] if ended else [])
 
 
 def _status(outcome: Outcome) -> str:

@@ -24,8 +24,11 @@ from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_role
 from tenants.services.secrets import put_secret
+from workflows.events.subscriptions import put_subscription
 from workflows.models import (
     Definition,
+    Event,
+    EventSubscription,
     ExternalWork,
     LegalHold,
     PruneOrder,
@@ -94,6 +97,8 @@ class Furnished:
     template: Template
     endpoint: Endpoint
     schedule: Schedule
+    subscription: EventSubscription
+    event: Event
     key: ApiKey
     policy: RetentionPolicy
     order: PruneOrder
@@ -115,6 +120,8 @@ class Furnished:
             self.template,
             self.endpoint,
             self.schedule,
+            self.subscription,
+            self.event,
             self.key,
             self.policy,
             self.order,
@@ -153,6 +160,8 @@ def furnish(mark: str) -> Furnished:
     """A fresh tenant with a waiting run, and a row of every other kind."""
     tenant = create_tenant(slug=f"{mark}-{uuid.uuid4().hex[:8]}")
     definition = ensure_definition(tenant_id=tenant.pk, document=journey(f"{mark}_flow"))
+    events = f"https://{mark}.example.com/"
+    told = put_subscription(tenant_id=tenant.pk, key=f"{mark}_crm", url=events, enabled=False).subscription
     new = NewRun(subject=f"{mark}_anna", correlation={"invoice_id": f"{mark}_7"})
     start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
     accept_signals(
@@ -193,6 +202,8 @@ def furnish(mark: str) -> Furnished:
             endpoint=Endpoint.objects.get(),
             people=(Category.objects.get(), Preference.objects.get(), Recipient.objects.get()),
             schedule=schedule,
+            subscription=told,
+            event=Event.objects.filter(tenant_id=tenant.pk).latest("id"),
             key=key,
             **kept,
         )

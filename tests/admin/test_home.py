@@ -43,6 +43,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Unknown outcomes",
         "Engine failures",
         "Owed deliveries",
+        "Disabled subscriptions",
     }
     assert {colour for colour, _, _ in found.values()} == {"right"}
     assert "All is well" in operator(mine.tenant).get(HOME).content.decode()

@@ -84,6 +84,13 @@ def schedule(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post("/v1/schedules", SCHEDULE))["key"])
 
 
+def event(owner: APIClient, tenant: Tenant) -> str:
+    """An event of a subscription."""
+    _made(owner.put(f"/v1/event-subscriptions/{KEY}", SUBSCRIPTION))
+    run(owner, tenant)
+    return str(_made(owner.get("/v1/events"))["items"][0]["id"])
+
+
 def external(owner: APIClient, tenant: Tenant) -> str:
     """Work of others that was observed."""
     _made(owner.post(f"/v1/external/{KIND}/{KEY}", OBSERVED))
@@ -147,6 +154,7 @@ ENDPOINT = {"url": "https://example.com/hook"}
 HOLD = {"on": "run", "reason": "a test"}
 KEPT = "cancelled"
 POLICY = {"days": 30}
+SUBSCRIPTION = {"url": "https://example.com/events", "description": CANARY}
 SECRET = {"value": f"{CANARY}-secret"}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 
@@ -155,6 +163,8 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "definitions": published,
     "deliveries": delivery,
     "endpoints": _put("endpoints", ENDPOINT),
+    "event-subscriptions": _put("event-subscriptions", SUBSCRIPTION),
+    "events": event,
     "external": external,
     "holds": hold,
     "inbox": item,
@@ -194,6 +204,12 @@ BODIES: Mapping[str, Any] = {
     "post /v1/deliveries/{delivery}/settle": FOUND_OUT,
     "put /v1/endpoints/{key}": ENDPOINT,
     "post /v1/endpoints/{key}/rotate-secret": {},
+    "put /v1/event-subscriptions/{key}": SUBSCRIPTION,
+    "delete /v1/event-subscriptions/{key}": {},
+    "post /v1/event-subscriptions/{key}/ping": {},
+    "post /v1/event-subscriptions/{key}/replay": {"from": "2026-01-01T00:00:00Z"},
+    "post /v1/event-subscriptions/{key}/rotate-secret": {},
+    "post /v1/events/{public_id}/resend": {"subscription": KEY},
     "post /v1/external/{kind}/{external_id}": OBSERVED,
     "post /v1/holds/{public_id}/release": {},
     "post /v1/inbox/{subject}/{item}/archive": {},
@@ -247,6 +263,7 @@ OWN_NAMES = {
     "put /v1/definitions/{key}",
     "put /v1/endpoints/{key}",
     "put /v1/retention/policies/{what}",
+    "put /v1/event-subscriptions/{key}",
     "put /v1/secrets/{key}",
     "put /v1/templates/{key}",
 }
@@ -267,6 +284,7 @@ def missing(kind: str) -> str:
     by_key = {
         "definitions",
         "endpoints",
+        "event-subscriptions",
         "external",
         "retention/policies",
         "schedules",

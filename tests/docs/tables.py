@@ -94,7 +94,20 @@ def endpoints() -> str:
     return table(("request", "scope", "what it does"), rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"moves": moves, "reasons": reasons, "errors": errors, "endpoints": endpoints}
+def event_types() -> str:
+    """Every type of event that can be told."""
+    from workflows.events.types import EventType
+
+    return table(("type", "when"), [(f"`{one.value}`", str(one.label)) for one in EventType])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "moves": moves,
+    "reasons": reasons,
+    "errors": errors,
+    "endpoints": endpoints,
+    "event_types": event_types,
+}
 
 
 def main() -> None:

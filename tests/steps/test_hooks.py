@@ -28,9 +28,9 @@ def test_every_committed_move_is_told_in_order(tenant: Tenant, heard: list[RunEv
     drain(tenant)
 
     assert [(one.type, one.reason) for one in heard] == [
-        ("run.active", "started"),
+        ("run.started", "started"),
         ("run.waiting", "wait_opened"),
-        ("run.active", "signal_matched"),
+        ("run.continued", "signal_matched"),
         ("run.completed", "rule_completed"),
     ]
     run = run_of(tenant, run_id)
@@ -65,4 +65,4 @@ def test_a_handler_that_fails_keeps_nobody_from_anything(tenant: Tenant, heard: 
         forget(fail)
 
     assert run_of(tenant, run_id).state == "waiting"
-    assert [one.type for one in heard] == ["run.active", "run.waiting"]
+    assert [one.type for one in heard] == ["run.started", "run.waiting"]

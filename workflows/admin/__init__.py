@@ -3,6 +3,8 @@
 from workflows.admin import (
     concerns,
     definitions,
+    event_subscriptions,
+    events,
     external,
     holds,
     retention,
@@ -17,6 +19,8 @@ from workflows.admin import (
 __all__ = [
     "concerns",
     "definitions",
+    "event_subscriptions",
+    "events",
     "external",
     "holds",
     "retention",

@@ -15,6 +15,7 @@ from workflows.api import (
     version_moves,
 )
 from workflows.api.control_urls import urlpatterns as controls
+from workflows.api.event_urls import urlpatterns as events
 from workflows.api.history_urls import urlpatterns as histories
 
 urlpatterns: list[URLPattern] = [
@@ -54,5 +55,6 @@ urlpatterns: list[URLPattern] = [
     path("external/<str:kind>/<path:external_id>", external.ExternalWorkView.as_view(), name="external-work"),
     path("signals/<uuid:public_id>/explain", run_views.ExplainSignalView.as_view(), name="signal-explain"),
     *controls,
+    *events,
     *histories,
 ]

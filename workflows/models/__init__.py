@@ -2,6 +2,14 @@
 
 from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
+from workflows.models.event import (
+    DisabledReason,
+    DispatchStatus,
+    Event,
+    EventAttempt,
+    EventDispatch,
+    EventSubscription,
+)
 from workflows.models.external_work import ExternalStatus, ExternalWork
 from workflows.models.retention import HoldOn, Kept, LegalHold, PruneOrder, RetentionPolicy
 from workflows.models.run import Run
@@ -22,6 +30,12 @@ __all__ = [
     "Definition",
     "DefinitionStatus",
     "DefinitionSwitch",
+    "DisabledReason",
+    "DispatchStatus",
+    "Event",
+    "EventAttempt",
+    "EventDispatch",
+    "EventSubscription",
     "ExternalStatus",
     "ExternalWork",
     "HoldOn",

@@ -5,6 +5,7 @@ import time
 import structlog
 
 from chimeway_py.nudges import Lane, offer
+from workflows.events.turn import events_turn
 from workflows.services.turn import engine_turn, work_turn
 from workflows.services.young_tables import analyze_grown_tables
 from workflows.store.sql import fetch
@@ -13,8 +14,9 @@ log = structlog.get_logger(__name__)
 
 _DUE = """
 SELECT lane, tenant_id FROM tenants_with_due_work() UNION SELECT 'engine', tenant_id FROM tenants_releasing_runs()
+UNION SELECT 'events', tenant_id FROM tenants_with_due_events()
 """
-TURNS = {"engine": engine_turn, "work": work_turn}
+TURNS = {"engine": engine_turn, "work": work_turn, "events": events_turn}
 
 
 def due_work() -> list[tuple[Lane, int]]:

@@ -14,6 +14,7 @@ from workflows.engine.decide import decide
 from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepSettled
 from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, WaitFacts
 from workflows.engine.journey import Journey
+from workflows.events.types import run_event_type
 from workflows.states import Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
@@ -91,9 +92,9 @@ class RunBatch:
     def _events(self) -> Iterator[hooks.RunEvent]:
         for run_id, *values in self._pending.transitions:
             line = dict(zip(list(rows.TRANSITION)[1:], values, strict=True))
-            run, is_move = self.runs[run_id], line["from_state"] != line["to_state"]
+            run = self.runs[run_id]
             said = {name: line[name] for name in ("seq", "step", "from_state", "to_state", "reason", "occurred_at")}
-            type_ = f"run.{line['to_state']}" if is_move else "run.noted"
+            type_ = str(run_event_type(line["from_state"], line["to_state"]))
             yield hooks.RunEvent(type_, self.tenant_id, run.facts.public_id, run.definition.key, **said)
 
     def _take(self, run: LockedRun, decision: Decision) -> None:

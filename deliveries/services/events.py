@@ -1,0 +1,47 @@
+"""Telling of deliveries that settled: to subscribers in the same transaction, to hooks after the commit."""
+
+from collections.abc import Sequence
+
+from deliveries.models import Delivery
+from deliveries.states import OWED
+from workflows import hooks
+from workflows.events.record import execute_recording, recording
+
+_ENDED = """
+SELECT d.tenant_id, d.public_id, d.run_id, d.definition_key, d.step_key, d.visit, d.channel, d.status
+  FROM deliveries_delivery d WHERE d.tenant_id = %s AND d.id = ANY (%s) AND d.status NOT IN ('planned', 'sending')
+"""
+_TOLD = """
+SELECT c.tenant_id, 'delivery.' || c.status AS type, r.public_id AS run_public_id, clock_timestamp() AS occurred_at,
+       c.public_id AS position,
+       jsonb_build_object('delivery_id', c.public_id, 'run_id', r.public_id, 'workflow', c.definition_key,
+                          'step', c.step_key, 'visit', c.visit, 'channel', c.channel, 'status', c.status) AS data
+  FROM changed c JOIN workflows_run r ON r.tenant_id = c.tenant_id AND r.id = c.run_id
+"""
+_RECORD = recording(_ENDED, _TOLD)
+
+
+def record_settled(tenant_id: int, delivery_ids: Sequence[int]) -> None:
+    """Record an event for each of these deliveries that has ended. Needs the scope of whoever changed them."""
+    if delivery_ids:
+        execute_recording(tenant_id, _RECORD, [tenant_id, list(delivery_ids)])
+    if delivery_ids and hooks.is_anybody_listening(hooks.DeliveryEvent):
+        hooks.tell_after_commit(_told(tenant_id, delivery_ids))
+
+
+def _told(tenant_id: int, delivery_ids: Sequence[int]) -> list[hooks.DeliveryEvent]:
+    rows = Delivery.objects.for_tenant(tenant_id).filter(id__in=delivery_ids).exclude(status__in=OWED)
+    return [
+        hooks.DeliveryEvent(
+            type=f"delivery.{one.status}",
+            tenant_id=tenant_id,
+            delivery=str(one.public_id),
+            run=str(one.run.public_id),
+            workflow=one.definition_key,
+            step=one.step_key,
+            visit=one.visit,
+            channel=one.channel,
+            status=one.status,
+        )
+        for one in rows.select_related("run").order_by("id")
+    ]
