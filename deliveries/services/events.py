@@ -5,27 +5,26 @@ from collections.abc import Sequence
 from deliveries.models import Delivery
 from deliveries.states import OWED
 from workflows import hooks
-from workflows.events.record import execute_recording, recording
+from workflows.events.record import is_watched, record, recording
 
 _ENDED = """
-SELECT d.tenant_id, d.public_id, d.run_id, d.definition_key, d.step_key, d.visit, d.channel, d.status
-  FROM deliveries_delivery d WHERE d.tenant_id = %s AND d.id = ANY (%s) AND d.status NOT IN ('planned', 'sending')
+SELECT d.tenant_id, 'delivery.' || d.status AS type, r.public_id AS run_public_id, clock_timestamp() AS occurred_at,
+       d.id AS position,
+       jsonb_build_object('delivery_id', d.public_id, 'run_id', r.public_id, 'workflow', d.definition_key,
+                          'step', d.step_key, 'visit', d.visit, 'channel', d.channel, 'status', d.status) AS data
+  FROM deliveries_delivery d JOIN workflows_run r ON r.tenant_id = d.tenant_id AND r.id = d.run_id
+ WHERE d.tenant_id = %s AND d.id = ANY (%s) AND d.status NOT IN ('planned', 'sending')
 """
-_TOLD = """
-SELECT c.tenant_id, 'delivery.' || c.status AS type, r.public_id AS run_public_id, clock_timestamp() AS occurred_at,
-       c.public_id AS position,
-       jsonb_build_object('delivery_id', c.public_id, 'run_id', r.public_id, 'workflow', c.definition_key,
-                          'step', c.step_key, 'visit', c.visit, 'channel', c.channel, 'status', c.status) AS data
-  FROM changed c JOIN workflows_run r ON r.tenant_id = c.tenant_id AND r.id = c.run_id
-"""
-_RECORD = recording(_ENDED, _TOLD)
+_RECORD = recording(_ENDED)
 
 
 def record_settled(tenant_id: int, delivery_ids: Sequence[int]) -> None:
     """Record an event for each of these deliveries that has ended. Needs the scope of whoever changed them."""
-    if delivery_ids:
-        execute_recording(tenant_id, _RECORD, [tenant_id, list(delivery_ids)])
-    if delivery_ids and hooks.is_anybody_listening(hooks.DeliveryEvent):
+    if not delivery_ids:
+        return
+    if is_watched(tenant_id):
+        record(tenant_id, _RECORD, [tenant_id, list(delivery_ids)])
+    if hooks.is_anybody_listening(hooks.DeliveryEvent):
         hooks.tell_after_commit(_told(tenant_id, delivery_ids))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from workflows.engine.facts import Owed, WaitFacts
-from workflows.events.record import execute_recording, recording_moves
+from workflows.events.record import record_moves, watching
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import kinds
 from workflows.store import rows
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _CHANGE_RUNS = update("workflows_run", rows.CHANGED_RUN, "engine_failures = 0")
-_TRANSITIONS = recording_moves(insert("workflows_transition", rows.TRANSITION))
+_TRANSITIONS = watching(insert("workflows_transition", rows.TRANSITION))
 _CLOSE_WAITS = update("workflows_wait", rows.CLOSED_WAIT, where="t.closed_at IS NULL")
 _OPEN_WAITS = insert("workflows_wait", rows.OPENED_WAIT)
 _STEP_RUNS = insert("workflows_steprun", rows.STEP_RUN, "RETURNING key, id")
@@ -104,7 +104,9 @@ def abandon(tenant_id: int, ended: Sequence[tuple[Any, ...]], now: datetime) -> 
 def write_transitions(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> None:
     """Append rows of `rows.TRANSITION`, already numbered and chained, to the traces of their runs."""
     if transitions:
-        execute_recording(tenant_id, _TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION)])
+        ((is_watched,),) = fetch(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION), tenant_id])
+        if is_watched:
+            record_moves(tenant_id, transitions)
     if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         names = list(rows.TRANSITION)[:10]  # structure; the context may be large
         for row in transitions:
