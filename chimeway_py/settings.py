@@ -111,6 +111,9 @@ TEMPLATES = [
 # -- PostgreSQL: `default` is the app role, which owns nothing; `owner` exists only where migrations run --------------
 PROCESS_ROLE = env.str("CHIMEWAY_PROCESS", default="command")  # web, worker, beat or command
 DATABASE_OPTIONS: dict[str, Any] = {
+    # Statements are prepared when a connection uses them for the third time: planning them took longer than running them.
+    # 0 turns it off, for a pooler in transaction mode that does not carry prepared statements (PgBouncer before 1.21).
+    "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=2) or None,
     "application_name": f"chimeway-{PROCESS_ROLE}",
     # Statements are planned once per connection, often while a table is nearly empty. A plan that reads all of it would
     # stay until the next ANALYZE, and there is an index for everything that the service asks.

@@ -67,19 +67,25 @@ class PackedDumper(Dumper):
         return obj.data
 
 
+class _Parts(dict[Any, bytes]):
+    """Each value of a column with its bytes, packed when it is first asked for."""
+
+    def __init__(self, pack: Callable[[Any], bytes]) -> None:
+        super().__init__({None: _NULL})
+        self.pack = pack
+
+    def __missing__(self, value: Any) -> bytes:
+        part = self[value] = self.pack(value)
+        return part
+
+
 def packed(values: Sequence[Any], kind: str) -> Packed:
     """The values of one column as an array of `kind`; None is NULL. Raises what packing a value raises."""
     oid, pack = KINDS[kind]
     if not values:
         return Packed(_EMPTY(0, 0, oid))
-    known: dict[Any, bytes] = {None: _NULL}
-    parts = [_HEADER(1, int(None in values), oid, len(values), 1)]
-    for value in values:
-        part = known.get(value)
-        if part is None:
-            part = known[value] = pack(value)
-        parts.append(part)
-    return Packed(b"".join(parts))
+    header = _HEADER(1, int(None in values), oid, len(values), 1)
+    return Packed(header + b"".join(map(_Parts(pack).__getitem__, values)))
 
 
 def columns_packed(rows: Iterable[Sequence[Any]], kinds: Sequence[str]) -> list[Packed]:

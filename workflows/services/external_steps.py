@@ -72,7 +72,7 @@ def _set_due(tenant_id: int, waiting: Sequence[PlannedStep], now: datetime) -> N
     """No worker takes such a step up before its time; without a timeout none ever does."""
     if waiting:
         rows = [(one.step_run_id, now + left if (left := _timeout(one)) else None) for one in waiting]
-        execute(_SET_DUE, [*arrays(rows, _DUE), tenant_id])
+        execute(_SET_DUE, [tenant_id, *arrays(rows, _DUE)])
 
 
 def _timeout(one: PlannedStep) -> timedelta | None:

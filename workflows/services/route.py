@@ -230,7 +230,7 @@ def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Catalog, now: d
         cursor = one.runs[-1] if one.runs else one.cursor
         routed_at = None if one.has_more else now
         rows.append((one.facts.id, routed_at, overall.verdict, overall.reason, dumps(dict(overall.context)), cursor))
-    execute(_ROUTED, [*arrays(rows, _ROUTE), tenant_id])
+    execute(_ROUTED, [tenant_id, *arrays(rows, _ROUTE)])
 
 
 def _overall(one: Claimed, listened: frozenset[str]) -> Judged:

@@ -63,7 +63,7 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     """Write everything of a batch. The caller holds the row locks of all its runs."""
     closed = [(wait.id, outcome, now) for _, wait, outcome in pending.closed if wait.id is not None]
     if closed:
-        execute(_CLOSE_WAITS, [*arrays(closed, rows.CLOSED_WAIT), tenant_id])
+        execute(_CLOSE_WAITS, [tenant_id, *arrays(closed, rows.CLOSED_WAIT)])
     if pending.reminded:
         execute(_REMINDED, [tenant_id, pending.reminded])
     if pending.opened:
@@ -74,7 +74,7 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
         write_answers(tenant_id, pending.answers, now)
     if pending.changed:
         changed = [rows.changed_run(run, now) for run in pending.changed.values()]
-        execute(_CHANGE_RUNS, [*arrays(changed, rows.CHANGED_RUN), tenant_id])
+        execute(_CHANGE_RUNS, [tenant_id, *arrays(changed, rows.CHANGED_RUN)])
     _hold_work(tenant_id, pending)
     if pending.finished:
         for statement in _FINISH:
@@ -133,7 +133,7 @@ def effect_key(run_public_id: str, step: str, visit: int) -> str:
 def settle_step_runs(tenant_id: int, settled: Sequence[tuple[int, str]], now: datetime) -> None:
     """End step runs whose work was done in the transaction that planned it."""
     if settled:
-        execute(_SETTLE_STEP_RUNS, [*arrays([(*row, now) for row in settled], _SETTLED), tenant_id])
+        execute(_SETTLE_STEP_RUNS, [tenant_id, *arrays([(*row, now) for row in settled], _SETTLED)])
 
 
 def _write_verdicts(tenant_id: int, pending: "Pending", now: datetime) -> None:
