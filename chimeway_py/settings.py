@@ -111,14 +111,14 @@ TEMPLATES = [
 # -- PostgreSQL: `default` is the app role, which owns nothing; `owner` exists only where migrations run --------------
 PROCESS_ROLE = env.str("CHIMEWAY_PROCESS", default="command")  # web, worker, beat or command
 DATABASE_OPTIONS: dict[str, Any] = {
-    # Statements are prepared when a connection uses them for the third time: planning them took longer than running them.
+    # Statements are prepared when a connection uses them for the third time: planning took longer than running them.
     # 0 turns it off, for a pooler in transaction mode that does not carry prepared statements (PgBouncer before 1.21).
     "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=2) or None,
     "application_name": f"chimeway-{PROCESS_ROLE}",
     # Statements are planned once per connection, often while a table is nearly empty. A plan that reads all of it would
     # stay until the next ANALYZE, and there is an index for everything that the service asks.
     "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
-    "-c enable_seqscan=off -c jit=off -c random_page_cost=1.1",
+    "-c enable_seqscan=off -c jit=off -c random_page_cost=1.1 -c plan_cache_mode=force_generic_plan",
 }
 
 

@@ -14,6 +14,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from tenants.sql import fetch_each
+
 _ENTER = """
 SELECT set_config('chimeway.tenant_id', %s, true), set_config('chimeway.tenant_ids', %s, true), clock_timestamp()
 """
@@ -70,8 +72,7 @@ def database_now() -> datetime:
 
 
 def _enter(tenant_ids: tuple[int, ...]) -> datetime:
-    with connection.cursor() as cursor:
-        one = str(tenant_ids[0]) if len(tenant_ids) == 1 else ""
-        several = "{" + ",".join(map(str, tenant_ids)) + "}" if len(tenant_ids) > 1 else ""
-        cursor.execute(_ENTER, [one, several])
-        return cursor.fetchone()[2]  # type: ignore[no-any-return]
+    one = str(tenant_ids[0]) if len(tenant_ids) == 1 else ""
+    several = "{" + ",".join(map(str, tenant_ids)) + "}" if len(tenant_ids) > 1 else ""
+    entered: datetime = fetch_each((_ENTER, [one, several]))[0][0][2]  # together with BEGIN
+    return entered

@@ -7,13 +7,14 @@ binary, which spares parsing times. Errors come out as `django.db` errors all th
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
 from psycopg.adapt import Buffer, Loader
-from psycopg.pq import Format
+from psycopg.pq import Format, PipelineStatus
 
 from chimeway_py.jsontext import decode
 from tenants.packing import Packed, PackedDumper, columns_packed
@@ -28,10 +29,21 @@ def fetch(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         return cursor.execute(statement, parameters, binary=True).fetchall()
 
 
+def fetch_each(*asked: tuple[str, Parameters]) -> list[list[tuple[Any, ...]]]:
+    """All rows of each statement, sent together: one trip to the server. Each sees what was committed when it ran."""
+    with pipelined(), ExitStack() as cursors:
+        sent = [cursors.enter_context(_cursor()) for _ in asked]
+        for cursor, (statement, parameters) in zip(sent, asked, strict=True):
+            cursor.execute(statement, parameters, binary=True)
+        return [cursor.fetchall() for cursor in sent]
+
+
 def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator[tuple[Any, ...]]:
     """The rows of one statement, seen at one moment, `size` of them in memory. Only inside a transaction."""
-    with _cursor(name=f"stream_{uuid.uuid4().hex}") as cursor:
-        assert isinstance(cursor, psycopg.ServerCursor)
+    connection.ensure_connection()
+    opened = psycopg.ServerCursor(connection.connection, f"stream_{uuid.uuid4().hex}")
+    with connection.wrap_database_errors, opened as cursor:
+        _taught(cursor)
         cursor.itersize = size
         cursor.execute(statement, parameters, binary=True)
         yield from cursor
@@ -41,6 +53,21 @@ def execute(statement: str, parameters: Parameters) -> int:
     """Run a statement; the number of rows it touched."""
     with _cursor() as cursor:
         return cursor.execute(statement, parameters).rowcount
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """What `execute` is given inside is sent without waiting for the answer to the statement before.
+
+    Counts are not known inside. An error is raised by a later statement or, at the latest, at the end.
+    """
+    connection.ensure_connection()
+    driver = connection.connection
+    if driver.pgconn.pipeline_status != PipelineStatus.OFF:  # entering another would wait for what was sent so far
+        yield
+        return
+    with connection.wrap_database_errors, driver.pipeline():
+        yield
 
 
 def given(columns: Columns, position: str = "") -> str:
@@ -76,17 +103,29 @@ def arrays(rows: Iterable[Sequence[Any]], columns: Columns) -> list[Packed]:
     return columns_packed(rows, list(columns.values()))
 
 
+# Cursors that nobody uses. Making one and teaching it our types takes longer than a small statement.
+_idle: WeakKeyDictionary[psycopg.Connection[Any], list[psycopg.Cursor[tuple[Any, ...]]]] = WeakKeyDictionary()
+
+
 @contextmanager
-def _cursor(name: str = "") -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-    """The driver's cursor; with a name, one that lives in the server."""
+def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+    """A cursor of the driver; its own `cursor()` would be Django's, which binds on the client."""
     connection.ensure_connection()
-    driver = connection.connection  # its own `cursor()` is Django's, which binds on the client
-    opened = psycopg.ServerCursor(driver, name) if name else psycopg.Cursor(driver)
-    with connection.wrap_database_errors, opened as cursor:
-        for type_, loader in _LOADERS:
-            cursor.adapters.register_loader(type_, loader)
-        cursor.adapters.register_dumper(Packed, PackedDumper)
-        yield cursor
+    driver = connection.connection
+    idle = _idle.setdefault(driver, [])
+    cursor = idle.pop() if idle else _taught(psycopg.Cursor(driver))
+    try:
+        with connection.wrap_database_errors:
+            yield cursor
+    finally:
+        idle.append(cursor)
+
+
+def _taught(cursor: psycopg.Cursor[tuple[Any, ...]]) -> psycopg.Cursor[tuple[Any, ...]]:
+    for type_, loader in _LOADERS:
+        cursor.adapters.register_loader(type_, loader)
+    cursor.adapters.register_dumper(Packed, PackedDumper)
+    return cursor
 
 
 class _Json(Loader):

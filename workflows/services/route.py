@@ -20,10 +20,11 @@ from signals_app.verdicts import BEST_FIRST, Verdict
 from tenants.scope import tenant_scope
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged, SignalFacts
-from workflows.services.signal_starts import Catalog, catalog_of, start_by_signals
+from workflows.services.signal_starts import VERSIONS, Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.sql import Packed, arrays, execute, fetch, given, update
+from workflows.store.sql import Packed, arrays, execute, fetch, fetch_each, given, pipelined, update
+from workflows.store.switches import OFF_FOR_ROUTING, ROUTING_SPACE
 
 log = structlog.get_logger(__name__)
 
@@ -120,8 +121,8 @@ def _unrouted(tenant_id: int, limit: int) -> list[int]:
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
     with tenant_scope(tenant_id) as scope:
-        catalog = catalog_of(tenant_id)
-        claimed = _find_runs(tenant_id, _claim(tenant_id, catalog, limit, signal_id))
+        catalog, claimed = _claim(tenant_id, limit, signal_id)
+        claimed = _find_runs(tenant_id, claimed)
         if not claimed:
             return 0
         # After the batch was cut: a run that is started gets the verdict of its signal in this very transaction. The
@@ -133,20 +134,28 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
             _judge(batch, one, known)
             _tell_started(batch, one, started.get(one.facts.id, []))
         _tell_finished(tenant_id, batch, claimed)
-        batch.flush()
-        _finish(tenant_id, claimed, catalog, batch.now)
+        with pipelined():
+            _finish(tenant_id, claimed, catalog, batch.now)
+            batch.flush()
         return len(claimed)
 
 
-def _claim(tenant_id: int, catalog: Catalog, limit: int, signal_id: int | None) -> list[Claimed]:
+def _claim(tenant_id: int, limit: int, signal_id: int | None) -> tuple[Catalog, list[Claimed]]:
+    """The oldest signals, locked, and what the tenant's definitions ask of signals."""
     one = "AND id = %s" if signal_id is not None else ""
     parameters = [tenant_id, *([signal_id] if signal_id is not None else []), limit]
-    rows = fetch(_CLAIM.format(one=one), parameters)
+    # In this order: listeners, which the next statement of the caller reads, stay as they are from the first one on.
+    [(_, off)], versions, rows = fetch_each(
+        (OFF_FOR_ROUTING, [ROUTING_SPACE, tenant_id, tenant_id]),
+        (VERSIONS, [tenant_id]),
+        (_CLAIM.format(one=one), parameters),
+    )
+    catalog = catalog_of(tenant_id, off, versions)
     if not rows:
-        return []
+        return catalog, []
     shas = {bytes(row[6]) for row in rows if row[6] is not None and row[2] in catalog.conditioned}
     payloads = load_payloads(tenant_id, shas) if shas else {}
-    return [_claimed(row, payloads) for row in rows]
+    return catalog, [_claimed(row, payloads) for row in rows]
 
 
 def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:

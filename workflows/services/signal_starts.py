@@ -1,6 +1,6 @@
 """Runs that signals start."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,10 @@ from workflows.services.documents import Loaded, documents
 from workflows.services.start import NewRun, insert_runs
 from workflows.services.start_checks import check_starts
 from workflows.states import Cause
-from workflows.store.sql import fetch
-from workflows.store.switches import switches_for_routing
 
 Verdicts = dict[int, list[tuple[int | None, Judged]]]
 
-_VERSIONS = """
+VERSIONS = """
 SELECT id, status = 'published' AND version = max(version) FILTER (WHERE status = 'published') OVER (PARTITION BY key)
   FROM workflows_definition WHERE tenant_id = %s AND status <> 'draft'
 """
@@ -40,13 +38,8 @@ class Catalog:
     off: Collection[str]
 
 
-def catalog_of(tenant_id: int) -> Catalog:
-    """The tenant's catalog as it is now.
-
-    Read before the listeners, which stay as they are from then on until this transaction ends.
-    """
-    off = switches_for_routing(tenant_id)
-    rows = fetch(_VERSIONS, [tenant_id])
+def catalog_of(tenant_id: int, off: Mapping[str, Any], rows: Sequence[tuple[Any, ...]]) -> Catalog:
+    """The tenant's catalog, from the switches that are off and from what `VERSIONS` found."""
     loaded = documents(tenant_id, [id_ for id_, _ in rows])
     starting = tuple(loaded[id_] for id_, is_latest in rows if is_latest)
     return Catalog(

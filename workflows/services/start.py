@@ -25,7 +25,7 @@ from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_trans
 from workflows.services.sticky_cancels import catch_cancelled, marks
 from workflows.states import Cause
 from workflows.store import rows
-from workflows.store.sql import arrays, execute, fetch, insert
+from workflows.store.sql import arrays, execute, fetch, insert, pipelined
 from workflows.store.write import write_transitions
 
 __all__ = ["NewRun", "OnDuplicate", "Started", "insert_runs", "start_runs"]
@@ -94,19 +94,14 @@ def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: dat
     asked = [start_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
     for row in asked:
         first.setdefault(row.name, row)
-    created = _write(tenant_id, loaded, list(first.values()), now)
+    with pipelined():
+        created = _write(tenant_id, loaded, list(first.values()), now)
+        mine = [row for row in first.values() if row.public_id in created]
+        marked = {created[row.public_id]: [*marks(row.new.idempotency_key, row.new.correlation)] for row in mine}
+        caught = catch_cancelled(tenant_id, loaded.key, marked)
     if created:
         nudge_after_commit("engine", tenant_id)
-        _store_companions(tenant_id, [row.new for row in first.values() if row.public_id in created], now)
-    caught = catch_cancelled(
-        tenant_id,
-        loaded.key,
-        {
-            created[row.public_id]: [*marks(row.new.idempotency_key, row.new.correlation)]
-            for row in first.values()
-            if row.public_id in created
-        },
-    )
+        _store_companions(tenant_id, [row.new for row in mine], now)
     met = _meet(tenant_id, loaded.key, [row for row in first.values() if row.public_id not in created])
     answers = _answers(asked, first, created, met)
     return [replace(one, cancelled=True) if one.run_id in caught else one for one in answers]

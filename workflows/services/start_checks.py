@@ -10,13 +10,20 @@ from workflows.definitions.data_schema import data_faults
 from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
-from workflows.models import Definition
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded, documents
-from workflows.store.switches import switched_off
+from workflows.store.sql import fetch_each
+from workflows.store.switches import OFF
 
 if TYPE_CHECKING:
     from workflows.services.start_rows import NewRun
+
+
+_PUBLISHED = """
+SELECT id FROM workflows_definition
+ WHERE tenant_id = %s AND key = %s AND status = 'published' AND version = coalesce(%s, version)
+ ORDER BY version DESC LIMIT 1
+"""
 
 
 def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
@@ -24,15 +31,13 @@ def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
 
     Raises `DefinitionNotFound`, and `DefinitionOff` when its key is switched off.
     """
-    published = Definition.objects.for_tenant(tenant_id).published().filter(key=key)
-    if version is not None:
-        published = published.filter(version=version)
-    found = published.latest_first().values_list("id", flat=True).first()
-    if found is None:
+    found, [(off,)] = fetch_each((_PUBLISHED, [tenant_id, key, version]), (OFF, [tenant_id]))
+    if not found:
         raise DefinitionNotFound(f"No published definition {key!r}" + (f" version {version}." if version else "."))
-    if (switch := switched_off(tenant_id).get(key)) is not None:
+    if (switch := off.get(key)) is not None:
         raise DefinitionOff(f"{key} is switched off.", {"level": switch["level"]})
-    return documents(tenant_id, [found])[found]
+    id_ = found[0][0]
+    return documents(tenant_id, [id_])[id_]
 
 
 def check_starts(loaded: Loaded, runs: "Sequence[NewRun]") -> "list[NewRun]":

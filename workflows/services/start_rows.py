@@ -122,7 +122,7 @@ def start_row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha
     )
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
     asked += [dict(one) for one in (new.origin, new.companions) if one]
-    request = vault.digest("start", canonical(asked))
+    request = vault.digest("start", canonical(asked)) if new.idempotency_key else b""
     return StartRow(new, facts, public_id, data_sha, request, reason, context, head, due_at)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from workflows.engine.events import CancelAsked
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
-from workflows.store.sql import fetch
+from workflows.store.sql import fetch, fetch_each
 
 _LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
@@ -41,8 +41,8 @@ def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence
     wanted = sorted({mark for own in starts.values() for mark in own})
     if not wanted:
         return set()
-    fetch(_SHARE, [_LOCK_SPACE + tenant_id])
-    sticking = {row[0]: row for row in fetch(_STICKING, [tenant_id, workflow, wanted])}
+    _, found = fetch_each((_SHARE, [_LOCK_SPACE + tenant_id]), (_STICKING, [tenant_id, workflow, wanted]))
+    sticking = {row[0]: row for row in found}
     caught = {
         run_id: next(sticking[mark] for mark in own if mark in sticking)
         for run_id, own in starts.items()

@@ -11,7 +11,7 @@ from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
 from workflows.store.answers import Addresses, addresses_of, merged
-from workflows.store.sql import fetch
+from workflows.store.sql import fetch, fetch_each
 from workflows.store.switches import held_by, holds
 
 # `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the
@@ -57,8 +57,11 @@ def lock_runs(
 ) -> tuple[dict[int, LockedRun], datetime]:
     """The runs that exist, locked in id order, and the database clock as read after the last lock was taken."""
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
-    rows = fetch(statement, [sorted(set(run_ids)), tenant_id])
-    off, now, time_zone = fetch(_CLOCK, [tenant_id, tenant_id])[0]
+    ids = sorted(set(run_ids))
+    # In this order, each with a snapshot of its own: what comes after the locks sees what their last holders committed.
+    rows, [(off, now, time_zone)], waits = fetch_each(
+        (statement, [ids, tenant_id]), (_CLOCK, [tenant_id, tenant_id]), (_WAITS, [ids, tenant_id])
+    )
     if not rows:
         return {}, now
     loaded = documents(tenant_id, {row[2] for row in rows})
@@ -68,7 +71,9 @@ def lock_runs(
     runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone, held) for row in rows}
     for run_id, addresses in answers.items():
         runs[run_id].facts.data = merged(runs[run_id].facts.data, addresses, payloads)
-    _load_waits(tenant_id, runs)
+    for run_id, *row in waits:
+        if run_id in runs:  # not those that others hold
+            runs[run_id].facts.wait = _wait(row)
     _load_buffered(tenant_id, [run for run in runs.values() if run.facts.pending_signals], runs)
     return runs, now
 
@@ -126,12 +131,6 @@ def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -
     if state == "paused" and "begins_at" in status:
         return datetime.fromisoformat(status["begins_at"])
     return due_at if state == "pending" else None
-
-
-def _load_waits(tenant_id: int, runs: dict[int, LockedRun]) -> None:
-    waiting = [run.id for run in runs.values() if run.facts.state in ("waiting", "paused")]
-    for run_id, *row in fetch(_WAITS, [waiting, tenant_id]) if waiting else ():
-        runs[run_id].facts.wait = _wait(row)
 
 
 def _wait(row: Sequence[Any]) -> WaitFacts:

@@ -1,6 +1,31 @@
 """Set-based SQL, as the store uses it: see `tenants.sql`."""
 
 from tenants.packing import Packed
-from tenants.sql import Columns, Parameters, arrays, execute, fetch, given, insert, stream, update
+from tenants.sql import (
+    Columns,
+    Parameters,
+    arrays,
+    execute,
+    fetch,
+    fetch_each,
+    given,
+    insert,
+    pipelined,
+    stream,
+    update,
+)
 
-__all__ = ["Columns", "Packed", "Parameters", "arrays", "execute", "fetch", "given", "insert", "stream", "update"]
+__all__ = [
+    "Columns",
+    "Packed",
+    "Parameters",
+    "arrays",
+    "execute",
+    "fetch",
+    "fetch_each",
+    "given",
+    "insert",
+    "pipelined",
+    "stream",
+    "update",
+]

@@ -21,8 +21,9 @@ _OWN = "SELECT pg_advisory_xact_lock(%s, (%s %% 2147483647)::int)"
 _SETTLED = """
 SELECT pg_advisory_lock(%s, (%s %% 2147483647)::int), clock_timestamp(), pg_advisory_unlock(%s, (%s %% 2147483647)::int)
 """
-_ROUTE = "SELECT pg_advisory_xact_lock_shared(%s, (%s %% 2147483647)::int), switched_off(%s)"
-_OFF = "SELECT switched_off(%s)"
+# As `OFF`, in the second column; no listeners are replaced from then on until the transaction ends.
+OFF_FOR_ROUTING = "SELECT pg_advisory_xact_lock_shared(%s, (%s %% 2147483647)::int), switched_off(%s)"
+OFF = "SELECT switched_off(%s)"
 
 
 def lock_switches(tenant_id: int) -> None:
@@ -39,12 +40,6 @@ def lock_routing(tenant_id: int) -> None:
     execute(_OWN, [ROUTING_SPACE, tenant_id])
 
 
-def switches_for_routing(tenant_id: int) -> dict[str, Switch]:
-    """As `switched_off`; no listeners are replaced from now on until this transaction ends."""
-    off: dict[str, Switch] = fetch(_ROUTE, [ROUTING_SPACE, tenant_id, tenant_id])[0][1]
-    return off
-
-
 def settled_clock(tenant_id: int) -> datetime:
     """The database clock at a moment when nothing was under way in the tenant.
 
@@ -56,7 +51,7 @@ def settled_clock(tenant_id: int) -> datetime:
 
 def switched_off(tenant_id: int) -> dict[str, Switch]:
     """The switches of the tenant that are not on, by the key of the definition: `level`, `why`, `cause`, `ref`."""
-    off: dict[str, Switch] = fetch(_OFF, [tenant_id])[0][0]
+    off: dict[str, Switch] = fetch(OFF, [tenant_id])[0][0]
     return off
 
 

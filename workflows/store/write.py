@@ -15,7 +15,7 @@ from workflows.steps.registry import kinds
 from workflows.store import rows
 from workflows.store.answers import write_answers
 from workflows.store.load import LockedRun
-from workflows.store.sql import arrays, execute, fetch, insert, update
+from workflows.store.sql import arrays, execute, fetch, insert, pipelined, update
 
 if TYPE_CHECKING:
     from workflows.store.batch import Pending
@@ -61,6 +61,14 @@ UPDATE workflows_steprun SET held = %s
 
 def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     """Write everything of a batch. The caller holds the row locks of all its runs."""
+    with pipelined():
+        _write(tenant_id, pending, now)
+    if pending.finished:
+        ended = fetch(_CANCEL_WORK, [now, tenant_id, pending.finished])
+        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended if status == "cancelled"], now)
+
+
+def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
     closed = [(wait.id, outcome, now) for _, wait, outcome in pending.closed if wait.id is not None]
     if closed:
         execute(_CLOSE_WAITS, [tenant_id, *arrays(closed, rows.CLOSED_WAIT)])
@@ -79,8 +87,6 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     if pending.finished:
         for statement in _FINISH:
             execute(statement, [tenant_id, pending.finished])
-        ended = fetch(_CANCEL_WORK, [now, tenant_id, pending.finished])
-        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended if status == "cancelled"], now)
     _write_verdicts(tenant_id, pending, now)
 
 
