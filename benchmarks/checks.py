@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from benchmarks.meter import Observer
 from benchmarks.report import Check
@@ -34,6 +34,12 @@ def signals_matched(observer: Observer, tenant_id: int, expected: int) -> Check:
     """
     total, matched = observer.row(sql, tenant_id)
     return Check(f"{expected:,} signals, all matched", matched == total == expected, f"({matched:,} of {total:,})")
+
+
+def signals_of_each_matched(observer: Observer, sent: Mapping[int, int]) -> Check:
+    """The same for several tenants, by how many signals each of them sent."""
+    failed = [tenant_id for tenant_id, count in sent.items() if not signals_matched(observer, tenant_id, count).holds]
+    return Check(f"{sum(sent.values()):,} signals of {len(sent)} others, all matched", not failed, str(failed or ""))
 
 
 def no_gaps(observer: Observer, tenant_id: int) -> Check:

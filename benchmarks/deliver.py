@@ -98,7 +98,7 @@ class Deliver:
         used = self.observer.read(self.stand.parts()).since(before, count)
         row = {"what": definition, "messages": count, "per_s": round(count / (ended - before.at))}
         say(f"{definition}: {row['per_s']:,} a second")
-        return {**row, "cpu_ms": used["cpu_ms"], "commits": used["commits"], "wal_bytes": used["wal_bytes"]}
+        return {**row, **{name: used[name] for name in ("cpu_ms", "commits", "sessions", "wal_bytes")}}
 
     def _start(self, definition: str) -> None:
         from workflows.services.start import NewRun, start_runs

@@ -62,7 +62,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
         checks.count_in_state(observer, loud, "completed", sent),
         checks.count_in_state(observer, loud, "waiting", runs + 1 - sent),
         checks.traces_verify(observer, loud, options.verify),
-        *(checks.signals_matched(observer, other, count) for other, count in probe.sent.items()),
+        checks.signals_of_each_matched(observer, probe.sent),
     ]
     lost = quiet.lost + flooded.lost
     report.checks.append(Check("every signal of the others was seen to complete its run", not lost, f"({lost} lost)"))

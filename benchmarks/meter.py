@@ -67,6 +67,7 @@ class Reading:
     write_transactions: int
     wal_bytes: int
     wal_syncs: int
+    sessions: int
     observed: int  # commits of our own observing
 
     def since(self, before: "Reading", count: int) -> dict[str, Any]:
@@ -78,6 +79,7 @@ class Reading:
             "write_transactions": round((self.write_transactions - before.write_transactions) / count, 2),
             "wal_bytes": round((self.wal_bytes - before.wal_bytes) / count),
             "wal_syncs": round((self.wal_syncs - before.wal_syncs) / count, 2),
+            "sessions": round((self.sessions - before.sessions) / count, 3),
         }
 
 
@@ -92,7 +94,8 @@ class Observer:
         self._counters = f"""
             SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                   pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint
+                   pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint,
+                   (SELECT sessions FROM pg_stat_database WHERE datname = current_database())
         """  # noqa: S608
 
     def one(self, sql: str, *values: Any) -> Any:
@@ -113,5 +116,7 @@ class Observer:
         """Counters now. `parts` names groups of processes; this process is added as the client."""
         cpu = {name: cpu_seconds(pids) for name, pids in parts.items()}
         cpu |= {"client": time.process_time(), "machine": machine_cpu_seconds()}
-        commits, write_transactions, wal_bytes, wal_syncs = self.row(self._counters)
-        return Reading(time.perf_counter(), cpu, commits, write_transactions, wal_bytes, wal_syncs, self.looks)
+        commits, write_transactions, wal_bytes, wal_syncs, sessions = self.row(self._counters)
+        return Reading(
+            time.perf_counter(), cpu, commits, write_transactions, wal_bytes, wal_syncs, sessions, self.looks
+        )

@@ -6,6 +6,7 @@ The clock starts when a signal was to be sent, not when it could be: a client th
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,17 +51,16 @@ class Probe:
         self._numbers += 1
         count = max(1, int(seconds * self.rate))
         stop, seen = until or threading.Event(), Seen()
-        threads = []
+        jobs = []
         for place, tenant_id in enumerate(self.tenant_ids):
             keys = [f"probe{self._numbers}-{i}" for i in range(count)]
             runs = list(start_some(tenant_id, keys).items())
             self._wait_until_parked(tenant_id)
             offset = place / len(self.tenant_ids) / self.rate
-            threads.append(threading.Thread(target=self._one, args=(tenant_id, runs, offset, stop, seen)))
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+            jobs.append((tenant_id, runs, offset))
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            for done in [pool.submit(self._one, *job, stop, seen) for job in jobs]:
+                done.result()  # raises what a probe met: silence would look like a good figure
         return seen
 
     def _wait_until_parked(self, tenant_id: int) -> None:

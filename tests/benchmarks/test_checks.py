@@ -30,6 +30,7 @@ def tenant_id() -> int:
 def test_checks_hold_for_what_is_whole(observer: Observer, tenant_id: int) -> None:
     assert checks.runs_in_state(observer, tenant_id, "completed", 1).holds
     assert checks.signals_matched(observer, tenant_id, 1).holds
+    assert checks.signals_of_each_matched(observer, {tenant_id: 1}).holds
     assert checks.no_gaps(observer, tenant_id).holds
     assert checks.traces_verify(observer, tenant_id, 10).holds
 
@@ -49,6 +50,7 @@ def test_a_signal_that_is_missing_or_moved_nobody_is_found(observer: Observer, t
 
     assert not missing.holds
     assert not checks.signals_matched(observer, tenant_id, 2).holds
+    assert not checks.signals_of_each_matched(observer, {tenant_id: 2}).holds
 
 
 def test_a_run_that_was_tampered_with_is_found(stand: Stand, observer: Observer, tenant_id: int) -> None:
