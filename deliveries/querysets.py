@@ -1,5 +1,6 @@
 """Questions about deliveries and inboxes, in words that chain."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -25,6 +26,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def owed(self) -> Self:
         """Those we still mean to send."""
         return self.filter(status__in=OWED)
+
+    def overdue(self, since: datetime) -> Self:
+        """Owed since before then, and not held back on purpose."""
+        is_free = Q(held_until__isnull=True) | Q(held_until__lt=since)
+        return self.owed().filter(is_free, planned_at__lt=since)
 
     def last_word_on(self, tenant_id: int, recipient_digest: str) -> Self:
         """Deliveries that prove something about an address, newest first."""

@@ -43,3 +43,7 @@ class Layer(TextChoices):
     TENANT = "tenant_default"
     STEP = "step"
     NOBODY = "nobody"  # no rule said anything, so it goes out
+
+
+COUNTED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN, DeliveryStatus.BOUNCED})
+"""What somebody got, or may have got: it counts against the caps."""

@@ -59,6 +59,7 @@ class Reason(TextChoices):
     STEP_OWED = "step_owed"
     STEP_SETTLED = "step_settled"
     RETRY_SCHEDULED = "retry_scheduled"
+    WORK_HELD = "work_held"
     OUTCOME_NOTED = "outcome_noted"
     BRANCH_TAKEN = "branch_taken"
     WAIT_OPENED = "wait_opened"
@@ -103,6 +104,7 @@ NOTED = frozenset(
     {
         Reason.STEP_SETTLED,
         Reason.RETRY_SCHEDULED,
+        Reason.WORK_HELD,
         Reason.OUTCOME_NOTED,
         Reason.SIGNAL_BUFFERED,
         Reason.SIGNAL_REJECTED,

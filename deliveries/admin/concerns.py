@@ -15,7 +15,7 @@ register_concern(
         hint="planned more than a minute ago and not sent",
         url_name="admin:deliveries_delivery_changelist",
         query="attention=owed",
-        rows=lambda: Delivery.objects.owed().filter(planned_at__lt=words.now() - OWED_TOO_LONG),
+        rows=lambda: Delivery.objects.overdue(words.now() - OWED_TOO_LONG),
         since="planned_at",
     )
 )

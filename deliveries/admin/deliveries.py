@@ -11,7 +11,8 @@ from django.utils.safestring import SafeString
 
 from chimeway_py.errors import ChimewayError
 from deliveries.admin.concerns import OWED_TOO_LONG
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Recipient
+from deliveries.recipients.why import why
 from deliveries.services.resend import resend_delivery
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
@@ -30,7 +31,7 @@ Attention = question_filter(
         (
             "owed",
             "owed for over a minute",
-            lambda rows: rows.owed().filter(planned_at__lt=words.now() - OWED_TOO_LONG),
+            lambda rows: rows.overdue(words.now() - OWED_TOO_LONG),
         ),
         ("failed", "not delivered", lambda rows: rows.filter(status__in=["retries_exhausted", "permanent_failure"])),
         ("unknown", "unknown", lambda rows: rows.filter(status="unknown")),
@@ -117,8 +118,11 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Status", words.badge(row.status)),
         ("Error", row.error or "–"),
         ("Decided by", f"{row.get_decided_by_display()}: {row.decided_rule or 'no rule'}" if row.decided_by else "–"),
+        ("Held until", words.moment(row.held_until)),
+        ("Joined to", _delivery_link(row, row.coalesced_into)),
         ("Category", row.category or "–"),
-        ("Subject", row.subject),
+        ("Why", why(row, words.now())),
+        ("Subject", _recipient_link(row)),
         ("To", row.recipient_masked or "–"),
         ("Run", words.link(row.run)),
         ("Step", f"{row.step_key} #{row.visit}"),
@@ -132,6 +136,19 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Why it was resent", row.resend_reason or "–"),
         ("Public id", row.public_id),
     ]
+
+
+def _recipient_link(row: Delivery) -> Any:
+    """A link to whom it is for, if they are stored."""
+    mine = Recipient.objects.filter(tenant_id=row.tenant_id, external_id=row.subject).defer("sealed")
+    found = mine.first()
+    return words.link(found) if found is not None else row.subject
+
+
+def _delivery_link(row: Delivery, public_id: UUID | None) -> Any:
+    """A link to another delivery of the tenant."""
+    mine = Delivery.objects.for_tenant(row.tenant_id)
+    return words.link(mine.filter(public_id=public_id).first() if public_id is not None else None)
 
 
 def _attempts(row: Delivery) -> Section:

@@ -8,17 +8,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from deliveries.channels.registry import channels
-from deliveries.models import Category, Preference, Recipient
+from deliveries.models import Category, Delivery, Preference, Recipient
 from deliveries.models.preference import describe
 from deliveries.preferences.categories import put_category
 from deliveries.preferences.storing import put_preferences, rules_of
 from deliveries.recipients import masked
+from deliveries.recipients.why import why
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Page, PageAdmin, Section
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
 
 ANY = [("", "any")]
+MOST_ROWS = 100
 
 
 @admin.register(Recipient)
@@ -45,7 +47,7 @@ class RecipientAdmin(PageAdmin):
             ("Created", words.moment(row.created_at)),
             ("Changed", words.moment(row.updated_at)),
         ]
-        return Page(row.external_id, facts=facts, sections=[_rules(row)])
+        return Page(row.external_id, facts=facts, sections=[_history(row), _rules(row)])
 
 
 def _shown(address: Any) -> str:
@@ -66,6 +68,24 @@ def _rules(row: Recipient) -> Section:
         for rule in rules_of(row.tenant_id, row.external_id)
     ]
     return Section("Preferences", ["About", "Wanted", "When", "Said by", "Changed"], rows, "They said nothing.")
+
+
+def _history(row: Recipient) -> Section:
+    """The latest messages, sent or withheld."""
+    found = Delivery.objects.for_tenant(row.tenant_id).filter(subject=row.external_id)
+    rows = [
+        [
+            words.link(one, words.short(one.public_id)),
+            words.moment(one.planned_at),
+            one.channel,
+            words.link(one.run, one.definition_key),
+            words.badge(one.status),
+            why(one, words.now()),
+        ]
+        for one in found.select_related("run").order_by("-id")[:MOST_ROWS]
+    ]
+    headings = ["Delivery", "Planned", "Channel", "Run", "Status", "Why"]
+    return Section("What was sent or withheld, and why", headings, rows, "Nothing was planned for them yet.")
 
 
 class AnswerForm(ServiceForm):

@@ -2,19 +2,18 @@
 
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
 from chimeway_py.api.serializers import read_input
-from chimeway_py.errors import Invalid, fault
+from deliveries.api.delivery_filters import FILTER_PARAMETERS, FILTERS, wanted
+from deliveries.api.history import HistoryItemSerializer, with_links
 from deliveries.api.serializers import BounceSerializer, DeliverySerializer, ResendSerializer
-from deliveries.channels.registry import channels
 from deliveries.models import Delivery
 from deliveries.querysets import DeliveryQuerySet
 from deliveries.services import record_bounce, resend_delivery
-from deliveries.states import DeliveryStatus
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -22,30 +21,23 @@ from workflows.api.settling import FoundOutSerializer
 from workflows.services.unknown import settle_unknown
 from workflows.states import Cause
 
-_CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values}
-
 
 class DeliveryListView(TenantView):
     """Deliveries, newest first."""
 
     scopes = {"GET": Scope.DELIVERIES_READ}
-    filters = ("run", "channel", "status", "subject")
+    filters = FILTERS
 
     @extend_schema(
         operation_id="delivery_list",
         summary="Deliveries",
-        parameters=[
-            OpenApiParameter("run", {"type": "string", "format": "uuid"}),
-            *(OpenApiParameter(name, str, enum=words) for name, words in _CLOSED.items()),
-            OpenApiParameter("subject", str, description="Whom it is about, or whose inbox it went to."),
-            *PAGE_PARAMETERS,
-        ],
+        parameters=FILTER_PARAMETERS + PAGE_PARAMETERS,
         responses=answers(page_of(DeliverySerializer), 400),
         tags=["Deliveries"],
     )
     def get(self, request: Request) -> Response:
         """A page of them."""
-        rows = rows_of(self.tenant_id).filter(**wanted(request.query_params.dict()))
+        rows = rows_of(self.tenant_id).filter(wanted(request.query_params.dict()))
         return self.page(rows, DeliverySerializer)
 
 
@@ -57,12 +49,13 @@ class DeliveryView(TenantView):
     @extend_schema(
         operation_id="delivery_get",
         summary="One delivery",
-        responses=answers(DeliverySerializer, 404),
+        responses=answers(HistoryItemSerializer, 404),
         tags=["Deliveries"],
     )
     def get(self, request: Request, delivery: UUID) -> Response:
-        """Where it stands."""
-        return Response(DeliverySerializer(self.one(rows_of(self.tenant_id), public_id=delivery)).data)
+        """Where it stands and why, and the ids of all that it leads to."""
+        found = self.one(rows_of(self.tenant_id), public_id=delivery)
+        return Response(with_links(self.tenant_id, [found], self.now)[0])
 
 
 class ResendView(TenantView):
@@ -137,21 +130,3 @@ class SettleView(TenantView):
 def rows_of(tenant_id: int) -> DeliveryQuerySet:
     """The tenant's deliveries with what the serializer shows of other rows."""
     return Delivery.objects.for_tenant(tenant_id).select_related("run", "resend_of")
-
-
-def wanted(query: dict[str, str]) -> dict[str, object]:
-    """The conditions of a list's query. Raises `Invalid` for a word that no delivery has."""
-    where: dict[str, object] = {name: query[name] for name in ("channel", "status", "subject") if name in query}
-    faults = [
-        fault(f"/{name}", f"unknown_{name}", f"One of {', '.join(words)}.")
-        for name, words in _CLOSED.items()
-        if name in where and where[name] not in words
-    ]
-    if "run" in query:
-        try:
-            where["run__public_id"] = UUID(query["run"])
-        except ValueError:
-            faults.append(fault("/run", "bad_id", "The public id of a run."))
-    if faults:
-        raise Invalid("The query is not valid.", faults)
-    return where

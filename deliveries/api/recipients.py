@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
 from chimeway_py.api.serializers import read_object
 from chimeway_py.errors import Invalid, fault
+from deliveries.api.sending_rules import PeriodSerializer
 from deliveries.models import Recipient
 from deliveries.recipients.upsert import merge_recipients, put_recipient
 from tenants.api.views import TenantView
@@ -25,10 +26,11 @@ class RecipientSerializer(serializers.ModelSerializer[Recipient]):
     id = serializers.CharField(source="external_id")
     addresses = serializers.DictField(source="person.addresses", help_text="One for each channel.")
     attributes = serializers.DictField(source="person.attributes", help_text="What templates see besides.")
+    quiet_hours = PeriodSerializer(many=True, allow_null=True, help_text="Null: the tenant's.")
 
     class Meta:
         model = Recipient
-        fields = ["id", "addresses", "zone", "locale", "attributes", "created_at", "updated_at"]
+        fields = ["id", "addresses", "zone", "locale", "attributes", "quiet_hours", "created_at", "updated_at"]
 
 
 class SeenRecipientSerializer(serializers.ModelSerializer[Recipient]):
@@ -62,6 +64,7 @@ class PutRecipientSerializer(serializers.Serializer[Any]):
     zone = serializers.CharField(required=False, allow_null=True, max_length=64, help_text="Such as Europe/Berlin.")
     locale = serializers.CharField(required=False, allow_null=True, max_length=35, help_text="Such as de or pt-BR.")
     attributes = serializers.DictField(required=False, allow_null=True)
+    quiet_hours = PeriodSerializer(many=True, required=False, allow_null=True, help_text="Instead of the tenant's.")
 
 
 class OneOfManySerializer(PutRecipientSerializer):

@@ -49,8 +49,8 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         model = Delivery
         fields = [
             "id", "run_id", "workflow", "step", "visit", "channel", "template", "template_version", "locale",
-            "category", "subject", "recipient", "status", "error", "decided_by", "decided_rule", "provider_ref",
-            "resend_of", "resend_reason",
+            "category", "subject", "recipient", "status", "error", "decided_by", "decided_rule", "held_until",
+            "held_by", "coalesced_into", "provider_ref", "resend_of", "resend_reason",
             "planned_at", "sending_at", "delivered_at", "bounced_at", "settled_at",
         ]  # fmt: skip
 

@@ -4,9 +4,11 @@ from django.urls import URLPattern, path
 
 from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
+from deliveries.api.history import HistoryView
 from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
 from deliveries.api.recipients import RecipientListView, RecipientView
+from deliveries.api.sending_rules import SendingRulesView
 from deliveries.api.templates import (
     PreviewTemplateView,
     PublishTemplateView,
@@ -23,9 +25,11 @@ urlpatterns: list[URLPattern] = [
     path("inbox/<path:subject>/<uuid:item>/archive", ArchiveView.as_view(), name="inbox-archive"),
     path("inbox/<path:subject>", InboxView.as_view(), name="inbox"),
     path("recipients", RecipientListView.as_view(), name="recipients"),
+    path("recipients/<path:external_id>/history", HistoryView.as_view(), name="recipient-history"),
     path("recipients/<path:external_id>/preferences", PreferencesView.as_view(), name="preferences"),
     path("recipients/<path:external_id>", RecipientView.as_view(), name="recipient"),
     path("preference-defaults", PreferenceDefaultsView.as_view(), name="preference-defaults"),
+    path("sending-rules", SendingRulesView.as_view(), name="sending-rules"),
     path("categories", CategoryListView.as_view(), name="categories"),
     path("categories/<str:key>", CategoryView.as_view(), name="category"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),

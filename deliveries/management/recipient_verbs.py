@@ -8,9 +8,10 @@ from typing import Any
 
 from chimeway_py.errors import Invalid, NotFound, fault
 from deliveries.channels.registry import channels
-from deliveries.models import Recipient
+from deliveries.models import Delivery, Recipient
 from deliveries.preferences.storing import put_preferences, rules_of
 from deliveries.recipients.upsert import merge_recipients
+from deliveries.recipients.why import why
 from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
 
@@ -79,6 +80,27 @@ class Prefer(Verb):
         rule = about | {"allowed": ANSWERS[options["answer"]]}
         said = {"tenant_id": tenant_id, "subject": options["id"], "said_by": "command"}
         yield from map(str, put_preferences(**said, rules=[rule], replace=False))
+
+
+class History(Verb):
+    """For a support desk at the command line."""
+
+    name = "history"
+    help = "Print what was sent to a recipient or withheld, and why, newest first."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("id", help="The subject of their runs.")
+        parser.add_argument("--limit", type=int, default=20)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """A line for each message."""
+        with tenant_scope(tenant_id) as scope:
+            mine = Delivery.objects.for_tenant(tenant_id).filter(subject=options["id"])
+            found = list(mine.order_by("-id")[: max(options["limit"], 0)])
+        for one in found:
+            what = f"{one.planned_at:%Y-%m-%d %H:%M} {one.channel:<8} {one.definition_key} {one.status}"
+            yield f"{what}: {why(one, scope.now)}"
 
 
 def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:

@@ -5,6 +5,7 @@ from deliveries.models.endpoint import Endpoint
 from deliveries.models.inbox_item import InboxItem
 from deliveries.models.preference import Category, Preference
 from deliveries.models.recipient import Recipient
+from deliveries.models.sending_rules import SendingRules
 from deliveries.models.template import Template, TemplateStatus, TemplateVersion
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "InboxItem",
     "Preference",
     "Recipient",
+    "SendingRules",
     "Template",
     "TemplateStatus",
     "TemplateVersion",

@@ -39,6 +39,10 @@ class Delivery(TenantRow):
     error = models.CharField(max_length=200, blank=True)
     decided_by = models.CharField(max_length=20, blank=True, db_default="", choices=Layer)
     decided_rule = models.CharField(max_length=200, blank=True, db_default="")
+    held_until = models.DateTimeField(null=True, blank=True)  # planned, and not to be sent before
+    held_by = models.CharField(max_length=16, blank=True, db_default="")  # quiet_hours, window or cap
+    counted_at = models.DateTimeField(null=True, blank=True)  # when it took its place under a cap
+    coalesced_into = models.UUIDField(null=True, blank=True)  # the delivery that says it instead
     provider_ref = models.CharField(max_length=255, blank=True)
     resend_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False
@@ -71,6 +75,17 @@ class Delivery(TenantRow):
             ),
             # "oldest owed delivery" is asked every few seconds and should find next to nothing
             models.Index(fields=["tenant", "planned_at"], name="delivery_owed", condition=Q(status__in=sorted(OWED))),
+            # how many within a window: asked before each message that a cap is about
+            models.Index(
+                fields=["tenant", "subject", "channel", "-counted_at"],
+                name="delivery_counted",
+                condition=Q(counted_at__isnull=False),
+            ),
+            models.Index(
+                fields=["tenant", "coalesced_into"],
+                name="delivery_coalesced",
+                condition=Q(coalesced_into__isnull=False),
+            ),
             models.Index(
                 fields=["tenant", "provider_ref"], name="delivery_provider_ref", condition=~Q(provider_ref="")
             ),

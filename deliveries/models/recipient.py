@@ -29,6 +29,7 @@ class Recipient(TenantRow):
     zone = models.CharField(max_length=64, blank=True, db_default="")
     locale = models.CharField(max_length=35, blank=True, db_default="")
     sealed = models.BinaryField(null=True, help_text="Addresses by channel and attributes, sealed.")
+    quiet_hours: "models.JSONField[Any, Any]" = models.JSONField(null=True)  # null: the tenant's
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
 

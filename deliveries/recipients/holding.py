@@ -20,7 +20,12 @@ class RecipientHolder(SubjectHolder):
     def export(self, tenant_id: int, subject: str) -> Iterator[Line]:
         """The recipient in the clear, then each rule."""
         for row in in_pages(Recipient.objects.filter(external_id=subject), tenant_id):
-            own = {"zone": row.zone, "locale": row.locale, "created_at": row.created_at.isoformat()}
+            own = {
+                "zone": row.zone,
+                "locale": row.locale,
+                "quiet_hours": row.quiet_hours,
+                "created_at": row.created_at.isoformat(),
+            }
             yield {"kind": "recipient", "id": row.external_id, **row.person, **own}
         for rule in in_pages(Preference.objects.filter(subject=subject), tenant_id):
             about = {name: getattr(rule, name) for name in ("category", "workflow", "channel", "allowed", "when")}

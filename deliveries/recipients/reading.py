@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import fault
 from chimeway_py.text import is_storable
+from deliveries.timing.reading import quiet_faults
 from workflows.steps.resting import is_zone
 
 MOST_ADDRESSES, LONGEST_ADDRESS = 20, 2000
@@ -19,7 +20,7 @@ LARGEST = 16 * 1024  # characters of addresses and attributes as JSON
 KEY = re.compile(r"[a-z0-9_]{1,32}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
-MEMBERS = ("addresses", "zone", "locale", "attributes")
+MEMBERS = ("addresses", "zone", "locale", "attributes", "quiet_hours")
 Faults = Iterator[dict[str, str]]
 
 
@@ -33,6 +34,8 @@ def recipient_faults(said: Any, path: str = "") -> Faults:
             yield fault(pointer(path, name), "unknown_key", f"A recipient has {', '.join(MEMBERS)}.")
     yield from _address_faults(said.get("addresses"), f"{path}/addresses")
     yield from _attribute_faults(said.get("attributes"), f"{path}/attributes")
+    if said.get("quiet_hours") is not None:
+        yield from quiet_faults(said["quiet_hours"], f"{path}/quiet_hours")
     zone, locale = said.get("zone"), said.get("locale")
     if zone is not None and not (isinstance(zone, str) and len(zone) <= 64 and is_zone(zone)):
         yield fault(f"{path}/zone", "time_zone", "A time zone such as Europe/Berlin.")

@@ -15,7 +15,7 @@ from tenants.scope import tenant_scope
 from workflows.store.sql import arrays, fetch, insert
 
 Said = Mapping[str, Any]
-"""{addresses, zone, locale, attributes}, each of which may be missing or null."""
+"""{addresses, zone, locale, attributes, quiet_hours}, each of which may be missing or null."""
 
 _NEW = {"public_id": "uuid", "external_id": "text", "created_at": "timestamptz", "updated_at": "timestamptz"}
 _MAKE = insert(
@@ -74,7 +74,7 @@ def store_recipients(tenant_id: int, said: Mapping[str, Said], now: datetime, *,
     changed = [row for row in rows if _change(row, said[row.external_id], replace)]
     for row in changed:
         row.updated_at = now
-    Recipient.objects.bulk_update(changed, ["zone", "locale", "sealed", "updated_at"])
+    Recipient.objects.bulk_update(changed, ["zone", "locale", "quiet_hours", "sealed", "updated_at"])
     return [Stored(row, row.external_id in made) for row in rows]
 
 
@@ -86,9 +86,10 @@ def _change(row: Recipient, said: Said, replace: bool) -> bool:
         attributes=_merged(person["attributes"], said, "attributes"),
     )
     zone, locale = (_text(row, said, name, replace) for name in ("zone", "locale"))
-    if (merged, zone, locale) == (row.person, row.zone, row.locale):
+    quiet_hours = said.get("quiet_hours") if replace or "quiet_hours" in said else row.quiet_hours
+    if (merged, zone, locale, quiet_hours) == (row.person, row.zone, row.locale, row.quiet_hours):
         return False
-    row.zone, row.locale = zone, locale
+    row.zone, row.locale, row.quiet_hours = zone, locale, quiet_hours
     if merged != row.person:
         _check_size(merged)
         row.seal(merged)

@@ -8,7 +8,7 @@ from typing import Any
 from chimeway_py.rendering import Rendered, TemplateFault
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.channels.registry import channel
-from deliveries.gate import may_go
+from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.preferences.unsubscribe import unsubscribe_headers
@@ -107,10 +107,18 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
         there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
     except Undeliverable as refused:
         return there, refused.as_outcome()
-    verdict = may_go(delivery, there.step, there.facts, standing, now)
-    decided = {"decided_by": verdict.layer, "decided_rule": verdict.rule}
+    there = replace(there, facts={**there.facts, "coalesced": {"count": _joined(delivery)}})
+    verdict = may_go(delivery, there.step, there.facts, standing, now, is_sending=True)
+    decided = {name: getattr(delivery, name) for name in DECIDED}
     Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)
     return there, None if verdict.may_go else verdict.as_outcome()
+
+
+def _joined(delivery: Delivery) -> int:
+    """How many messages this one stands for besides itself."""
+    if delivery.held_by != "cap":
+        return 0
+    return Delivery.objects.for_tenant(delivery.tenant_id).filter(coalesced_into=delivery.public_id).count()
 
 
 def _settled_before(delivery: Delivery) -> Outcome | None:

@@ -1,8 +1,9 @@
 """Planning deliveries, in the transaction that advances their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from chimeway_py.rendering import Rendered, TemplateFault
 from chimeway_py.text import is_storable
@@ -42,11 +43,10 @@ def plan_deliveries(
 
     Needs the tenant's scope. A few statements, however many runs move together.
     """
-    drafts = _drafts(planned, now)
+    drafts = _drafts(planned, now, resend_of, resend_reason)
     _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None])
     for draft in drafts:
         _note_outcome(draft, now)
-        draft.delivery.resend_of, draft.delivery.resend_reason = resend_of, resend_reason
     Delivery.objects.bulk_create(draft.delivery for draft in drafts)
     record_settled(planned[0].tenant_id, [draft.delivery.pk for draft in drafts if draft.outcome is not None])
     in_app = [draft for draft in drafts if draft.content is not None]
@@ -54,7 +54,9 @@ def plan_deliveries(
     return {draft.planned.step_run_id: draft.outcome for draft in drafts if draft.outcome is not None}
 
 
-def _drafts(planned: Sequence[PlannedStep], now: datetime) -> list[_Draft]:
+def _drafts(
+    planned: Sequence[PlannedStep], now: datetime, resend_of: Delivery | None, resend_reason: str
+) -> list[_Draft]:
     """A draft of each, judged by what is on file about its recipient."""
     known = [
         facts_of(
@@ -68,10 +70,13 @@ def _drafts(planned: Sequence[PlannedStep], now: datetime) -> list[_Draft]:
     ]
     recipients = [whom(one.step.config, facts) for one, facts in zip(planned, known, strict=True)]
     standing = standing_of(planned[0].tenant_id, recipients)
-    return [_draft(*one, standing, now) for one in zip(planned, known, recipients, strict=True)]
+    resent = {"resend_of": resend_of, "resend_reason": resend_reason}
+    return [_draft(*one, standing, now, resent) for one in zip(planned, known, recipients, strict=True)]
 
 
-def _draft(one: PlannedStep, facts: Facts, recipient: str, standing: Standing, now: datetime) -> _Draft:
+def _draft(
+    one: PlannedStep, facts: Facts, recipient: str, standing: Standing, now: datetime, resent: Mapping[str, Any]
+) -> _Draft:
     step = one.step.config
     chosen = channel(step["channel"])
     delivery = Delivery(
@@ -87,6 +92,7 @@ def _draft(one: PlannedStep, facts: Facts, recipient: str, standing: Standing, n
         category=step.get("category", ""),
         subject=recipient if is_storable(recipient, 200) and recipient else one.subject,
         planned_at=now,
+        **resent,
     )
     draft = _Draft(one, chosen, facts, delivery)
     try:
@@ -137,6 +143,8 @@ def _note_outcome(draft: _Draft, now: datetime) -> None:
         return
     delivery, outcome = draft.delivery, draft.outcome
     draft.outcome = replace(outcome, context={**outcome.context, "delivery": str(delivery.public_id)})
+    if outcome.until is not None:
+        return  # planned, as `held_until` says
     delivery.status, delivery.error, delivery.settled_at = outcome.word, outcome.error, now
     if outcome.word == DeliveryStatus.DELIVERED:
         delivery.sending_at = delivery.delivered_at = now

@@ -6,7 +6,7 @@ from datetime import datetime
 from deliveries.channels.webhook import GONE, WebhookChannel
 from deliveries.models import Delivery, Endpoint
 from deliveries.services.events import record_settled
-from deliveries.states import OUTCOMES, DeliveryStatus
+from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus
 from workflows.steps.base import Claim, Outcome
 
 
@@ -16,11 +16,15 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if not delivery.is_owed:
         return
     delivery.status = _status(outcome) if final else DeliveryStatus.PLANNED
-    delivery.error = outcome.error[:200]
+    delivery.error = outcome.error[:200] if outcome.until is None else ""
     delivery.settled_at = now if final else None
+    if final and delivery.status not in COUNTED:
+        delivery.counted_at = None  # it took no one's time, so its place under the caps is free again
     if delivery.status == DeliveryStatus.DELIVERED:
         delivery.delivered_at, delivery.provider_ref = now, str(outcome.context.get("provider_ref", ""))[:255]
-    Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "provider_ref"])
+    Delivery.objects.bulk_update(
+        [delivery], ["status", "error", "settled_at", "delivered_at", "provider_ref", "counted_at"]
+    )
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:

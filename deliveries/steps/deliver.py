@@ -11,6 +11,7 @@ from deliveries.services.plan import plan_deliveries
 from deliveries.services.settle import abandon_deliveries, resolve_delivery, settle_delivery
 from deliveries.states import OUTCOMES, DeliveryStatus
 from deliveries.steps.checks import category_faults, template_faults
+from deliveries.steps.timing import TIMING, timing_faults
 from workflows.steps.base import TRIES, CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
 from workflows.steps.sources import SOURCE, check_source
 
@@ -26,6 +27,7 @@ _OWN = {
     "locale": SOURCE,
     "recipient": SOURCE,
     "category": _KEY,
+    **TIMING,
     **TRIES,
 }
 
@@ -61,6 +63,7 @@ class DeliverStep(WorkKind):
         yield from template_faults(step, path, context)
         yield from check_source(step.get("recipient"), f"{path}/recipient", context)
         yield from category_faults(step, path, context)
+        yield from timing_faults(step, path, chosen)
 
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
         """One delivery per step run. In-app items are delivered here; what cannot be sent fails here."""

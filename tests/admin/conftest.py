@@ -10,12 +10,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from deliveries.models import Category, Delivery, Endpoint, Preference, Recipient, Template
+from deliveries.models import Category, Delivery, Endpoint, Preference, Recipient, SendingRules, Template
 from deliveries.preferences.categories import put_category
 from deliveries.preferences.storing import put_preferences
 from deliveries.recipients.upsert import put_recipient
 from deliveries.services.endpoints import put_endpoint
 from deliveries.services.templates import put_template
+from deliveries.timing.storing import put_sending_rules
 from signals_app.models import Signal, SignalSource
 from signals_app.services import NewSignal, accept_signals
 from signals_app.services.sources import create_source
@@ -174,6 +175,7 @@ def furnish(mark: str) -> Furnished:
     put_recipient(tenant_id=tenant.pk, external_id=f"{mark}_anna", said={"addresses": {"email": "a@example.com"}})
     rule = {"category": f"{mark}_news", "allowed": False}
     put_preferences(tenant_id=tenant.pk, subject=f"{mark}_anna", rules=[rule], said_by="api", replace=True)
+    put_sending_rules(tenant_id=tenant.pk, quiet_hours=[{"from": "22:00", "to": "07:00"}], caps=[])
     put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
     create_source(
         tenant_id=tenant.pk, key=f"{mark}_shop", scheme="github", mapping={"name": "type", "external_id": "id"}
@@ -200,7 +202,12 @@ def furnish(mark: str) -> Furnished:
             source=SignalSource.objects.get(),
             template=Template.objects.get(),
             endpoint=Endpoint.objects.get(),
-            people=(Category.objects.get(), Preference.objects.get(), Recipient.objects.get()),
+            people=(
+                Category.objects.get(),
+                SendingRules.objects.get(),
+                Preference.objects.get(),
+                Recipient.objects.get(),
+            ),
             schedule=schedule,
             subscription=told,
             event=Event.objects.filter(tenant_id=tenant.pk).latest("id"),

@@ -251,6 +251,7 @@ QUERIES: Mapping[str, str] = {
 """What a read cannot do without."""
 
 OWN_NAMES = {
+    "get /v1/recipients/{external_id}/history",
     "get /v1/recipients/{external_id}/preferences",
     "patch /v1/recipients/{external_id}/preferences",
     "put /v1/categories/{key}",

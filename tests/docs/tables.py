@@ -53,6 +53,11 @@ def _in_order(states: Iterable[str]) -> list[str]:
 CONTEXTS: dict[str, dict[str, Any]] = {
     "step_settled": {"outcome": "delivered"},
     "retry_scheduled": {"outcome": "temporary_failure", "error": "smtp 451"},
+    "work_held": {
+        "decided_by": "recipient",
+        "rule": "quiet hours 22:00–07:00",
+        "until": "2026-11-21T06:00:00+00:00",
+    },
     "outcome_noted": {"outcome": "bounced", "of": "email"},
     "branch_taken": {"when": 0},
     "signal_matched": {"signal": "invoice.paid"},

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workflows.explain.wording import outcome, quoted
+from workflows.explain.wording import decider, outcome, quoted
 from workflows.states import Cause, Reason
 
 WHO = {
@@ -59,6 +59,11 @@ def _versions(step: str, context: Context) -> str:
     return f"it was moved from version {context.get('version_from')} to {context['version_to']}{_why(context)}"
 
 
+def _held(context: Context) -> str:
+    by = f" by {decider(str(context['decided_by']))}: {context.get('rule')}" if "decided_by" in context else ""
+    return f" until {str(context['until'])[:16].replace('T', ' ')} UTC{by}" if "until" in context else by
+
+
 def _outcome(context: Context) -> str:
     return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
 
@@ -70,6 +75,7 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.STEP_OWED: lambda step, context: f"the work of {quoted(step)} is owed",
     Reason.STEP_SETTLED: lambda step, context: f"{quoted(step)} ended with {_outcome(context)}",
     Reason.RETRY_SCHEDULED: lambda step, context: f"{quoted(step)} is tried again after {_outcome(context)}",
+    Reason.WORK_HELD: lambda step, context: f"{quoted(step)} is held back{_held(context)}",
     Reason.OUTCOME_NOTED: lambda step, context: (
         f"{quoted(str(context.get('of') or step))} turned out later as {_outcome(context)}"
     ),

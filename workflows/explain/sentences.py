@@ -9,7 +9,7 @@ from workflows.explain.because import because, who
 from workflows.explain.following import most_attempts
 from workflows.explain.outcomes import told_by, without_effect
 from workflows.explain.picture import Picture, SeenLine
-from workflows.explain.wording import counted, goes, instant, listed, matched, outcome, quoted
+from workflows.explain.wording import counted, decider, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
 
 _PATIENCE = timedelta(seconds=15)  # what is later than a sweep is overdue
@@ -21,6 +21,7 @@ ENDED = {
     RunState.FAILED: "Failed",
     RunState.EXPIRED: "Expired",
 }
+_OF_TRIES = {Reason.WORK_HELD, Reason.RETRY_SCHEDULED, Reason.STEP_OWED}
 RULES = {Reason.RULE_COMPLETED, Reason.RULE_STOPPED}
 
 
@@ -76,12 +77,26 @@ def _owed(picture: Picture) -> str:
     if step is not None and step.kind == "external":
         ends = f"; at {instant(work.due_at, picture.now)} its time is up" if work.due_at else "; no time limit is set"
         return f"it goes on when the external {step.config['of']} is observed to end{ends}"
+    if held := _held_by(picture):
+        return held
     if not work.attempts_made or last is None:
         return "its work is owed, and no worker has taken it up yet"
     ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
     at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
     most = f" of {most_attempts(step)}" if step else ""
     return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
+
+
+def _held_by(picture: Picture) -> str:
+    """By whom and until when the work is held back; empty when it is not."""
+    work, lines = picture.work, [line for line in _visit(picture) if line.reason in _OF_TRIES]
+    if work is None or work.due_at is None or work.due_at <= picture.now or not lines:
+        return ""
+    last = lines[-1]
+    if last.reason != Reason.WORK_HELD:
+        return ""
+    by, rule = str(last.context.get("decided_by") or "a rule"), last.context.get("rule")
+    return f"held back until {instant(work.due_at, picture.now)} by {decider(by)}: {rule}"
 
 
 def _unknown(picture: Picture) -> str:

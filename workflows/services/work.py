@@ -22,7 +22,7 @@ from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.switch_holding import SwitchedOff, hold_due_runs
 from workflows.states import Cause, Reason
-from workflows.steps.base import SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
+from workflows.steps.base import HELD, SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
@@ -64,6 +64,9 @@ _FINISH_ATTEMPT = """
 UPDATE workflows_attempt
    SET status = 'finished', outcome = %s, error = %s, retryable = %s, finished_at = %s, retry_at = %s
  WHERE tenant_id = %s AND step_run_id = %s AND number = %s AND status = 'running'
+"""
+_HELD_ATTEMPTS = """
+SELECT count(*) FROM workflows_attempt WHERE tenant_id = %s AND step_run_id = %s AND outcome = %s
 """
 _MET = "SELECT status, fence, outcome FROM workflows_steprun WHERE tenant_id = %s AND id = %s"
 MOST_LOST_ATTEMPTS = 5  # workers that one piece of work may take down before it is quarantined
@@ -164,14 +167,22 @@ def _as_known(claim: Claim, outcome: Outcome) -> Outcome:
 def _decide(claim: Claim, outcome: Outcome, now: datetime) -> Finish:
     """Retry, or the outcome that the run is told.
 
-    A rule for `temporary_failure` takes the run away from further tries.
+    A rule for `temporary_failure` takes the run away from further tries. What may not be done yet was no try.
     """
+    if outcome.until is not None:
+        return Finish(outcome, outcome.until)
     if not outcome.retryable or "temporary_failure" in claim.step.get("on_outcome", {}):
         return Finish(outcome, None)
-    retry_at = RetryPolicy.parse(claim.step.get("retry")).next_at(claim.attempt_number, now, outcome.retry_after)
+    retry_at = RetryPolicy.parse(claim.step.get("retry")).next_at(_tries(claim), now, outcome.retry_after)
     if retry_at is None:
         return Finish(Outcome("retries_exhausted", outcome.error, context=outcome.context), None)
     return Finish(outcome, retry_at)
+
+
+def _tries(claim: Claim) -> int:
+    """How many of the attempts tried anything."""
+    held = fetch(_HELD_ATTEMPTS, [claim.tenant_id, claim.step_run_id, HELD])[0][0] if claim.attempt_number > 1 else 0
+    return claim.attempt_number - int(held)
 
 
 def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime) -> bool:
@@ -197,8 +208,10 @@ def _tell_run(batch: RunBatch, claim: Claim, finish: Finish) -> None:
     if finish.retry_at is None:
         tell_outcome(batch, claim.run_id, (claim.step, claim.visit), finish.outcome, claim.key, context)
     else:
-        context |= {"outcome": finish.outcome.word, "retry_at": finish.retry_at.isoformat()}
-        batch.note(claim.run_id, Cause.STEP, claim.key, Reason.RETRY_SCHEDULED, context)
+        reason = Reason.RETRY_SCHEDULED if finish.outcome.until is None else Reason.WORK_HELD
+        if finish.outcome.until is None:
+            context |= {"outcome": finish.outcome.word, "retry_at": finish.retry_at.isoformat()}
+        batch.note(claim.run_id, Cause.STEP, claim.key, reason, context)
 
 
 def tell_outcome(

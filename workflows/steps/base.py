@@ -36,6 +36,8 @@ TRIES: Mapping[str, Any] = {
 
 SUCCESSES = frozenset({"succeeded", "delivered", "suppressed"})
 """Outcomes after which nothing is left to do about a step."""
+HELD = "held"
+"""The word of work that may not be done yet; `Outcome.until` says when it may."""
 UNKNOWN = "unknown"
 """The outcome of work whose end nobody saw."""
 
@@ -60,6 +62,7 @@ class Outcome:
 
     `retry_after` is in seconds: the least time to leave before the next try, as the other side asked for it.
     `answer` is what came back: stored as a payload, and part of the run's data under the step's `answer` from then on.
+    `until`: it was not tried, and may not be before then; a rule that `context` names says so, and no try is used up.
     `maybe_done`: the effect may have happened all the same, so a step that is `at_most_once` must not try again.
     """
 
@@ -70,6 +73,7 @@ class Outcome:
     context: Mapping[str, Any] = field(default_factory=dict)
     maybe_done: bool = False
     answer: Mapping[str, Any] | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

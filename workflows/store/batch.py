@@ -151,10 +151,19 @@ class RunBatch:
             self._settle(entries, settled)
             self._work_planned = self._work_planned or len(settled) < len(entries)
 
+    def _hold(self, held: list[tuple[LockedRun, PlannedStep, Outcome]]) -> None:
+        """Nobody takes such work up before its time; the trace says by which rule."""
+        write.hold_step_runs(self.tenant_id, [(planned.step_run_id, outcome.until) for _, planned, outcome in held])
+        for run, planned, outcome in held:
+            self.note(run.id, Cause.STEP, planned.key, Reason.WORK_HELD, dict(outcome.context))
+
     def _settle(self, entries: list[tuple[LockedRun, PlannedStep]], settled: Mapping[int, Outcome]) -> None:
         done = [
             (run, planned, settled[planned.step_run_id]) for run, planned in entries if planned.step_run_id in settled
         ]
+        held = [one for one in done if one[2].until is not None]
+        self._hold(held)
+        done = [one for one in done if one[2].until is None]
         write.settle_step_runs(self.tenant_id, [(p.step_run_id, outcome.word) for _, p, outcome in done], self.now)
         for run, planned, outcome in done:
             error = {"error": outcome.error} if outcome.error else {}

@@ -37,6 +37,8 @@ _VERDICTS = insert(
 _REMINDED = "UPDATE workflows_wait SET remind_at = NULL WHERE tenant_id = %s AND id = ANY(%s)"
 _SETTLED = {"id": "bigint", "outcome": "text", "finished_at": "timestamptz"}
 _SETTLE_STEP_RUNS = update("workflows_steprun", _SETTLED, "status = 'succeeded', due_at = NULL")
+_HELD_UNTIL = {"id": "bigint", "due_at": "timestamptz"}
+_HOLD_STEP_RUNS = update("workflows_steprun", _HELD_UNTIL, where="t.status = 'owed'")
 # What a finished run leaves behind: its listeners rest, its unused signals expire, its unclaimed work is not owed any
 # more. A running attempt keeps its claim: it is in flight, and its worker will record what became of it; it is held, so
 # that nobody takes it over. Claims lock the same rows, so one that came before is met here, and none can come after.
@@ -140,6 +142,12 @@ def settle_step_runs(tenant_id: int, settled: Sequence[tuple[int, str]], now: da
     """End step runs whose work was done in the transaction that planned it."""
     if settled:
         execute(_SETTLE_STEP_RUNS, [tenant_id, *arrays([(*row, now) for row in settled], _SETTLED)])
+
+
+def hold_step_runs(tenant_id: int, held: Sequence[tuple[int, datetime | None]]) -> None:
+    """Let nobody claim these step runs before their time, if they are still owed."""
+    if held:
+        execute(_HOLD_STEP_RUNS, [tenant_id, *arrays(held, _HELD_UNTIL)])
 
 
 def _write_verdicts(tenant_id: int, pending: "Pending", now: datetime) -> None:

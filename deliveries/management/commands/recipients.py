@@ -1,4 +1,4 @@
-"""manage.py recipients put|show|prefer"""
+"""manage.py recipients put|show|prefer|history"""
 
 import json
 from argparse import ArgumentParser
@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
-from deliveries.management.recipient_verbs import Prefer, PutRecipients, ShowRecipient
+from deliveries.management.recipient_verbs import History, Prefer, PutRecipients, ShowRecipient
 from tenants.management.commands.tenant import existing_tenant
 
-VERBS = {verb.name: verb for verb in (PutRecipients(), ShowRecipient(), Prefer())}
+VERBS = {verb.name: verb for verb in (PutRecipients(), ShowRecipient(), Prefer(), History())}
 
 
 class Command(BaseCommand):

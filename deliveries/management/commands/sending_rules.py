@@ -1,0 +1,39 @@
+"""manage.py sending_rules show|put"""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from deliveries.timing.storing import put_sending_rules, sending_rules
+from tenants.management.commands.tenant import existing_tenant
+
+
+class Command(BaseCommand):
+    help = "Show or store the quiet hours and caps of a tenant."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        show = verbs.add_parser("show", help="Print them as JSON.")
+        put = verbs.add_parser("put", help="Store those of a file, and no others.")
+        put.add_argument("file", type=Path, help='JSON: {"quiet_hours": […], "caps": […]}')
+        for verb in (show, put):
+            verb.add_argument("--tenant", required=True, metavar="SLUG")
+
+    def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        tenant_id = existing_tenant(tenant).pk
+        try:
+            if verb == "put":
+                said = json.loads(options["file"].read_text(encoding="utf-8"))
+                put_sending_rules(
+                    tenant_id=tenant_id, quiet_hours=said.get("quiet_hours", []), caps=said.get("caps", [])
+                )
+        except ChimewayError as error:
+            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+        except (OSError, ValueError, AttributeError) as error:
+            raise CommandError(f"{options['file']} is no JSON object that can be read.") from error
+        rules = sending_rules(tenant_id=tenant_id)
+        self.stdout.write(json.dumps({"quiet_hours": rules.quiet_hours, "caps": rules.caps}))

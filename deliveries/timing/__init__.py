@@ -1,0 +1,1 @@
+"""When messages may be sent: quiet hours, windows, and caps."""
