@@ -33,6 +33,8 @@ Attention = question_filter(
             "owed for over a minute",
             lambda rows: rows.overdue(words.now() - OWED_TOO_LONG),
         ),
+        ("held", "held back", lambda rows: rows.owed().exclude(held_by="")),
+        ("withheld", "withheld by a rule", lambda rows: rows.filter(status="suppressed")),
         ("failed", "not delivered", lambda rows: rows.filter(status__in=["retries_exhausted", "permanent_failure"])),
         ("unknown", "unknown", lambda rows: rows.filter(status="unknown")),
     ],
@@ -65,7 +67,7 @@ class DeliveryAdmin(PageAdmin):
     """Deliveries, to read. Addresses are masked here as they are stored."""
 
     list_display = ["shown_id", "tenant", "channel", "shown_status", "subject", "to", "workflow", "step_key", "planned"]
-    list_filter = [Attention, TenantFilter, "channel", "status"]
+    list_filter = [Attention, TenantFilter, "channel", "status", "decided_by", "category"]
     search_fields = ["public_id"]
     search_help_text = "A public id of a delivery or of its run, or a subject"
     actions = [ResendDeliveries()]

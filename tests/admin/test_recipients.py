@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.test import Client
 from django.urls import reverse
 
-from deliveries.models import Category, Preference, Recipient
+from deliveries.models import Category, Delivery, Preference, Recipient, SendingRules
 from deliveries.recipients.upsert import put_recipient
 from tenants.admin.paging import page_of
 from tenants.models import Role
@@ -76,3 +76,43 @@ def test_a_viewer_changes_nothing(operator: Callable[..., Client], mine: Furnish
     assert refused.status_code == 403
     with tenant_scope(mine.tenant.pk):
         assert (Category.objects.count(), Recipient.objects.count()) == (1, 1)
+
+
+def test_what_is_held_and_what_was_withheld_can_be_looked_for(operator: Callable[..., Client], mine: Furnished) -> None:
+    client, url = operator(mine.tenant), reverse("admin:deliveries_delivery_changelist")
+    with tenant_scope(mine.tenant.pk):
+        Delivery.objects.filter(id=mine.delivery.pk).update(status="planned", held_by="cap")
+
+    def found(attention: str) -> bool:
+        return str(mine.delivery.public_id)[:8] in client.get(url, {"attention": attention}).content.decode()
+
+    assert (found("held"), found("withheld")) == (True, False)
+    with tenant_scope(mine.tenant.pk):
+        Delivery.objects.filter(id=mine.delivery.pk).update(status="suppressed", held_by="")
+    assert (found("held"), found("withheld")) == (False, True)
+
+
+def test_a_recipients_page_says_what_became_of_their_messages(operator: Callable[..., Client], mine: Furnished) -> None:
+    with tenant_scope(mine.tenant.pk):
+        row = Recipient.objects.get()
+
+    page = operator(mine.tenant).get(page_of(row)).content.decode()
+
+    assert "What was sent or withheld, and why" in page
+    assert "Sent at " in page
+    assert page_of(mine.delivery) in page
+
+
+def test_sending_rules_are_changed_and_their_faults_shown(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.ADMIN)
+    with tenant_scope(mine.tenant.pk):
+        row = SendingRules.objects.get()
+    edit = page_of(row).replace("change/", "edit/")
+
+    bad = client.post(edit, {"quiet_hours": '[{"from": "22:00"}]', "caps": "[]"})
+    good = client.post(edit, {"quiet_hours": '[{"from": "21:00", "to": "06:00"}]', "caps": "[]"})
+
+    assert "/quiet_hours/0/to" in bad.content.decode()
+    assert good.status_code == 302
+    with tenant_scope(mine.tenant.pk):
+        assert SendingRules.objects.get().quiet_hours == [{"from": "21:00", "to": "06:00"}]

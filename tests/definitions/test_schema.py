@@ -23,8 +23,9 @@ def test_the_schema_is_a_schema_and_knows_every_kind() -> None:
     assert {f"step_{name}" for name in kinds()} <= set(schema["$defs"])
 
 
-def test_three_samples_ship() -> None:
-    assert [path.stem for path in SAMPLES] == ["incident_escalation", "invoice_dunning", "mention_escalation"]
+def test_the_samples_ship() -> None:
+    escalations = ["incident_escalation", "invoice_dunning", "mention_escalation"]
+    assert [path.stem for path in SAMPLES] == [*escalations, "trial_ending", "weekly_news"]
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
