@@ -79,7 +79,6 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
     if pending.opened:
         opened = [rows.opened_wait(run_id, wait, outcome, now) for run_id, wait, outcome in _last_words(pending)]
         execute(_OPEN_WAITS, [tenant_id, *arrays(opened, rows.OPENED_WAIT)])
-    write_transitions(tenant_id, pending.transitions)
     if pending.answers:
         write_answers(tenant_id, pending.answers, now)
     if pending.changed:
@@ -90,6 +89,7 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
         for statement in _FINISH:
             execute(statement, [tenant_id, pending.finished])
     _write_verdicts(tenant_id, pending, now)
+    write_transitions(tenant_id, pending.transitions)  # last: it waits for an answer, and so for all that was sent
 
 
 def _hold_work(tenant_id: int, pending: "Pending") -> None:
