@@ -2,7 +2,9 @@
 
 from typing import Any
 
-LONGEST_REASON = 64  # why somebody asks for something: a few words that traces keep for ever, no place for values
+LONGEST_REASON = (
+    64  # why somebody asks for something: a few words; an address of 64 hex digits takes their place in a trace
+)
 
 
 def is_storable(text: Any, limit: int) -> bool:

@@ -14,6 +14,8 @@ from workflows.services.advance import advance_due
 from workflows.services.definitions import ensure_definition
 from workflows.services.route import route_signals
 from workflows.services.start import NewRun, start_runs
+from workflows.store.reasons import spoken
+from workflows.trace import in_words
 
 GRACE: dict[str, Any] = {
     "key": "dunning",
@@ -79,6 +81,20 @@ def run_of(tenant: Tenant, run_id: int) -> Run:
     """The run as it stands."""
     with tenant_scope(tenant.pk):
         return Run.objects.for_tenant(tenant.pk).get(pk=run_id)
+
+
+def end_of(tenant: Tenant, run_id: int) -> str:
+    """Why a run ended, in words."""
+    run = run_of(tenant, run_id)
+    with tenant_scope(tenant.pk):
+        return spoken(tenant.pk, [run_id], [run.terminal_reason]).get(run.terminal_reason, run.terminal_reason)
+
+
+def told_of(tenant: Tenant, run_id: int, reason: str = "") -> list[dict[str, Any]]:
+    """The contexts of the trace in words, in order; those of one reason, if given."""
+    with tenant_scope(tenant.pk):
+        lines = in_words(tenant.pk, Transition.objects.filter(tenant_id=tenant.pk, run_id=run_id).in_order())
+    return [line.context for line in lines if reason in ("", line.reason)]
 
 
 def moves_of(tenant: Tenant, run_id: int) -> list[tuple[str, str, str, str]]:

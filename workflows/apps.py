@@ -32,6 +32,7 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_schedule", "data_sha")
         register_name("workflows_wait", "decision_sha")
         register_name("workflows_answer", "payload_sha")
+        register_name("workflows_runreason", "payload_sha")
         register_name("workflows_externalwork", "answer_sha")
         registry.register(HoldHolder())
         columns.register(SealedSecrets("workflows_eventsubscription", "secrets"))

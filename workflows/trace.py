@@ -10,6 +10,7 @@ from tenants.scope import tenant_scope
 from workflows.errors import RunNotFound
 from workflows.models import Run, Transition
 from workflows.states import NOTED, TERMINAL, Reason
+from workflows.store.reasons import replaced, spoken
 
 MOST_LINES = 1000
 
@@ -34,8 +35,17 @@ def read_trace(*, tenant_id: int, public_id: uuid.UUID, after: int = 0, limit: i
         if run_id is None:
             raise RunNotFound("No such run.")
         lines = Transition.objects.filter(tenant_id=tenant_id, run_id=run_id, seq__gt=after).in_order()
-        found = tuple(lines[: limit + 1]) if limit else ()
+        found = in_words(tenant_id, lines[: limit + 1]) if limit else ()
     return TracePage(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+
+
+def in_words(tenant_id: int, lines: Iterable[Transition]) -> tuple[Transition, ...]:
+    """Lines of a trace with what people said instead of its address: to show, not to hash. Needs the tenant's scope."""
+    read = tuple(lines)
+    words = spoken(tenant_id, sorted({line.run_id for line in read}), [line.context for line in read])
+    for line in read if words else ():
+        line.context = replaced(line.context, words)
+    return read
 
 
 def _check_page(after: int, limit: int) -> None:

@@ -13,6 +13,7 @@ from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished, furnish, membership_of
+from tests.journeys import told_of
 from workflows.models import Run, Transition
 from workflows.services.control import cancel_runs
 from workflows.services.start import NewRun, start_runs
@@ -106,7 +107,7 @@ def test_the_trace_names_the_operator_and_the_reason(operator: Callable[..., Cli
     with tenant_scope(mine.tenant.pk):
         last = Transition.objects.filter(run=mine.run).latest("seq")
     assert (last.cause, last.cause_ref) == ("operator", client.username)  # type: ignore[attr-defined]
-    assert last.context["terminal_reason"] == "asked by phone"
+    assert told_of(mine.tenant, mine.run.pk)[-1]["terminal_reason"] == "asked by phone"
 
 
 def test_wake_ends_the_wait(operator: Callable[..., Client], mine: Furnished):

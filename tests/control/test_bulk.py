@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tests.control.runs import begun, taken
-from tests.journeys import GRACE, drain, publish, rows_of, run_of, start
+from tests.journeys import GRACE, drain, end_of, publish, rows_of, run_of, start
 from tests.workflows.probe import Probe
 from workflows.services.bulk_control import Forecast, control_planned, plan_control
 from workflows.services.control import cancel_runs
@@ -164,7 +164,7 @@ def test_rest_looks_then_carries_out(tenant: Tenant, rest: APIClient) -> None:
     last = rest.post("/v1/runs/bulk", {"plan": first["plan"], "reason": "wrong import"}).json()
 
     assert (last["moves"], last["remaining"], last["plan"]) == (1, 0, None)
-    assert {run_of(tenant, run_id).terminal_reason for run_id in runs} == {"wrong import"}
+    assert {end_of(tenant, run_id) for run_id in runs} == {"wrong import"}
 
 
 @pytest.mark.parametrize(

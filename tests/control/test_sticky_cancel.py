@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tests.journeys import GRACE, drain, moves_of, publish, rows_of, run_of, send, start, waiting_run
+from tests.journeys import GRACE, drain, end_of, moves_of, publish, rows_of, run_of, send, start, waiting_run
 from workflows.explain import explain_run
 from workflows.models import StickyCancel
 from workflows.services.cancel_by_key import (
@@ -65,7 +65,7 @@ def test_a_run_that_starts_later_is_made_and_cancelled(tenant: Tenant, key: Key)
 
     assert (done.verdicts, started.created, started.cancelled) == ([], True, True)
     run = run_of(tenant, started.run_id)
-    assert (run.state, run.terminal_reason, run.due_at) == ("cancelled", "withdrawn", None)
+    assert (run.state, end_of(tenant, run.pk), run.due_at) == ("cancelled", "withdrawn", None)
     assert moves_of(tenant, started.run_id) == [
         ("", "pending", "api", "created"),
         ("pending", "cancelled", "api", "cancelled_before_start"),

@@ -10,7 +10,7 @@ from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.control.runs import order, work
-from tests.journeys import GRACE, drain, paid, publish, reasons_of, rows_of, run_of, waiting_run
+from tests.journeys import GRACE, drain, paid, publish, reasons_of, rows_of, run_of, told_of, waiting_run
 from tests.replay.journeys import CHARGE, charged, replayed
 from tests.workflows.probe import Probe
 from workflows.definitions.errors import DefinitionNotFound
@@ -63,7 +63,7 @@ def test_the_trace_tells_of_what_it_is_a_replay(tenant: Tenant) -> None:
     line = first_line(tenant, replayed(tenant, old_id).run_id)
 
     assert (line.cause, line.cause_ref, line.reason) == ("operator", "grace", "created")
-    assert line.context == {
+    assert told_of(tenant, line.run_id)[0] == {
         "definition": "dunning",
         "version": 1,
         "replayed_from": str(old),

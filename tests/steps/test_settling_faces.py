@@ -15,7 +15,7 @@ from tenants.scope import tenant_scope
 from tests.admin.conftest import operator
 from tests.admin.test_actions import ask, said
 from tests.explain.test_commands import output
-from tests.journeys import rows_of, run_of
+from tests.journeys import rows_of, run_of, told_of
 from tests.steps.owing import key_of, step_run_of
 from tests.steps.test_at_most_once import unknown_run
 from tests.workflows.probe import Probe
@@ -45,7 +45,7 @@ def test_rest_settles_in_the_name_of_the_key(tenant: Tenant, rest: APIClient, pr
     assert run_of(tenant, run_id).state == "completed"
     with tenant_scope(tenant.pk):
         line = Transition.objects.get(tenant_id=tenant.pk, run_id=run_id, reason="step_settled")
-    assert (line.cause, line.context["why"]) == ("api", "asked the provider")
+    assert (line.cause, told_of(tenant, run_id, line.reason)[0]["why"]) == ("api", "asked the provider")
 
 
 REFUSED = [

@@ -21,6 +21,7 @@ from tests.journeys import (
     run_of,
     send,
     start,
+    told_of,
     verdicts_of,
     waiting_run,
     waits_of,
@@ -125,7 +126,8 @@ def test_a_wait_that_says_the_same_is_kept(tenant: Tenant) -> None:
     assert waits_of(tenant, run_id) == [("grace", 1, "")]
     line = last_line(tenant, run_id, "version_changed")
     assert (line.cause, line.cause_ref) == ("operator", "grace")
-    assert line.context == {"version_from": 1, "version_to": 2, "why": "better words", "wait": "kept"}
+    said = {"version_from": 1, "version_to": 2, "why": "better words", "wait": "kept"}
+    assert told_of(tenant, run_id, "version_changed")[-1] == said
     assert version_of(tenant, run_id) == 2
     assert_rebuilt(tenant, run_id)
 

@@ -19,6 +19,7 @@ from workflows.history.lineage import origin_of
 from workflows.models import Run, Transition
 from workflows.services.documents import documents
 from workflows.states import Cause
+from workflows.trace import in_words
 
 MOST_LINES = 500
 TONES = {"completed": "good", "failed": "bad", "expired": "bad", "waiting": "calm", "paused": "calm"}
@@ -27,7 +28,8 @@ TONES = {"completed": "good", "failed": "bad", "expired": "bad", "waiting": "cal
 def run_page(run: Run) -> Page:
     """Everything about one run that an operator may see: structure and declared values, never a payload."""
     said = explain_run(tenant_id=run.tenant_id, public_id=run.public_id)
-    lines = list(reversed(Transition.objects.filter(tenant_id=run.tenant_id, run=run).order_by("-seq")[:MOST_LINES]))
+    latest = Transition.objects.filter(tenant_id=run.tenant_id, run=run).order_by("-seq")[:MOST_LINES]
+    lines = in_words(run.tenant_id, latest)[::-1]
     version = documents(run.tenant_id, [run.definition_id])[run.definition_id]
     return Page(
         title=f"{said.definition} for {said.subject or 'nobody'}",

@@ -21,6 +21,7 @@ from workflows.admin.run_page import run_page
 from workflows.admin.search import search_runs, signal_names
 from workflows.admin.settling import SETTLING
 from workflows.models import Definition, Run
+from workflows.store.reasons import is_address
 
 DAY = timedelta(days=1)
 
@@ -129,7 +130,8 @@ class RunAdmin(PageAdmin):
 
     @admin.display(description="Reason")
     def reason(self, row: Run) -> str:
-        return (row.terminal_reason or row.status_reason).replace("_", " ")
+        said = "" if is_address(row.terminal_reason) else row.terminal_reason
+        return (said or row.status_reason).replace("_", " ")
 
     @admin.display(description="Due")
     def due(self, row: Run) -> str:

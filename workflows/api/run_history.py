@@ -35,7 +35,9 @@ class FoldedStateSerializer(serializers.Serializer[Any]):
     step = serializers.CharField(allow_blank=True)
     visits = serializers.DictField(child=serializers.IntegerField())
     reason = serializers.CharField(source="status_reason")
-    terminal_reason = serializers.CharField(allow_blank=True)
+    terminal_reason = serializers.CharField(
+        allow_blank=True, help_text="As the trace has it: what somebody said stands there by its address."
+    )
     pending_signals = serializers.IntegerField()
     seq = serializers.IntegerField(help_text="The line of the trace that it stands after.")
     revision = serializers.IntegerField()

@@ -1,10 +1,32 @@
 """Runs as REST shows them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
 
 from workflows.models import Attempt, Run, StepRun, Transition
+from workflows.store.reasons import is_address, spoken
+
+
+def tell_ends(runs: Sequence[Run]) -> None:
+    """Put what people said in the place of its address, in runs of one tenant that will be shown."""
+    ended = [run for run in runs if is_address(run.terminal_reason)]
+    words = (
+        spoken(ended[0].tenant_id, [run.pk for run in ended], [run.terminal_reason for run in ended]) if ended else {}
+    )
+    for run in ended:
+        run.terminal_reason = words[run.terminal_reason]
+
+
+class RunListSerializer(serializers.ListSerializer[Run]):
+    """Reads what people said about all runs of a page at once."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        """The runs in words."""
+        rows = list(data)
+        tell_ends(rows)
+        return super().to_representation(rows)
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -17,8 +39,15 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     visits = serializers.DictField(child=serializers.IntegerField(), help_text="How often each step was entered.")
     reason = serializers.CharField(source="status_reason")
 
+    def to_representation(self, instance: Run) -> dict[str, Any]:
+        """The run in words; those of a list have them already."""
+        if not isinstance(self.parent, RunListSerializer):
+            tell_ends([instance])
+        return super().to_representation(instance)
+
     class Meta:
         model = Run
+        list_serializer_class = RunListSerializer
         fields = [
             "id",
             "workflow",

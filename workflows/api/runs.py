@@ -34,6 +34,7 @@ from workflows.services.companions import companions
 from workflows.services.run_times import change_times
 from workflows.services.start import start_runs
 from workflows.states import Cause, RunState
+from workflows.trace import in_words
 
 TAG = ["Runs"]
 LATEST = 200  # rows that a run is shown with; the rest is behind its own address
@@ -177,7 +178,7 @@ def _attempts(run: Run) -> Any:
 
 def _transitions(run: Run) -> Any:
     mine = Transition.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).order_by("-seq")[:LATEST]
-    return TransitionSerializer(list(mine)[::-1], many=True).data
+    return TransitionSerializer(in_words(run.tenant_id, mine)[::-1], many=True).data
 
 
 _INCLUDED = {"steps": _steps, "attempts": _attempts, "transitions": _transitions}

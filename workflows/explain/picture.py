@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from workflows.models import SwitchLevel
 from workflows.services.documents import Loaded, documents
 from workflows.services.replay import irreversible_effects
 from workflows.states import NOTED, TERMINAL
+from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
@@ -183,17 +184,29 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
     run = RunRow(*row[:19])
     version = documents(tenant_id, [run.definition_id])[run.definition_id]
     ended = run.state in TERMINAL
+    run, trace = _in_words(tenant_id, run, _trace(tenant_id, run))
     return Picture(
         run=run,
         version=version,
         wait=OpenWait(*row[19:28]) if row[19] is not None else None,
         work=Work(*row[28:32]) if row[28] is not None else None,
         last=Try(*row[32:42]) if row[32] is not None else None,
-        trace=_trace(tenant_id, run),
+        trace=trace,
         now=now,
         switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
     )
+
+
+def _in_words(tenant_id: int, run: RunRow, trace: tuple[SeenLine, ...]) -> tuple[RunRow, tuple[SeenLine, ...]]:
+    """The same with what people said, where the trace has its address. One statement more for such a run."""
+    told = [run.terminal_reason, run.status_context, *(line.context for line in trace)]
+    words = spoken(tenant_id, [run.id], told)
+    if not words:
+        return run, trace
+    status, end = replaced(run.status_context, words), words.get(run.terminal_reason, run.terminal_reason)
+    said = (replace(line, context=replaced(line.context, words)) for line in trace)
+    return replace(run, status_context=status, terminal_reason=end), tuple(said)
 
 
 def _trace(tenant_id: int, run: RunRow) -> tuple[SeenLine, ...]:

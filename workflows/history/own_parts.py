@@ -1,7 +1,7 @@
 """The parts of a run that are the engine's own."""
 
 from workflows.history.parts import Part, register_part
-from workflows.models import Answer, Attempt, ExternalWork, Listener, SignalVerdict, Snapshot, StepRun, Wait
+from workflows.models import Answer, Attempt, ExternalWork, Listener, RunReason, SignalVerdict, Snapshot, StepRun, Wait
 
 
 def register_all() -> None:
@@ -10,6 +10,7 @@ def register_all() -> None:
     register_part(Part("attempt", Attempt, parent="step_run"))
     register_part(Part("wait", Wait))
     register_part(Part("answer", Answer))
+    register_part(Part("reason", RunReason))
     register_part(Part("external_work", ExternalWork))
     register_part(Part("listener", Listener))
     register_part(Part("verdict", SignalVerdict))

@@ -13,6 +13,7 @@ from workflows.models.event import (
 from workflows.models.external_work import ExternalStatus, ExternalWork
 from workflows.models.retention import HoldOn, Kept, LegalHold, PruneOrder, RetentionPolicy
 from workflows.models.run import Run
+from workflows.models.run_reason import RunReason
 from workflows.models.schedule import MissedPolicy, Schedule
 from workflows.models.signal_verdict import SignalVerdict
 from workflows.models.snapshot import Snapshot
@@ -46,6 +47,7 @@ __all__ = [
     "PruneOrder",
     "RetentionPolicy",
     "Run",
+    "RunReason",
     "Schedule",
     "SignalVerdict",
     "Snapshot",

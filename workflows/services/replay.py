@@ -16,6 +16,7 @@ from workflows.services.start import NewRun, Started, start_runs
 from workflows.states import Cause
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import kinds
+from workflows.store.reasons import keep_words, name_reasons
 from workflows.store.sql import fetch
 
 Version = Literal["same", "latest"]
@@ -51,6 +52,7 @@ def replay_run(
         loaded = documents(tenant_id, [run.definition_id])[run.definition_id]
         if allow_irreversible is not True:
             _refuse_irreversible(run, loaded.document)
+        why = keep_words(tenant_id, [reason] if reason else []).get(reason, "")
         new = NewRun(
             subject=run.subject,
             correlation=run.correlation,
@@ -59,13 +61,15 @@ def replay_run(
             cause=cause,
             cause_ref=cause_ref,
             replayed_from=run.pk,
-            origin={"replayed_from": str(public_id), "on": version} | ({"why": reason} if reason else {}),
+            origin={"replayed_from": str(public_id), "on": version} | ({"why": why} if why else {}),
         )
         number = loaded.version if version == "same" else None
         try:
             [started] = start_runs(tenant_id=tenant_id, definition_key=loaded.key, runs=[new], version=number)
         except Invalid as error:
             raise _without_index(error) from error
+        if why and started.created:
+            name_reasons(tenant_id, [(started.run_id, why)])
         return started
 
 

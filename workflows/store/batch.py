@@ -4,7 +4,7 @@ One run is a batch of one: there is no other path by which a run changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from workflows.store import rows, write
 from workflows.store.answers import store_answer
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
+from workflows.store.reasons import keep_words, replaced, words_in
 from workflows.store.rows import dumps
 
 
@@ -37,7 +38,12 @@ class Pending:
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
     answers: list[tuple[int, str, int, Answer]] = field(default_factory=list)  # with the run, the step and the visit
+    reasons: list[tuple[int, str]] = field(default_factory=list)  # with the address of what somebody said
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
+
+
+_PEOPLE = frozenset({Cause.API, Cause.OPERATOR})
+_CANCELLED = frozenset({Reason.CANCELLED, Reason.CANCELLED_BEFORE_START})
 
 
 class RunBatch:
@@ -48,6 +54,7 @@ class RunBatch:
         self._pending = Pending()
         self._owed: list[tuple[LockedRun, Owed]] = []
         self._work_planned = False
+        self._kept: dict[str, str] = {}  # what people said in this batch, and where it is kept
 
     @classmethod
     def lock(
@@ -98,6 +105,7 @@ class RunBatch:
             yield hooks.RunEvent(type_, self.tenant_id, run.facts.public_id, run.definition.key, **said)
 
     def _take(self, run: LockedRun, decision: Decision) -> None:
+        self._keep_reasons(run, decision)
         run.facts = decision.run
         pending = self._pending
         for signal, judged in decision.used:
@@ -116,6 +124,21 @@ class RunBatch:
         if run.facts.is_finished:
             pending.finished.append(run.id)
         self._owed += [(run, owed) for owed in decision.owed]
+
+    def _keep_reasons(self, run: LockedRun, decision: Decision) -> None:
+        """Put addresses in the place of what people said, in the lines to come and in where the run stands."""
+        for index, move in enumerate(decision.moves):
+            if move.cause not in _PEOPLE:
+                continue
+            keys = ("why", "terminal_reason") if move.reason in _CANCELLED else ("why",)
+            if words := words_in(move.context, keys):
+                self._kept |= keep_words(self.tenant_id, words - self._kept.keys())
+                decision.moves[index] = replace(move, context=replaced(move.context, self._kept))
+                decision.run.status_context = replaced(decision.run.status_context, self._kept)
+                if move.reason in _CANCELLED:
+                    said = decision.run.terminal_reason
+                    decision.run.terminal_reason = self._kept.get(said, said)
+                self._pending.reasons += [(run.id, self._kept[one]) for one in words]
 
     def _append(self, run: LockedRun, move: Move) -> None:
         """One more line of the trace, chained to the one before."""

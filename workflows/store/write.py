@@ -15,6 +15,7 @@ from workflows.steps.registry import kinds
 from workflows.store import rows
 from workflows.store.answers import write_answers
 from workflows.store.load import LockedRun
+from workflows.store.reasons import name_reasons
 from workflows.store.sql import arrays, execute, fetch, insert, pipelined, update
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
         execute(_OPEN_WAITS, [tenant_id, *arrays(opened, rows.OPENED_WAIT)])
     if pending.answers:
         write_answers(tenant_id, pending.answers, now)
+    name_reasons(tenant_id, pending.reasons)
     if pending.changed:
         changed = [rows.changed_run(run, now) for run in pending.changed.values()]
         execute(_CHANGE_RUNS, [tenant_id, *arrays(changed, rows.CHANGED_RUN)])

@@ -6,7 +6,7 @@ from signals_app.models import Signal
 from signals_app.subjects.paging import in_pages
 from signals_app.subjects.registry import Erasure, Line, SubjectHolder
 from signals_app.subjects.signals import erase_signals, signal_line
-from workflows.models import Answer, Listener, Run, SignalVerdict, Wait
+from workflows.models import Answer, Listener, Run, RunReason, SignalVerdict, Wait
 from workflows.services.control import cancel_runs
 from workflows.states import LIVE, Cause
 from workflows.store.sql import execute, fetch
@@ -18,6 +18,7 @@ AT_ONCE = 500  # runs that are cancelled together
 BODIES = (
     ("workflows_wait", "decision_sha"),
     ("workflows_answer", "payload_sha"),
+    ("workflows_runreason", "payload_sha"),
     ("workflows_externalwork", "answer_sha"),
 )
 _ERASE_RUNS = """
@@ -54,13 +55,14 @@ class RunHolder(SubjectHolder):
         erasure.count("runs", execute(_ERASE_RUNS, [erasure.pseudonym, erasure.tenant_id, ids]))
 
     def export(self, tenant_id: int, subject: str) -> Iterator[Line]:
-        """Each run, then what was decided in it, what its steps brought back, and signals without a subject."""
+        """Each run: what was decided, brought back and said in it, and its signals without a subject."""
         rows = Run.objects.filter(subject=subject).select_related("definition")
         for run in in_pages(rows, tenant_id):
             yield run_line(run)
             decided = Wait.objects.filter(run_id=run.pk).exclude(decided_by="")
             yield from map(_decision_line, in_pages(decided, tenant_id))
             yield from map(_answer_line, in_pages(Answer.objects.filter(run_id=run.pk), tenant_id))
+            yield from map(_reason_line, in_pages(RunReason.objects.filter(run_id=run.pk), tenant_id))
             given = Signal.objects.filter(subject="", run_verdicts__run_id=run.pk)
             yield from ({**signal_line(signal), "run_id": str(run.public_id)} for signal in in_pages(given, tenant_id))
 
@@ -102,6 +104,10 @@ def _decision_line(wait: Wait) -> Line:
 
 def _answer_line(answer: Answer) -> Line:
     return {"kind": "answer", "step": answer.step, "name": answer.name, "payload": _hex(answer.payload_sha)}
+
+
+def _reason_line(reason: RunReason) -> Line:
+    return {"kind": "reason", "payload": _hex(reason.payload_sha)}
 
 
 def _hex(sha: bytes | memoryview | None) -> str | None:
