@@ -10,7 +10,7 @@ NAMES = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
 class Migration(migrations.Migration):
     """With a million runs, a fifth is two hundred thousand dead versions that every index still leads to."""
 
-    dependencies = [("workflows", "0027_event"), ("signals_app", "0009_pruned")]
+    dependencies = [("workflows", "0028_run_reason"), ("signals_app", "0009_pruned")]
 
     operations = [
         migrations.RunSQL(f"ALTER TABLE {table} SET ({EARLY})", f"ALTER TABLE {table} RESET ({NAMES})")
