@@ -1,22 +1,31 @@
-"""A worker that is alive and deaf leaves, so that its supervisor starts another.
+"""A worker that lives and makes no progress leaves, so that its supervisor starts another.
 
-After some losses of the broker a Celery consumer stays connected and takes nothing (celery issue 8030 and its kin). It
-cannot be told from an idle worker by looking at the process; it can by looking at the queues: messages wait, and for
-`DEAF_AFTER` seconds this worker has received none and holds none.
+It cannot be told from an idle or a busy worker by looking at the process. It can by looking at what it does:
+
+- **deaf**: messages wait in its queues, it holds none, and for `DEAF_AFTER` seconds it has received none. After some
+  losses of the broker a Celery consumer stays connected and takes nothing (celery issue 8030 and its kin).
+- **stuck**: messages wait, and what it holds has been the same for `STUCK_AFTER` seconds.
+- **hung**: work that it does has not returned long after it must have.
 """
 
 import os
+import signal
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from celery.signals import task_received, worker_ready
 from celery.worker import state
 
+from chimeway_py import progress
+
 log = structlog.get_logger(__name__)
 
 DEAF_AFTER = 10.0  # seconds
+STUCK_AFTER = 300.0  # longer than any task may take (`time_limit` in tasks.py)
+HUNG_FOR = 30.0  # seconds after the end of its time
+LEAVING = 20.0  # seconds that others in the same process have to end what they do
 LOOK_EVERY = 2.0  # seconds
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: start me again
 
@@ -27,21 +36,35 @@ class Watchdog(threading.Thread):
     def __init__(self, app: Any, queues: list[str]) -> None:
         super().__init__(name="watchdog", daemon=True)
         self._app, self._queues = app, queues
-        self._heard_at = time.monotonic()
+        self._heard_at = self._moved_at = time.monotonic()
+        self._held: frozenset[str] = frozenset()
 
     def hear(self, **_: Any) -> None:
         """A message was received."""
         self._heard_at = time.monotonic()
 
     def run(self) -> None:
-        """Look for ever; end the process once it is deaf."""
+        """Look for ever; end the process once it makes no progress."""
         while True:
             time.sleep(LOOK_EVERY)
-            if state.reserved_requests or not self._messages_wait():
-                self.hear()
-            elif time.monotonic() - self._heard_at > DEAF_AFTER:
-                log.error("worker_is_deaf", queues=self._queues)
-                os._exit(EXIT_CODE)
+            if progress.overdue() > HUNG_FOR:
+                log.error("work_hangs", queues=self._queues)
+                leave_soon()
+            self._look()
+
+    def _look(self) -> None:
+        now, held = time.monotonic(), frozenset(request.id for request in list(state.reserved_requests))
+        waiting = self._messages_wait()
+        if held or not waiting:
+            self.hear()
+        if held != self._held or not waiting:
+            self._held, self._moved_at = held, now
+        if now - self._heard_at > DEAF_AFTER:
+            log.error("worker_is_deaf", queues=self._queues)
+            os._exit(EXIT_CODE)
+        if held and now - self._moved_at > STUCK_AFTER:
+            log.error("worker_is_stuck", queues=self._queues, held=len(held))
+            os._exit(EXIT_CODE)
 
     def _messages_wait(self) -> bool:
         """Whether a queue of ours holds messages. A broker that cannot be asked holds none for us."""
@@ -50,6 +73,28 @@ class Watchdog(threading.Thread):
                 return any(_length(connection, name) for name in self._queues)
         except Exception:  # whatever the transport raises: without a broker nobody can hear
             return False
+
+
+class HangWatch(threading.Thread):
+    """For a process without queues: leaves when its own work hangs."""
+
+    def __init__(self) -> None:
+        super().__init__(name="watchdog", daemon=True)
+
+    def run(self) -> None:
+        """Look for ever."""
+        while True:
+            time.sleep(LOOK_EVERY)
+            if progress.overdue() > HUNG_FOR:
+                log.error("work_hangs")
+                leave_soon()
+
+
+def leave_soon() -> NoReturn:
+    """Ask this process to end in good order, so that others in it finish what they do; then end it."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LEAVING)
+    os._exit(EXIT_CODE)
 
 
 def _length(connection: Any, queue: str) -> int:

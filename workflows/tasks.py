@@ -8,8 +8,10 @@ from workflows.history import snapshots
 from workflows.retention import pruning
 from workflows.services import expire, sweeping, turn, young_tables
 
+TURN_LIMIT = 120  # seconds after which a pool process that does not come back is killed: a turn takes one or two
 
-@shared_task
+
+@shared_task(time_limit=TURN_LIMIT)
 def run_engine(tenant_id: int) -> int:
     """Nudge: the tenant has signals to route or runs to advance."""
     return turn.engine_turn(tenant_id=int(tenant_id))
@@ -33,7 +35,7 @@ def prune_events() -> int:
     return prune_old_events()
 
 
-@shared_task
+@shared_task(time_limit=TURN_LIMIT)
 def sweep() -> int:
     """Offer due work again, tenant by tenant."""
     return sweeping.offer_due_work()

@@ -13,8 +13,9 @@ SETTLED = 20.0  # seconds after which a process counts as healthy and its pauses
 class Watched:
     """One process, when it was started, and how long to wait before the next time."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, longest_pause: float = LONGEST_PAUSE) -> None:
         self.child = child
+        self.longest_pause = longest_pause
         self.pause = FIRST_PAUSE
         self.started_at = 0.0
         self.start_at: float | None = None
@@ -33,14 +34,14 @@ class Watched:
             if now - self.started_at > SETTLED:
                 self.pause = FIRST_PAUSE
             say(f"{self.child.name} ended (exit code {self.child.exit_code}); starting it again in {self.pause:g} s")
-            self.start_at, self.pause = now + self.pause, min(self.pause * 2, LONGEST_PAUSE)
+            self.start_at, self.pause = now + self.pause, min(self.pause * 2, self.longest_pause)
 
 
 class Supervisor:
     """Starts, watches and stops a set of processes."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
-        self.watched = [Watched(child) for child in children]
+    def __init__(self, children: Sequence[Child], longest_pause: float = LONGEST_PAUSE) -> None:
+        self.watched = [Watched(child, longest_pause) for child in children]
 
     def child(self, name: str) -> Child:
         """The process of that name. Raises KeyError."""

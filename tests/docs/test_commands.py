@@ -63,14 +63,14 @@ def test_every_benchmark_is_shown_somewhere() -> None:
 def test_the_commands_of_the_readme_exist() -> None:
     shown = [words[0] for block, words in SHOWN if block.page == ROOT / "README.md"]
 
-    assert list(dict.fromkeys(shown)) == ["bin/demo", "bin/test", "bin/manage"]
+    assert list(dict.fromkeys(shown)) == ["bin/demo", "bin/test", "bin/prove", "bin/manage"]
     assert all((ROOT / program).exists() for program in shown)
 
 
 def test_every_other_program_that_is_shown_is_known() -> None:
     programs = {Path(words[0]).name for _, words in SHOWN}
 
-    ours, shells = {"demo", "test", "manage", "bench"}, {"export"}
+    ours, shells = {"demo", "test", "prove", "manage", "bench"}, {"export"}
     assert programs <= ours | shells | {"python", "python3", "pip", "createdb", "psql", "gunicorn", "celery"}
 
 

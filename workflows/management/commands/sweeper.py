@@ -9,6 +9,7 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
+from chimeway_py.watchdog import HangWatch
 from workflows.services.sweeping import Sweeper
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, leave)
         sweeper = Sweeper(patience=options["patience"])
+        HangWatch().start()
         while going:
             try:
                 sweeper.sweep()

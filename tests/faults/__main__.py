@@ -1,0 +1,106 @@
+"""`bin/prove`: break the service in every way we know, for minutes, and say what was lost. Nothing should be."""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from chimeway_py.demo.screen import say
+from chimeway_py.embedded.processes import DidNotStart
+from tests.faults.ground import Ground
+from tests.faults.journeys import new_seed
+from tests.faults.plan import FULL, QUICK, TENANTS, make_plan
+from tests.faults.prove import Prover
+
+INTERRUPTED = 130
+LOOK_INTO = """Kept for a look into it: {folder}
+  logs/            what every process said
+  requests.jsonl   every request and its answer
+  ledger.jsonl     every webhook that arrived; mail/mail has the mails
+  postgres/        the database as it was left: python -m tests.faults.reopen {folder}
+The same again: bin/prove --seed {seed}"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run, print the report; 0 when everything held, 1 when not, 130 when interrupted."""
+    options = parse(arguments)
+    length = QUICK if options.quick else FULL
+    plan = make_plan(options.seed or new_seed(), length)
+    if options.plan:
+        print(plan)
+        return 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    folder = _folder()
+    say(f"Seed {plan.seed}; everything of this run is in {folder}")
+    ground = Ground(folder, [f"tenant-{number}" for number in range(TENANTS)])
+    code = 1
+    try:
+        ground.start(say)
+        report = Prover(ground, plan, length).run()
+        print("\n".join(report.lines()), flush=True)
+        code = 0 if report.verdict.held else 1
+    except KeyboardInterrupt:
+        print("\nInterrupted: nothing was judged.", flush=True)
+        code = INTERRUPTED
+    except DidNotStart as error:
+        print(f"✗ {error}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        _end(ground)
+    _settle(folder, plan.seed, code, keep=options.keep)
+    return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="bin/prove",
+        description="Break the running service in every way we know; check that nothing was lost, doubled or stuck.",
+        epilog="Takes at most 15 minutes on two cores, or 3 with --quick. Exit code 1: something did not hold.",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer faults: about two minutes")
+    parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
+    parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the run although everything held")
+    return parser.parse_args(arguments)
+
+
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="chimeway-prove-"))
+    folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
+    return folder
+
+
+def _end(ground: Ground) -> None:
+    """End every process, also when somebody interrupts once more."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    began = time.monotonic()
+    ground.stop()
+    say(f"All processes ended ({time.monotonic() - began:.1f} s)")
+
+
+def _settle(folder: Path, seed: str, code: int, *, keep: bool) -> None:
+    """Keep what is needed to look into a run that did not hold, and nothing of one that did."""
+    if code == 1 or keep:
+        print(LOOK_INTO.format(folder=folder, seed=seed), flush=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    if code != INTERRUPTED:
+        print("✗ Something did not hold" if code else "✓ Everything held", flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

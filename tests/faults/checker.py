@@ -1,0 +1,167 @@
+"""Judges a run: what was accepted against what the database, the mail server and the receiver hold."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.faults.facts import Facts, RunRow, Send
+from tests.faults.journeys import Journey
+
+STARTS = ("start", "placed")  # operations that make the run of a journey
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The figures of the report. All but `repeated` must be zero."""
+
+    lost: list[str] = field(default_factory=list)  # accepted, and not there
+    doubled: list[str] = field(default_factory=list)  # applied twice, or sent twice without a word about it
+    stuck: list[str] = field(default_factory=list)  # not where it must have come to by now
+    violations: list[str] = field(default_factory=list)  # everything else that must never be
+    repeated: int = 0  # messages that arrived twice under the same key, as an attempt of unknown end says
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.lost or self.doubled or self.stuck or self.violations)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What reached the outside world, by effect key as the provider sees it."""
+
+    posts: Mapping[str, int]
+    mails: Mapping[str, int]
+
+    def of(self, send: Send) -> int:
+        """How often the message of a step run arrived."""
+        return self.posts.get(send.as_webhook, 0) + self.mails.get(send.as_mail, 0)
+
+
+def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdict:
+    """Everything that can be judged without the service's own tools."""
+    verdict = Verdict()
+    runs = facts.by_order
+    for journey in journeys:
+        verdict.violations += [f"{journey.kind} {journey.order}: {text}" for text in journey.surprises]
+        _check_journey(journey, runs.get(journey.order, []), arrived, verdict)
+    _check_signals(journeys, facts, verdict)
+    _check_sends(facts.sends, arrived, verdict)
+    verdict.stuck += [f"the service counts {value:g} {name}" for name, value in facts.numbers.items() if value]
+    return verdict
+
+
+def _check_journey(journey: Journey, runs: Sequence[RunRow], arrived: Arrived, verdict: Verdict) -> None:
+    name = f"{journey.kind} {journey.order}"
+    started = any(one in journey.accepted for one in STARTS)
+    if len(runs) > 1:
+        verdict.doubled.append(f"{name}: {len(runs)} runs")
+    elif started and not runs:
+        verdict.lost.append(f"{name}: the start was accepted and there is no run")
+    elif runs and journey.ended:
+        for kind, text in EXPECTED[journey.kind](journey, runs[0], arrived):
+            getattr(verdict, kind).append(f"{name} (run {runs[0].public_id}): {text}")
+
+
+def _check_signals(journeys: Sequence[Journey], facts: Facts, verdict: Verdict) -> None:
+    """Every accepted signal is there once, routed, with a verdict."""
+    signals = {signal.public_id: signal for signal in facts.signals}
+    for journey in journeys:
+        for what, receipt in journey.receipts.items():
+            row = signals.get(receipt)
+            if row is None:
+                verdict.lost.append(f"{what} of {journey.order}: accepted as {receipt}, and not there")
+            elif not (row.routed and row.verdict):
+                verdict.stuck.append(f"{what} of {journey.order}: signal {receipt} has no verdict")
+    counted = Counter((signal.tenant, signal.external_id) for signal in facts.signals)
+    verdict.doubled += [f"signal {key[1]} of {key[0]} is there {n} times" for key, n in counted.items() if n > 1]
+
+
+def _check_sends(sends: Sequence[Send], arrived: Arrived, verdict: Verdict) -> None:
+    """Whatever arrived is owed by a step run, and what arrived twice says that its first try ended unseen."""
+    known = {send.as_webhook for send in sends} | {send.as_mail for send in sends}
+    verdict.violations += [
+        f"message {key} arrived and no step run owed it" for key in (*arrived.posts, *arrived.mails) if key not in known
+    ]
+    for send in sends:
+        count = arrived.of(send)
+        if count > 1 and send.uncertain >= count - 1:
+            verdict.repeated += count - 1
+        elif count > 1:
+            verdict.doubled.append(f"{send.key} arrived {count} times; its attempts are {send.attempts}")
+        if send.outcome == "delivered" and send.kind == "deliver" and not count and send.step != "tell":
+            verdict.lost.append(f"{send.key} is recorded as delivered and never arrived")
+        if any(status == "running" for status, _, _ in send.attempts):
+            verdict.stuck.append(f"{send.key} has an attempt that is still running")
+
+
+# -- what must come of each kind -------------------------------------------------------------------------------------
+
+Found = Iterator[tuple[str, str]]
+
+
+def _completed(run: RunRow) -> Found:
+    if run.state != "completed":
+        yield "stuck", f"is {run.state} ({run.status_reason}) at {run.step}"
+
+
+def _sent(run: RunRow, arrived: Arrived, at_least: int, at_most: int) -> Found:
+    """How many different messages arrived. The same one twice is judged elsewhere."""
+    count = sum(arrived.of(send) > 0 for send in run.sends if send.step != "tell")
+    if count < at_least and run.state == "completed":
+        yield "lost", f"{count} of {at_least} messages arrived"
+    if count > at_most:
+        yield "violations", f"{count} messages arrived, at most {at_most} were right"
+
+
+def _sends(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    yield from _completed(run)
+    yield from _sent(run, arrived, 1, 1)
+
+
+def _ends_by_signal(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    if "paid" in journey.accepted:
+        yield from _completed(run)
+    yield from _sent(run, arrived, 0, 0)
+
+
+def _races(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    yield from _completed(run)
+    timed_out = "timeout" in run.waits
+    if len(run.waits) != 1 or run.waits[0] not in ("timeout", "signal"):
+        yield "violations", f"the wait ended as {run.waits}"
+    yield from _sent(run, arrived, int(timed_out), int(timed_out))
+
+
+def _ends_cancelled(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    if "cancel" in journey.accepted and run.state != "cancelled":
+        yield "lost", f"cancelled by its client, and is {run.state}"
+    yield from _sent(run, arrived, 0, 0)
+
+
+def _sends_once(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    count = sum(arrived.of(send) for send in run.sends)
+    if count > 1:
+        yield "violations", f"must not be sent twice, and arrived {count} times"
+    if run.state == "active" and run.status_reason == "unknown_outcome":
+        return  # it says that nobody knows, which is what was asked for
+    yield from _completed(run)
+    yield from _sent(run, arrived, 1, 1)
+
+
+def _goes_on(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    yield from _completed(run)
+
+
+EXPECTED: dict[str, Callable[[Journey, RunRow, Arrived], Found]] = {
+    "canary": _sends,
+    "paid": _ends_by_signal,
+    "silent": _sends,
+    "race": _races,
+    "cancelled": _ends_cancelled,
+    "flaky": _sends,
+    "once": _sends_once,
+    "early": _ends_by_signal,
+    "paused": _goes_on,
+    "asked": _sends,
+}

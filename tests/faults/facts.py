@@ -1,0 +1,136 @@
+"""What the database says after a run, read past every proxy and policy."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+_RUNS = """
+SELECT r.tenant_id, r.id, t.slug AS tenant, r.public_id::text, r.definition_key AS kind, r.state, r.status_reason,
+       r.correlation->>'order_id' AS order_id, r.created_at, r.finished_at, r.step
+  FROM workflows_run r JOIN tenants_tenant t ON t.id = r.tenant_id ORDER BY r.tenant_id, r.id
+"""
+_SENDS = """
+SELECT s.tenant_id, s.run_id, s.id, s.kind, s.step, s.key, s.status, s.outcome, s.attempts_made, s.lost_attempts
+  FROM workflows_steprun s
+"""
+_ATTEMPTS = "SELECT tenant_id, step_run_id, status, outcome, error FROM workflows_attempt ORDER BY number"
+_WAITS = "SELECT tenant_id, run_id, outcome FROM workflows_wait"
+_SIGNALS = """
+SELECT s.public_id::text, s.external_id, s.verdict, s.routed_at IS NOT NULL, t.slug
+  FROM signals_app_signal s JOIN tenants_tenant t ON t.id = s.tenant_id
+"""
+
+
+@dataclass(slots=True)
+class Send:
+    """A step run that owed something to the outside world, and what was tried."""
+
+    tenant_id: int
+    run_id: int
+    id: int
+    kind: str
+    step: str
+    key: str
+    status: str
+    outcome: str
+    attempts_made: int
+    lost_attempts: int
+    attempts: list[tuple[str, str, str]] = field(default_factory=list)  # status, outcome, error
+
+    @property
+    def as_webhook(self) -> str:
+        """The `webhook-id` that a receiver sees."""
+        return f"msg_{hashlib.sha256(self.key.encode()).hexdigest()[:32]}"
+
+    @property
+    def as_mail(self) -> str:
+        """The local part of the Message-ID that a mail server sees."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:40]
+
+    @property
+    def uncertain(self) -> int:
+        """How many tries are recorded of which nobody knows whether they took effect."""
+        return sum(
+            status == "lost" or outcome in ("unknown", "temporary_failure") for status, outcome, _ in self.attempts
+        )
+
+
+@dataclass(slots=True)
+class RunRow:
+    """One run."""
+
+    tenant_id: int
+    id: int
+    tenant: str
+    public_id: str
+    kind: str
+    state: str
+    status_reason: str
+    order_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    step: str
+    sends: list[Send] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)  # outcomes
+
+
+@dataclass(slots=True)
+class SignalRow:
+    """One signal."""
+
+    public_id: str
+    external_id: str
+    verdict: str
+    routed: bool
+    tenant: str
+
+
+@dataclass(slots=True)
+class Facts:
+    """All of it."""
+
+    runs: list[RunRow]
+    sends: list[Send]
+    signals: list[SignalRow]
+    numbers: Mapping[str, float]
+
+    @property
+    def by_order(self) -> dict[str, list[RunRow]]:
+        """Runs by the order that they are about."""
+        found: dict[str, list[RunRow]] = defaultdict(list)
+        for run in self.runs:
+            found[run.order_id or ""].append(run)
+        return found
+
+
+def read_facts(database: psycopg.Connection[Any]) -> Facts:
+    """Everything at one moment."""
+    with database.transaction(), database.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        runs = database.cursor(row_factory=class_row(RunRow)).execute(_RUNS).fetchall()
+        sends = database.cursor(row_factory=class_row(Send)).execute(_SENDS).fetchall()
+        by_run = {(run.tenant_id, run.id): run for run in runs}
+        by_send = {(send.tenant_id, send.id): send for send in sends}
+        for send in sends:
+            by_run[send.tenant_id, send.run_id].sends.append(send)
+        for tenant_id, step_run_id, *told in cursor.execute(_ATTEMPTS):
+            by_send[tenant_id, step_run_id].attempts.append((told[0], told[1], told[2]))
+        for tenant_id, run_id, outcome in cursor.execute(_WAITS):
+            by_run[tenant_id, run_id].waits.append(outcome)
+        signals = [SignalRow(*row) for row in cursor.execute(_SIGNALS)]
+        return Facts(runs, sends, signals, numbers(database))
+
+
+ZERO = ("overdue_timers", "overdue_runs", "engine_failures", "unrouted_signals", "expired_leases")
+
+
+def numbers(database: psycopg.Connection[Any]) -> dict[str, float]:
+    """The service's own numbers that should be zero."""
+    rows = database.execute("SELECT number, sum(value) FROM service_numbers() GROUP BY number").fetchall()
+    return {name: float(value) for name, value in rows if name in ZERO}

@@ -1,0 +1,181 @@
+"""One run: start the ground, drive and break, let it come to rest, judge."""
+
+import random
+import time
+from collections import Counter
+
+from chimeway_py.demo.screen import say
+from tests.faults.calls import Tenant
+from tests.faults.chaos import KINDS, Broken, Fault, World
+from tests.faults.checker import Arrived, Verdict, check
+from tests.faults.definitions import DEFINITIONS, MAPPING
+from tests.faults.drive import Drivers
+from tests.faults.facts import Facts, numbers, read_facts
+from tests.faults.ground import Ground
+from tests.faults.plan import Length, Plan
+from tests.faults.recovery import recoveries
+from tests.faults.report import Report
+from tests.faults.throughput import carried
+
+LOOK_EVERY = 0.05  # seconds
+TELL_EVERY = 10.0
+
+
+class Prover:
+    """A run in the middle of things."""
+
+    def __init__(self, ground: Ground, plan: Plan, length: Length) -> None:
+        self.ground, self.plan, self.length = ground, plan, length
+        self.kills: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self.began = time.monotonic()
+        self._told = 0.0
+
+    def run(self) -> Report:
+        """All of it, and what came of it."""
+        self._set_up_tenants()
+        drivers = Drivers(self.plan.journeys, self.ground.calls, self.ground.tenants)
+        self.ground.calls.deadline = drivers.began + self.plan.seconds + self.length.drain
+        drivers.start()
+        self._break_things(drivers)
+        say("Mended everything; waiting until it has come to rest")
+        self._rest(drivers)
+        return self._judge(drivers.began_at)
+
+    # -- before --------------------------------------------------------------------------------------------------------
+
+    def _set_up_tenants(self) -> None:
+        say("Publishing definitions, endpoints and sources")
+        for tenant in self.ground.tenants:
+            self._set_up(tenant)
+
+    def _set_up(self, tenant: Tenant) -> None:
+        calls, port = self.ground.calls, self.ground.provider.port
+        for key, path in (("pager", "ok"), ("flaky", "flaky")):
+            calls.insist(tenant, "PUT", f"endpoints/{key}", {"url": f"http://127.0.0.1:{port}/{path}/{tenant.slug}"})
+        for document in DEFINITIONS:
+            saved = calls.insist(tenant, "POST", "definitions", document)
+            if not saved.accepted:
+                raise ValueError(f"{document['key']} was not taken: {saved.body}")
+            calls.insist(tenant, "POST", f"definitions/{document['key']}/versions/{saved.body['version']}/publish")
+        source = {"key": "shop", "scheme": "standard_webhooks", "mapping": MAPPING}
+        made = calls.insist(tenant, "POST", "sources", source).body
+        tenant.source, tenant.secret = made["id"], made["secret"]
+
+    # -- the traffic and the faults ------------------------------------------------------------------------------------
+
+    def _break_things(self, drivers: Drivers) -> None:
+        """Carry out the faults at their times, several at once where they overlap, and keep the processes alive."""
+        waiting = list(self.plan.faults)
+        going: list[tuple[float, Fault, Broken]] = []
+        while time.monotonic() < drivers.began + self.plan.seconds or waiting or going:
+            self._look()
+            now = time.monotonic() - drivers.began
+            while waiting and waiting[0].at <= now:
+                broken = waiting.pop(0)
+                broken.began = time.time()
+                going.append((now, self._fault(broken), broken))
+                self._tell(f"{now:5.0f} s  {broken.kind.replace('_', ' ')}")
+            going = [kept for one in going if (kept := self._go_on(*one, now)) is not None]
+            if now - self._told > TELL_EVERY:
+                self._told = now
+                self._tell(f"{now:5.0f} s  {drivers.done} of {drivers.total} journeys driven")
+
+    def _fault(self, broken: Broken) -> Fault:
+        dice = random.Random(f"{self.plan.seed} {broken.kind} {broken.at}")
+        world = World(self.ground, dice, broken)
+        fault = KINDS[broken.kind](world)
+        try:
+            yield from fault
+        finally:
+            self.kills.update(world.kills)
+            if broken.note:
+                self.notes.append(f"{broken.kind}: {broken.note}")
+
+    def _go_on(self, due: float, fault: Fault, broken: Broken, now: float) -> tuple[float, Fault, Broken] | None:
+        if now < due:
+            return due, fault, broken
+        try:
+            return now + next(fault), fault, broken
+        except StopIteration:
+            broken.mended = time.time()
+            return None
+
+    # -- after ---------------------------------------------------------------------------------------------------------
+
+    def _rest(self, drivers: Drivers) -> None:
+        """Until every journey was driven and nothing is under way any more, or the time for that is over."""
+        ends_at = time.monotonic() + self.length.drain
+        while time.monotonic() < ends_at:
+            for _ in range(10):
+                self._look()
+            if drivers.done == drivers.total and self._at_rest():
+                return
+        self.notes.append(f"it had not come to rest after {self.length.drain:.0f} s")
+
+    def _at_rest(self) -> bool:
+        with self.ground.superuser() as database:
+            left = database.execute(
+                "SELECT count(*) FROM workflows_run WHERE finished_at IS NULL AND status_reason <> 'unknown_outcome'"
+            ).fetchone()
+            running = database.execute("SELECT count(*) FROM workflows_steprun WHERE status = 'running'").fetchone()
+            return left == (0,) and running == (0,) and not any(numbers(database).values())
+
+    def _judge(self, began_at: float) -> Report:
+        say("Judging")
+        with self.ground.superuser() as database:
+            facts = read_facts(database)
+        verdict = check(self.plan.journeys, facts, self._arrived())
+        verdict.violations += self.ground.calls.faults
+        verdict.violations += [f"{one.kind}: {one.fault}" for one in self.plan.faults if one.fault]
+        self._verify(verdict)
+        lines = recoveries(self.plan.faults, facts.runs)
+        verdict.violations += [f"{line.kind}: moved again after {line.longest:.1f} s" for line in lines if line.late]
+        throughput = carried(self.plan.slots, facts.runs, began_at)
+        verdict.violations += [f"throughput: {one}" for one in throughput if one.too_little]
+        return Report(
+            seed=self.plan.seed,
+            operations=sum(len(journey.accepted) for journey in self.plan.journeys),
+            statuses=self.ground.calls.statuses,
+            kills=self.kills,
+            recoveries=lines,
+            throughput=throughput,
+            verdict=verdict,
+            notes=[*self.notes, *self._told_by(facts)],
+            seconds=time.monotonic() - self.began,
+        )
+
+    def _arrived(self) -> Arrived:
+        mails = Counter(str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in self.ground.mailbox.all())
+        return Arrived(self.ground.provider.taken(), mails)
+
+    def _verify(self, verdict: Verdict) -> None:
+        """The service's own proofs: chains, and folds against what is stored."""
+        tenants = [word for tenant in self.ground.tenants for word in ("--tenant", tenant.slug)]
+        for command in (["verify_trace", "--verbosity", "0"], ["rebuild", "--check", "--verbosity", "0", *tenants]):
+            done = self.ground.manage(*command)
+            if done.returncode:
+                verdict.violations.append(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+            else:
+                self.notes += done.stdout.strip().splitlines()
+
+    def _told_by(self, facts: Facts) -> list[str]:
+        states = Counter(run.state for run in facts.runs)
+        attempts = Counter(attempt[0] for send in facts.sends for attempt in send.attempts)
+        return [
+            f"{len(facts.runs)} runs: {_words(states)}",
+            f"{len(facts.signals)} signals: {_words(Counter(signal.verdict for signal in facts.signals))}",
+            f"{sum(attempts.values())} attempts: {_words(attempts)}",
+        ]
+
+    def _look(self) -> None:
+        assert self.ground.supervisor
+        self.ground.supervisor.look()
+        time.sleep(LOOK_EVERY)
+
+    def _tell(self, text: str) -> None:
+        say(text)
+
+
+def _words(counted: Counter[str]) -> str:
+    return ", ".join(f"{number} {word or 'none'}" for word, number in counted.most_common())

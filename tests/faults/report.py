@@ -1,0 +1,85 @@
+"""What a run of `bin/prove` says at its end, and the list of what it did not look at."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.faults.checker import Verdict
+from tests.faults.recovery import TARGET, TARGETS, Recovery
+from tests.faults.throughput import LEAST, RATE, Carried
+
+NOT_VERIFIED = (
+    "loss of power, and disks that lie about what they have written: nothing here cuts the power of a machine",
+    "disks that fail to read, or return what was not written",
+    "loss of the database's host: replication and failover are PostgreSQL's own, and one server runs here",
+    "networks between hosts: every link is loopback, so packets are not lost, reordered or sent twice",
+    "RabbitMQ: the broker of a run is Valkey or Redis; with RabbitMQ only configuration is checked",
+    "PgBouncer: connections go straight to PostgreSQL",
+    "more than two cores, more than one host, more than a few thousand runs",
+    "real providers: what a receiver or mail server does after its 2xx is not seen",
+    "clocks of the database that jump: leases and timers are judged by them",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is printed."""
+
+    seed: str
+    operations: int
+    statuses: Mapping[int, int]
+    kills: Mapping[str, int]
+    recoveries: Sequence[Recovery]
+    throughput: Sequence[Carried]
+    verdict: Verdict
+    notes: Sequence[str]
+    seconds: float
+
+    def lines(self) -> Iterator[str]:
+        """The report."""
+        yield ""
+        yield f"seed          {self.seed}"
+        yield f"operations    {self.operations} accepted; answers {_counted(self.statuses)}"
+        yield f"broken        {_counted(self.kills)}"
+        yield f"took          {self.seconds:.0f} s on {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}"
+        yield from self._recoveries()
+        yield from self._throughput()
+        yield from (f"  {note}" for note in self.notes)
+        yield ""
+        found = (
+            ("lost", self.verdict.lost),
+            ("doubled", self.verdict.doubled),
+            ("stuck", self.verdict.stuck),
+            ("violations", self.verdict.violations),
+        )
+        for name, texts in found:
+            yield f"{name:<13} {len(texts)}"
+            yield from (f"  {text}" for text in texts[:20])
+        yield f"{'repeated':<13} {self.verdict.repeated} messages, under the same key, as attempts of unknown end tell"
+        yield ""
+        yield "Not verified"
+        yield from (f"  {text}" for text in NOT_VERIFIED)
+
+    def _throughput(self) -> Iterator[str]:
+        if not self.throughput:
+            return
+        yield ""
+        yield f"Throughput at {RATE:g} starts a second, in mails that arrived; promised is {LEAST:.0%}"
+        yield from (f"  {one}{'   TOO LITTLE' if one.too_little else ''}" for one in self.throughput)
+
+    def _recoveries(self) -> Iterator[str]:
+        yield ""
+        yield "Moving again, from the moment that the fault was mended or the process had died, to a mail that arrived"
+        for line in self.recoveries:
+            target = TARGETS.get(line.kind, TARGET)
+            late = f"   LATE: promised within {target:g} s" if line.late else ""
+            times = f"{line.times} times" if line.times > 1 else "once"
+            yield f"  {line.kind:<22} {line.longest:5.1f} s at most, {line.typical:5.1f} s typically, {times}{late}"
+
+
+def _counted(numbers: Mapping[object, int]) -> str:
+    named = {"0": "none"}
+    return (
+        ", ".join(f"{named.get(str(name), name)} {number}" for name, number in sorted(numbers.items(), key=str))
+        or "nothing"
+    )

@@ -1,0 +1,24 @@
+"""Settings that make one process die at a certain line, or mistake the time: `shim/sitecustomize.py` reads them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+SHIM = Path(__file__).with_name("shim")
+
+# Where a death is most awkward, each at the first call of the process that comes there.
+BEFORE_PERFORM = "workflows.services.turn:perform=2"  # claimed, and nothing sent yet
+BEFORE_FINISH = "workflows.services.turn:finish_work=2"  # the provider said yes, and nobody wrote it down
+AFTER_FINISH = "workflows.services.turn:finish_work=2+"  # committed, and the nudge for what follows was not published
+BEFORE_PUBLISH = "chimeway_py.nudges:Relay._publish=3"  # committed, and the nudge lies in memory
+BEFORE_ROUTE = "workflows.services.turn:route_signals=4"
+AFTER_ADVANCE = "workflows.services.turn:advance_due=4+"
+
+
+def dies_at(env: Mapping[str, str], *points: str) -> dict[str, str]:
+    """`env` for a process that kills itself at the first of these points that it comes to."""
+    return {**env, "PYTHONPATH": str(SHIM), "FAILPOINTS": ",".join(points)}
+
+
+def off_by(env: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """`env` for a process whose clock is off by so many seconds."""
+    return {**env, "PYTHONPATH": str(SHIM), "CLOCK_SHIFT": str(seconds)}

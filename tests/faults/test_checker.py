@@ -1,0 +1,185 @@
+"""The checker of `bin/prove` sees each kind of fault: every case is an honest run with one thing changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.faults import throughput
+from tests.faults.chaos import Broken
+from tests.faults.checker import Arrived, Verdict, check
+from tests.faults.facts import Facts, RunRow, Send, SignalRow
+from tests.faults.journeys import Journey
+from tests.faults.recovery import recoveries
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Story:
+    """One canary and one paid journey, both as they should be."""
+
+    journeys: list[Journey] = field(default_factory=list)
+    facts: Facts = field(default_factory=lambda: Facts([], [], [], {"overdue_timers": 0.0}))
+    posts: dict[str, int] = field(default_factory=dict)
+    mails: dict[str, int] = field(default_factory=dict)
+
+    def verdict(self) -> Verdict:
+        return check(self.journeys, self.facts, Arrived(self.posts, self.mails))
+
+    @property
+    def send(self) -> Send:
+        return self.facts.sends[0]
+
+    @property
+    def canary(self) -> RunRow:
+        return self.facts.runs[0]
+
+    @property
+    def paid(self) -> RunRow:
+        return self.facts.runs[1]
+
+
+def run(number: int, kind: str) -> RunRow:
+    return RunRow(1, number, "t", f"run-{number}", kind, "completed", "", f"o{number}", NOW, NOW, "last")
+
+
+@pytest.fixture
+def story() -> Story:
+    told = Story()
+    canary = Journey(1, 0, "canary", 0, (), "o1", accepted={"start": 1.0}, ended=True)
+    paid = Journey(
+        2, 0, "paid", 0, (), "o2", accepted={"placed": 1.0, "paid": 2.0}, receipts={"paid": "s1"}, ended=True
+    )
+    told.journeys = [canary, paid]
+    told.facts.runs = [run(1, "canary"), run(2, "paid")]
+    send = Send(
+        1, 1, 1, "deliver", "mail", "run-1:mail:1", "succeeded", "delivered", 1, 0, [("finished", "delivered", "")]
+    )
+    told.facts.sends = [send]
+    told.facts.runs[0].sends = [send]
+    told.facts.signals = [SignalRow("s1", "paid-o2", "matched", True, "t")]
+    told.mails = {send.as_mail: 1}
+    return told
+
+
+def no_run(story: Story) -> None:
+    story.facts.runs = story.facts.runs[1:]
+
+
+def no_signal(story: Story) -> None:
+    story.facts.signals = []
+
+
+def no_mail(story: Story) -> None:
+    story.mails = {}
+
+
+def two_runs(story: Story) -> None:
+    story.facts.runs.append(run(1, "canary"))
+
+
+def two_signals(story: Story) -> None:
+    story.facts.signals *= 2
+
+
+def two_mails_without_a_word(story: Story) -> None:
+    story.mails = {story.send.as_mail: 2}
+
+
+def not_ended(story: Story) -> None:
+    story.canary.state = "active"
+
+
+def no_verdict(story: Story) -> None:
+    story.facts.signals[0].verdict = ""
+
+
+def never_routed(story: Story) -> None:
+    story.facts.signals[0].routed = False
+
+
+def overdue(story: Story) -> None:
+    story.facts.numbers = {"overdue_timers": 1.0}
+
+
+def still_running(story: Story) -> None:
+    story.send.attempts = [("running", "", "")]
+
+
+def nobodys_message(story: Story) -> None:
+    story.posts = {"msg_nobody": 1}
+
+
+def sent_although_paid(story: Story) -> None:
+    story.paid.sends = [story.send]
+
+
+def a_surprise(story: Story) -> None:
+    story.journeys[0].surprises.append("start answered 418")
+
+
+CASES: list[tuple[Callable[[Story], None], str]] = [
+    *((case, "lost") for case in (no_run, no_signal, no_mail)),
+    *((case, "doubled") for case in (two_runs, two_signals, two_mails_without_a_word)),
+    *((case, "stuck") for case in (not_ended, no_verdict, never_routed, overdue, still_running)),
+    *((case, "violations") for case in (nobodys_message, sent_although_paid, a_surprise)),
+]
+
+
+def test_an_honest_story_holds(story: Story) -> None:
+    assert story.verdict().held
+
+
+@pytest.mark.parametrize(("change", "kind"), CASES, ids=lambda value: getattr(value, "__name__", value))
+def test_one_thing_that_is_wrong_is_found(change: Callable[[Story], None], kind: str, story: Story) -> None:
+    change(story)
+
+    verdict = story.verdict()
+
+    assert getattr(verdict, kind)
+    assert not verdict.held
+
+
+def test_a_message_that_came_twice_and_says_so_is_counted_and_no_fault(story: Story) -> None:
+    story.mails = {story.send.as_mail: 2}
+    story.send.attempts = [("lost", "", ""), ("finished", "delivered", "")]
+
+    verdict = story.verdict()
+
+    assert verdict.held
+    assert verdict.repeated == 1
+
+
+@pytest.mark.parametrize(("state", "held"), [("active", True), ("waiting", False)])
+def test_what_must_not_be_sent_twice_may_stay_unknown(state: str, held: bool, story: Story) -> None:
+    story.journeys[0].kind = story.canary.kind = "once"
+    story.canary.state, story.canary.status_reason = state, "unknown_outcome"
+
+    assert story.verdict().held == held
+
+
+def test_recovery_is_counted_from_the_mending_to_the_first_canary_that_started_after_it() -> None:
+    moment = NOW.timestamp()
+    fault = Broken("kill_postgres", 0, began=moment - 3, mended=moment - 1)
+    before, after = run(1, "canary"), run(2, "canary")
+    before.created_at = datetime.fromtimestamp(moment - 2, UTC)
+    after.finished_at = datetime.fromtimestamp(moment + 10, UTC)
+
+    (line,) = recoveries([fault], [before, after])
+
+    assert (line.kind, line.times, line.longest, line.late) == ("kill_postgres", 1, 11.0, True)
+
+
+def test_throughput_is_what_arrived_in_the_windows_of_its_slot() -> None:
+    began = NOW.timestamp()
+    (slot, *_) = throughput.slots(100)
+    moments = [100 + 3 + number for number in range(12)] + [100 + 38 + number for number in range(6)]
+    ended = [run(number, "canary") for number in range(len(moments))]
+    for one, moment in zip(ended, moments, strict=True):
+        one.finished_at = datetime.fromtimestamp(began + moment, UTC)
+
+    (told,) = throughput.carried([slot], ended, began)
+
+    assert (told.before, told.after, told.share, told.too_little) == (1.0, 0.5, 0.5, True)

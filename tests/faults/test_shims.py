@@ -1,0 +1,68 @@
+"""Clocks that are wrong, and processes that die at a line: only where a test asks for it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.faults import shims
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAIN = {"PATH": os.environ["PATH"]}
+
+
+def python(code: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_every_way_to_ask_for_the_time_is_shifted() -> None:
+    code = """
+import datetime, time
+utc = datetime.datetime.now(datetime.UTC).timestamp()
+local = datetime.datetime.now().timestamp()
+print(int(time.time()), int(utc), int(local), int(time.time_ns() // 10**9))
+assert isinstance(datetime.datetime.now(), datetime.datetime)
+assert isinstance(datetime.datetime.fromtimestamp(0), datetime.datetime)
+"""
+    real = [int(number) for number in python(code, PLAIN).stdout.split()]
+    shifted = [int(number) for number in python(code, shims.off_by(PLAIN, 3600)).stdout.split()]
+
+    assert all(3600 <= late - early < 3630 for early, late in zip(real, shifted, strict=True)), (real, shifted)
+
+
+def test_a_failpoint_kills_at_the_call_it_names() -> None:
+    code = "import colorsys\nfor n in range(5): print(n, colorsys.rgb_to_hls(1, 1, 1) and '', flush=True)"
+
+    before = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=3"))
+    after = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=3+"))
+    never = python(code, PLAIN)
+
+    assert (before.returncode, before.stdout.split()) == (-9, ["0", "1"])
+    assert (after.returncode, after.stdout.split()) == (-9, ["0", "1"])
+    assert (never.returncode, never.stdout.split()) == (0, ["0", "1", "2", "3", "4"])
+
+
+def test_every_failpoint_names_a_function_that_is_there() -> None:
+    points = [value for name, value in vars(shims).items() if name.isupper() and isinstance(value, str)]
+    places = [point.partition("=")[0].split(":") for point in points]
+    code = f"""
+import functools, importlib, os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
+import django; django.setup()
+for module, name in {places!r}:
+    assert callable(functools.reduce(getattr, name.split("."), importlib.import_module(module)))
+"""
+    assert points
+    assert python(code, dict(os.environ)).returncode == 0
+
+
+def test_nothing_of_the_service_knows_of_failpoints() -> None:
+    """They are put in from outside: what runs in production has no such code."""
+    ours = [
+        path
+        for app in ("chimeway_py", "tenants", "signals_app", "workflows", "deliveries")
+        for path in (ROOT / app).rglob("*.py")
+    ]
+
+    assert ours
+    assert [path for path in ours if "FAILPOINT" in path.read_text().upper()] == []

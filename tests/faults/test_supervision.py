@@ -1,0 +1,98 @@
+"""Work that never returns: its claim is lost, and the process that hangs leaves so that another is started."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from chimeway_py import progress, watchdog
+from tenants.models import Tenant
+from tests.steps.owing import attempts, claimed, owed, step_run_of
+from tests.workflows.conftest import probe
+from tests.workflows.probe import Probe
+from workflows.errors import StaleAttempt
+from workflows.services import lease
+from workflows.services.work import claim_work, finish_work
+from workflows.steps.base import Outcome
+
+__all__ = ["probe"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_work_that_never_returns_loses_its_claim(
+    tenant: Tenant, probe: Probe, monkeypatch: pytest.MonkeyPatch, settings: object
+) -> None:
+    monkeypatch.setattr(lease, "WORK_SECONDS", 1.5)
+    settings.LEASE_SECONDS = 1  # type: ignore[attr-defined]
+    run_id = owed(tenant)
+    hanging = claimed(tenant, "hangs")
+    returned = threading.Event()
+
+    def hang() -> None:
+        with lease.kept_alive(hanging):
+            returned.wait(30)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    time.sleep(1.2)
+    kept = claim_work(tenant_id=tenant.pk, worker="other")
+    heir = None
+    deadline = time.monotonic() + 15
+    while heir is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+        heir = claim_work(tenant_id=tenant.pk, worker="other")
+    returned.set()
+    thread.join(5)
+
+    assert kept is None, "its lease was renewed until its time was over"
+    assert heir is not None
+    assert heir.attempt_number == 2
+    with pytest.raises(StaleAttempt):
+        finish_work(claim=hanging, outcome=Outcome("delivered"))
+    finish_work(claim=heir, outcome=Outcome("delivered"))
+    assert [attempt[:2] for attempt in attempts(tenant)] == [(1, "lost"), (2, "finished")]
+    assert step_run_of(tenant, run_id).status == "succeeded"
+
+
+def test_a_worker_whose_work_never_returns_leaves() -> None:
+    code = """
+import signal, time
+from chimeway_py import progress, watchdog
+signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True))
+watchdog.LOOK_EVERY, watchdog.HUNG_FOR, watchdog.LEAVING = 0.05, 0.2, 0.2
+watchdog.HangWatch().start()
+with progress.expected_within(60):
+    time.sleep(0.6)
+print("was left alone", flush=True)
+with progress.expected_within(0.1):
+    while True:
+        time.sleep(0.05)
+"""
+    hanging = [sys.executable, "-c", code]
+    ended = subprocess.run(
+        hanging, env=dict(os.environ), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert ended.returncode == watchdog.EXIT_CODE, ended.stderr
+    told = [line for line in ended.stdout.splitlines() if line in ("was left alone", "asked to end")]
+    assert told == ["was left alone", "asked to end"]
+
+
+def test_what_ended_in_time_is_not_overdue() -> None:
+    with progress.expected_within(60):
+        assert progress.overdue() == 0
+    with progress.expected_within(-1):
+        assert progress.overdue() >= 1
+    assert progress.overdue() == 0
+
+
+def test_every_process_that_works_has_a_watchdog() -> None:
+    sweeper = (ROOT / "workflows" / "management" / "commands" / "sweeper.py").read_text()
+    worker = (ROOT / "chimeway_py" / "celery.py").read_text()
+
+    assert "HangWatch().start()" in sweeper
+    assert "import chimeway_py.watchdog" in worker
