@@ -21,5 +21,8 @@ def use_django_logging(**_: object) -> None:
 
 @worker_init.connect
 def watch(**_: object) -> None:
-    """Give the worker its watchdog; only workers load it."""
+    """Give the worker its watchdog, and teach it to drop junk; only workers load these."""
     import chimeway_py.watchdog  # noqa: F401
+    from chimeway_py.junk import drop_junk
+
+    drop_junk()

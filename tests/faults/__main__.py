@@ -20,6 +20,7 @@ from tests.faults.prove import Prover
 
 INTERRUPTED = 130
 LOOK_INTO = """Kept for a look into it: {folder}
+  report.txt       the lines above, and the plan
   logs/            what every process said
   requests.jsonl   every request and its answer
   ledger.jsonl     every webhook that arrived; mail/mail has the mails
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         ground.start(say)
         report = Prover(ground, plan, length).run()
-        print("\n".join(report.lines()), flush=True)
+        told = "\n".join(report.lines())
+        (folder / "report.txt").write_text(f"{told}\n\n{plan}\n")
+        print(told, flush=True)
         code = 0 if report.verdict.held else 1
     except KeyboardInterrupt:
         print("\nInterrupted: nothing was judged.", flush=True)

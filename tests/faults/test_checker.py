@@ -175,11 +175,12 @@ def test_recovery_is_counted_from_the_mending_to_the_first_canary_that_started_a
 def test_throughput_is_what_arrived_in_the_windows_of_its_slot() -> None:
     began = NOW.timestamp()
     (slot, *_) = throughput.slots(100)
-    moments = [100 + 3 + number for number in range(12)] + [100 + 38 + number for number in range(6)]
+    windows = ((throughput.BEFORE, 26), (throughput.AFTER, 25))
+    moments = [100 + first + 0.1 + number * 0.1 for (first, _), count in windows for number in range(count)]
     ended = [run(number, "canary") for number in range(len(moments))]
     for one, moment in zip(ended, moments, strict=True):
         one.finished_at = datetime.fromtimestamp(began + moment, UTC)
 
     (told,) = throughput.carried([slot], ended, began)
 
-    assert (told.before, told.after, told.share, told.too_little) == (1.0, 0.5, 0.5, True)
+    assert (told.before, told.after, told.share, told.too_little) == (2.0, 1.0, 0.5, True)

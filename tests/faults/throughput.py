@@ -7,7 +7,7 @@ from tests.faults.facts import RunRow
 
 KINDS = ("restart_postgres", "terminate_backends", "take_all_connections", "kill_work", "kill_work_again_and_again")
 RATE = 8.0  # canaries a second, from clients who do not wait for one another
-BEFORE, BREAKS_AT, AFTER, LASTS = (3.0, 15.0), 15.0, (38.0, 50.0), 50.0  # seconds of the slot of one fault
+BEFORE, BREAKS_AT, AFTER, LASTS = (2.0, 15.0), 15.0, (35.0, 60.0), 60.0  # seconds of the slot of one fault
 LEAST = 0.95
 
 
@@ -21,7 +21,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Mails a second before a fault, and in a window that ends 35 s after it began."""
+    """Mails a second before a fault, and in a window that begins 20 s and ends 45 s after it."""
 
     kind: str
     before: float
