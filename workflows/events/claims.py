@@ -133,7 +133,7 @@ def finish_events(*, claim: EventClaim, tried: Sequence[Tried]) -> None:
         pairs = list(zip(claim.owed, tried, strict=False))
         settled = [_settled(mine, owed, one, scope.now) for owed, one in pairs]
         if settled:
-            written = execute(_SETTLE, [*arrays(settled, _SETTLED), claim.tenant_id])
+            written = execute(_SETTLE, [claim.tenant_id, *arrays(settled, _SETTLED)])
             if written < len(settled):
                 log.warning("stale_event_attempt", tenant_id=claim.tenant_id, stale=len(settled) - written)
             execute(_ATTEMPTS, [claim.tenant_id, *arrays([_attempt(*pair) for pair in pairs], _ATTEMPT)])
