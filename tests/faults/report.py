@@ -34,6 +34,7 @@ class Report:
     verdict: Verdict
     notes: Sequence[str]
     seconds: float
+    load: float  # of the machine when it began
 
     def lines(self) -> Iterator[str]:
         """The report."""
@@ -41,7 +42,9 @@ class Report:
         yield f"seed          {self.seed}"
         yield f"operations    {self.operations} accepted; answers {_counted(self.statuses)}"
         yield f"broken        {_counted(self.kills)}"
-        yield f"took          {self.seconds:.0f} s on {os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}"
+        yield f"took          {self.seconds:.0f} s on {cores()} cores"
+        if self.load >= cores():
+            yield f"              The machine had other work (load {self.load:.1f}): times are not judged."
         yield from self._recoveries()
         yield from self._throughput()
         yield from (f"  {note}" for note in self.notes)
@@ -75,6 +78,11 @@ class Report:
             late = f"   LATE: promised within {target:g} s" if line.late else ""
             times = f"{line.times} times" if line.times > 1 else "once"
             yield f"  {line.kind:<22} {line.longest:5.1f} s at most, {line.typical:5.1f} s typically, {times}{late}"
+
+
+def cores() -> int:
+    """How many of them this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _counted(numbers: Mapping[object, int]) -> str:
