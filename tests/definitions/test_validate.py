@@ -99,7 +99,7 @@ def test_good_documents_have_no_faults(raw: dict[str, Any]) -> None:
         (document(data_schema=[]), "/data_schema", "type"),
         (document(data_schema={"type": "text"}), "/data_schema/type", "data_schema"),
         (
-            document(data_schema={"properties": {"a": {"pattern": "(a+)+$"}}}),
+            document(data_schema={"properties": {"a": {"pattern": "(a+)+$"}}, "additionalProperties": True}),
             "/data_schema/properties/a/pattern",
             "data_schema",
         ),
