@@ -1,9 +1,11 @@
 """The Celery application. A message is a nudge: it names a lane and a tenant and carries no state."""
 
 import os
+import sys
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, task_prerun, worker_init
+from django.db import close_old_connections
 
 from chimeway_py import task_log  # noqa: F401  connects itself
 
@@ -12,6 +14,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
 app = Celery("chimeway_py")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# Celery would close the database connection before and after every task, and with it the plans that it has prepared:
+# each nudge would pay for a new session. A connection that has failed is closed when the next task begins, and one that
+# died meanwhile is found by Django's health check.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
+task_prerun.connect(lambda **_: close_old_connections(), weak=False)
 
 
 @setup_logging.connect

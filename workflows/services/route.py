@@ -59,6 +59,12 @@ SELECT v.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT signal_id, run_id, verdict FROM workflows_signalverdict
      WHERE tenant_id = %s AND signal_id = u.id OFFSET 0) v
 """
+_PAIR = {"signal_id": "bigint", "run_id": "bigint"}
+_JUDGED_OF = f"""
+SELECT v.* FROM {given(_PAIR)} CROSS JOIN LATERAL (
+    SELECT signal_id, run_id, verdict FROM workflows_signalverdict
+     WHERE tenant_id = %s AND signal_id = u.signal_id AND run_id = u.run_id OFFSET 0) v
+"""  # noqa: S608
 _ROUTE = {
     "id": "bigint",
     "routed_at": "timestamptz",
@@ -194,13 +200,18 @@ def _probes(claimed: Sequence[Claimed]) -> list[Packed]:
 
 
 def _known_verdicts(tenant_id: int, claimed: Sequence[Claimed]) -> set[tuple[int, int]]:
-    """Pairs already judged: by a look-back that was faster, or by an earlier part of a wide signal."""
+    """Pairs already judged: by a look-back that was faster, or by an earlier part of a wide signal.
+
+    What earlier parts said is on the signal; only the runs of this part are asked for.
+    """
     by_id = {one.facts.id: one for one in claimed}
-    pairs = set()
-    for signal_id, run_id, verdict in fetch(_JUDGED, [list(by_id), tenant_id]):
-        pairs.add((signal_id, run_id))
+    fresh = [one.facts.id for one in claimed if not one.cursor]
+    going_on = [(one.facts.id, run_id) for one in claimed if one.cursor for run_id in one.runs]
+    found = fetch(_JUDGED, [fresh, tenant_id]) if fresh else []
+    found += fetch(_JUDGED_OF, [*arrays(going_on, _PAIR), tenant_id]) if going_on else []
+    for signal_id, _, verdict in found:
         by_id[signal_id].said.append(Judged(verdict, ""))
-    return pairs
+    return {(signal_id, run_id) for signal_id, run_id, _ in found}
 
 
 def _judge(batch: RunBatch, one: Claimed, known: set[tuple[int, int]]) -> None:

@@ -22,7 +22,7 @@ from workflows.steps.base import Claim
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS = 1.0
+TURN_SECONDS = 0.25
 
 
 def engine_turn(*, tenant_id: int) -> int:
@@ -41,8 +41,9 @@ def engine_turn(*, tenant_id: int) -> int:
 
 
 def _go_on(tenant_id: int) -> int:
-    released = release_held(tenant_id=tenant_id)
-    return released + route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
+    """What most nudges are for comes first."""
+    taken = route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
+    return taken + release_held(tenant_id=tenant_id)
 
 
 def work_turn(*, tenant_id: int) -> int:
