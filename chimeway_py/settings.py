@@ -203,6 +203,7 @@ SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused si
 PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach us from outside: links in mails begin with it
 RETENTION_ARCHIVE_DIR = env.str("RETENTION_ARCHIVE_DIR", default="")  # where runs are written before they are pruned
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)  # how long events can be listed and replayed
+CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with channels and providers of your own
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail -------------------------------------------------------------------------------------------------------------

@@ -33,3 +33,4 @@ class DeliveriesConfig(AppConfig):
         retention.register_all()
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))
         columns.register(SealedBytes("deliveries_recipient", "sealed"))
+        columns.register(SealedBytes("deliveries_provider", "sealed"))

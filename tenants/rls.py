@@ -16,6 +16,7 @@ KEPT_FROM_OPERATORS = frozenset(
     {
         "deliveries_endpoint",
         "deliveries_inboxitem",
+        "deliveries_provider",
         "deliveries_recipient",
         "signals_app_payload",
         "signals_app_signalsource",

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
+from deliveries.admin.yaml_text import as_yaml
 from deliveries.channels.registry import channels
 from deliveries.models import Template, TemplateVersion
 from deliveries.services.template_trying import Preview, Sample, preview_template, send_test
@@ -22,7 +23,6 @@ from tenants.admin.paging import page_of, ref_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
 from tenants.models import Role
 from tenants.services.operators import Act
-from workflows.definitions.writer import write_yaml
 from workflows.definitions.yaml_reader import read_yaml
 
 CODE = {"cols": 90, "class": "cw-code", "spellcheck": "false"}
@@ -116,7 +116,7 @@ class TemplateAdmin(WritingAdmin):
         """The draft, or else what is published."""
         newest = _versions_of(row)[0]
         own = {locale: newest.wordings[locale] for locale in newest.locales}
-        return {**newest.default, "layout": newest.layout, "locales": write_yaml(own) if own else ""}
+        return {**newest.default, "layout": newest.layout, "locales": as_yaml(own) if own else ""}
 
     def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Template, str]:
         known = {"key": row.key, "channel": row.channel, "is_layout": row.is_layout} if row is not None else {}

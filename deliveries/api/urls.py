@@ -7,6 +7,7 @@ from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecre
 from deliveries.api.history import HistoryView
 from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
+from deliveries.api.providers import ProviderListView, ProviderView
 from deliveries.api.recipients import RecipientListView, RecipientView
 from deliveries.api.sending_rules import SendingRulesView
 from deliveries.api.templates import (
@@ -43,6 +44,8 @@ urlpatterns: list[URLPattern] = [
     path("templates/<str:key>/publish", PublishTemplateView.as_view(), name="template-publish"),
     path("templates/<str:key>/preview", PreviewTemplateView.as_view(), name="template-preview"),
     path("templates/<str:key>/test", SendTestView.as_view(), name="template-test"),
+    path("providers", ProviderListView.as_view(), name="providers"),
+    path("providers/<str:key>", ProviderView.as_view(), name="provider"),
     path("endpoints", EndpointListView.as_view(), name="endpoints"),
     path("endpoints/<str:key>", EndpointView.as_view(), name="endpoint"),
     path("endpoints/<str:key>/rotate-secret", RotateSecretView.as_view(), name="endpoint-rotate-secret"),

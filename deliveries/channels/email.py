@@ -1,9 +1,9 @@
-"""E-mail over whatever Django backend the operator chose: text and HTML, under one Message-ID for every try."""
+"""E-mail, text and HTML, under one Message-ID for every try: through the tenant's providers, or the service's own."""
 
 import hashlib
 import re
 import smtplib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parseaddr
 from typing import Any
@@ -14,25 +14,23 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.message import BadHeaderError
 from django.core.validators import validate_email
 
-from deliveries.channels.base import Channel, Message, Undeliverable
+from deliveries.channels.base import Message, Undeliverable
+from deliveries.channels.provided import PROVIDERS, ProvidedChannel
+from deliveries.providers.sending import Default
 from deliveries.states import DeliveryStatus
-from workflows.steps.base import CheckContext, Fault, Outcome
-from workflows.steps.sources import SOURCE, Facts, check_source, text_of
+from workflows.steps.base import Outcome
+from workflows.steps.sources import SOURCE, Facts, text_of
 
 _ENHANCED = re.compile(rb"\d\.\d{1,3}\.\d{1,3}")  # RFC 3463
 
 
-class EmailChannel(Channel):
+class EmailChannel(ProvidedChannel):
     """Sends to the address that `to` names, `data.email` unless the step says otherwise."""
 
     name = "email"
     required = ("template",)
     heeds_bounces = True
-    schema = {"to": SOURCE}
-
-    def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
-        """A path that leads nowhere."""
-        yield from check_source(step.get("to"), f"{path}/to", context)
+    schema = {"to": SOURCE, "providers": PROVIDERS}
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
         """One bare address. Raises `Undeliverable` for none, several, or a line break that would forge a header."""
@@ -45,29 +43,34 @@ class EmailChannel(Channel):
             raise Undeliverable("invalid_address") from None
         return address
 
-    def send(self, message: Message) -> Outcome:
-        """Connect, hand the mail over, hang up. What happens after the server took it cannot undo that it took it."""
-        mail = compose(message)
-        try:
-            mail.message()  # builds every header
-        except BadHeaderError:
-            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
-        connection = get_connection()
-        try:
-            connection.open()
-        except (OSError, smtplib.SMTPException) as error:  # nothing was said yet about a mail, whatever the refusal
-            return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connect {type(error).__name__}", retryable=True)
-        try:
-            return _hand_over(connection, mail)
-        finally:
-            _hang_up(connection)
+    def default(self) -> Default:
+        """The mail server of the service."""
+        return lambda message: deliver(message, get_connection())
 
 
-def compose(message: Message) -> EmailMultiAlternatives:
+def deliver(message: Message, connection: Any, sender: str = "") -> Outcome:
+    """Connect, hand the mail over, hang up. What happens after the server took it cannot undo that it took it."""
+    mail = compose(message, sender)
+    try:
+        mail.message()  # builds every header
+    except BadHeaderError:
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+    try:
+        connection.open()
+    except (OSError, smtplib.SMTPException) as error:  # nothing was said yet about a mail, whatever the refusal
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connect {type(error).__name__}", retryable=True)
+    try:
+        return _hand_over(connection, mail)
+    finally:
+        _hang_up(connection)
+
+
+def compose(message: Message, sender: str = "") -> EmailMultiAlternatives:
     """The mail of a message. Every try of it has the same Message-ID and Idempotency-Key."""
     mail = EmailMultiAlternatives(
         subject=message.content.subject,
         body=message.content.text,
+        from_email=sender or None,
         to=[message.recipient],
         headers={
             **message.headers,

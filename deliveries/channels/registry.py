@@ -1,16 +1,14 @@
-"""The channels this process knows, by name."""
+"""The channels this process knows, by name: every file of this folder, and what `CHANNEL_MODULES` adds."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from deliveries import channels as package
 from deliveries.channels.base import Channel
-from deliveries.channels.email import EmailChannel
-from deliveries.channels.in_app import InAppChannel
-from deliveries.channels.webhook import WebhookChannel
+from deliveries.plugins import instances_of
 
-_channels: dict[str, Channel] = {
-    channel.name: channel for channel in (InAppChannel(), EmailChannel(), WebhookChannel())
-}
+_found: list[Channel] = instances_of(Channel, package)  # type: ignore[type-abstract]
+_channels: dict[str, Channel] = {channel.name: channel for channel in _found}
 
 
 def channel(name: str) -> Channel:

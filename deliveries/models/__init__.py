@@ -4,6 +4,7 @@ from deliveries.models.delivery import Delivery
 from deliveries.models.endpoint import Endpoint
 from deliveries.models.inbox_item import InboxItem
 from deliveries.models.preference import Category, Preference
+from deliveries.models.provider import Provider
 from deliveries.models.recipient import Recipient
 from deliveries.models.sending_rules import SendingRules
 from deliveries.models.template import Template, TemplateStatus, TemplateVersion
@@ -14,6 +15,7 @@ __all__ = [
     "Endpoint",
     "InboxItem",
     "Preference",
+    "Provider",
     "Recipient",
     "SendingRules",
     "Template",

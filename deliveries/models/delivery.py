@@ -44,6 +44,8 @@ class Delivery(TenantRow):
     counted_at = models.DateTimeField(null=True, blank=True)  # when it took its place under a cap
     coalesced_into = models.UUIDField(null=True, blank=True)  # the delivery that says it instead
     provider_ref = models.CharField(max_length=255, blank=True)
+    provider = models.CharField(max_length=64, blank=True, db_default="")  # who may have it; empty: nobody does
+    turn_at = models.DateTimeField(null=True, blank=True)  # its place in the queue of a provider that limits the rate
     resend_of = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False
     )

@@ -22,9 +22,10 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
         delivery.counted_at = None  # it took no one's time, so its place under the caps is free again
     if delivery.status == DeliveryStatus.DELIVERED:
         delivery.delivered_at, delivery.provider_ref = now, str(outcome.context.get("provider_ref", ""))[:255]
-    Delivery.objects.bulk_update(
-        [delivery], ["status", "error", "settled_at", "delivered_at", "provider_ref", "counted_at"]
-    )
+    if delivery.status == DeliveryStatus.BOUNCED:  # said by the provider at once
+        delivery.bounced_at = now
+    changed = ["status", "error", "settled_at", "delivered_at", "bounced_at", "provider_ref", "counted_at"]
+    Delivery.objects.bulk_update([delivery], changed)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:

@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from deliveries.models import Category, Delivery, Endpoint, Preference, Recipient, SendingRules, Template
+from deliveries.models import Category, Delivery, Endpoint, Preference, Provider, Recipient, SendingRules, Template
 from deliveries.preferences.categories import put_category
 from deliveries.preferences.storing import put_preferences
 from deliveries.recipients.upsert import put_recipient
 from deliveries.services.endpoints import put_endpoint
+from deliveries.services.providers import put_provider
 from deliveries.services.templates import put_template
 from deliveries.timing.storing import put_sending_rules
 from signals_app.models import Signal, SignalSource
@@ -97,6 +98,7 @@ class Furnished:
     source: SignalSource
     template: Template
     endpoint: Endpoint
+    provider: Provider
     schedule: Schedule
     subscription: EventSubscription
     event: Event
@@ -120,6 +122,7 @@ class Furnished:
             self.source,
             self.template,
             self.endpoint,
+            self.provider,
             self.schedule,
             self.subscription,
             self.event,
@@ -176,6 +179,9 @@ def furnish(mark: str) -> Furnished:
     rule = {"category": f"{mark}_news", "allowed": False}
     put_preferences(tenant_id=tenant.pk, subject=f"{mark}_anna", rules=[rule], said_by="api", replace=True)
     put_sending_rules(tenant_id=tenant.pk, quiet_hours=[{"from": "22:00", "to": "07:00"}], caps=[])
+    provider, _ = put_provider(
+        tenant_id=tenant.pk, key=f"{mark}_team", kind="teams", credentials={"url": "https://example.com/canary"}
+    )
     put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
     create_source(
         tenant_id=tenant.pk, key=f"{mark}_shop", scheme="github", mapping={"name": "type", "external_id": "id"}
@@ -208,6 +214,8 @@ def furnish(mark: str) -> Furnished:
                 Preference.objects.get(),
                 Recipient.objects.get(),
             ),
+            people=(Category.objects.get(), Preference.objects.get(), Recipient.objects.get()),
+            provider=provider,
             schedule=schedule,
             subscription=told,
             event=Event.objects.filter(tenant_id=tenant.pk).latest("id"),

@@ -1,6 +1,7 @@
 """Templates in the admin: seen, tried and published."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.test import Client
 
@@ -18,14 +19,14 @@ def test_the_admin_shows_publishes_and_tries(
     put_template(
         tenant_id=tenant.pk, key="hello", channel="email", text="t", subject="Hello", locales={"de": {"text": "d"}}
     )
-    template = put_template(
-        tenant_id=tenant.pk, key="hello", channel="email", text="t", subject="Draft {{ data.name }}", draft=True
-    )[0]
+    words: dict[str, Any] = {"subject": "Draft {{ data.name }}", "text": "t", "locales": {"de": {"text": "d"}}}
+    template, _ = put_template(tenant_id=tenant.pk, key="hello", channel="email", **words, draft=True)
     journey = Journey(tenant)
     client = operator(tenant)
     trying = page_of(template).replace("change/", "try/")
 
     page = client.get(page_of(template)).content.decode()
+    edited = client.get(page_of(template).replace("change/", "edit/")).content.decode()
     shown = client.post(trying, {"data": '{"name": "<b>Bob</b>"}'}).content.decode()
     wrong = client.post(trying, {"data": "{"}).content.decode()
     client.post(trying, {"data": '{"name": "Bob"}', "to": "olga@example.com"})
@@ -35,6 +36,7 @@ def test_the_admin_shows_publishes_and_tries(
     journey.work()
 
     assert "Publish the draft" in page
+    assert "text: d" in edited
     assert "Draft &lt;b&gt;Bob&lt;/b&gt;" in shown
     assert "/data" in wrong
     assert [str(mail["Subject"]) for mail in smtp_sink.to("olga@example.com")] == ["Draft Bob"]

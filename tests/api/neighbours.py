@@ -155,6 +155,7 @@ HOLD = {"on": "run", "reason": "a test"}
 KEPT = "cancelled"
 POLICY = {"days": 30}
 SUBSCRIPTION = {"url": "https://example.com/events", "description": CANARY}
+PROVIDER = {"kind": "teams", "credentials": {"url": f"https://example.com/{CANARY}"}}
 SECRET = {"value": f"{CANARY}-secret"}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 
@@ -172,6 +173,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "recipients": recipient,
     "retention/orders": order,
     "retention/policies": policy,
+    "providers": _put("providers", PROVIDER),
     "runs": run,
     "schedules": schedule,
     "secrets": _put("secrets", SECRET),
@@ -217,6 +219,8 @@ BODIES: Mapping[str, Any] = {
     "post /v1/inbox/{subject}/{item}/seen": {},
     "put /v1/retention/policies/{what}": POLICY,
     "delete /v1/retention/policies/{what}": {},
+    "put /v1/providers/{key}": PROVIDER,
+    "delete /v1/providers/{key}": {},
     "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/reject": DECISION,
@@ -265,6 +269,7 @@ OWN_NAMES = {
     "put /v1/endpoints/{key}",
     "put /v1/retention/policies/{what}",
     "put /v1/event-subscriptions/{key}",
+    "put /v1/providers/{key}",
     "put /v1/secrets/{key}",
     "put /v1/templates/{key}",
 }

@@ -14,7 +14,7 @@ from tests.docs.pages import blocks, page
 from tests.docs.tour import FILLED_IN, run_page
 
 TOURS = [
-    *("README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md"),
+    *("README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md", "channels.md"),
     *("recipients.md", "preferences.md", "quiet-hours.md", "support.md"),
 ]
 

@@ -142,6 +142,8 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
     with tenant_scope(claim.tenant_id):
         batch = RunBatch.lock(claim.tenant_id, [claim.run_id])
         is_over = claim.run_id in batch.runs and batch.runs[claim.run_id].facts.is_finished and not claim.is_resend
+        if is_over and outcome.until is not None:  # it was not tried, and nobody will try it any more
+            outcome = Outcome("suppressed", error="run_ended")
         finish = Finish(outcome, None) if is_over else _decide(claim, outcome, batch.now)
         if not _write_finish(claim, outcome, finish, batch.now):
             stale = _stale(batch, claim, outcome)

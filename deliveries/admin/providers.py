@@ -1,0 +1,156 @@
+"""Providers: who carries messages out, and how they do. Credentials are typed in and shown never."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+
+from chimeway_py.admin_site import register_concern
+from chimeway_py.errors import Invalid, fault
+from deliveries.admin.yaml_text import as_yaml
+from deliveries.models import Delivery, Provider
+from deliveries.providers.registry import provider_kinds
+from deliveries.services.providers import Rate, put_provider
+from tenants.admin import words
+from tenants.admin.concerns import concern
+from tenants.admin.filters import TenantFilter, question_filter
+from tenants.admin.pages import Page, Section
+from tenants.admin.writes import ServiceForm, WritingAdmin
+from workflows.definitions.yaml_reader import read_yaml
+
+CODE = {"cols": 90, "rows": 6, "class": "cw-code", "spellcheck": "false", "autocomplete": "off"}
+MOST_ROWS = 50
+
+
+def _unwell(rows: Any) -> Any:
+    return rows.filter(enabled=True, unhealthy_until__gt=words.now())
+
+
+Attention = question_filter("attention", "attention", [("unwell", "not well", _unwell)])
+
+register_concern(
+    concern(
+        label="Providers that are not well",
+        hint="others are asked first, if there are any",
+        url_name="admin:deliveries_provider_changelist",
+        query="attention=unwell",
+        rows=lambda: _unwell(Provider.objects.all()),
+        since="last_failed_at",
+    )
+)
+
+
+class Unseen(forms.Textarea):
+    """A field whose words are sent to us and not sent back."""
+
+    def format_value(self, value: Any) -> str:
+        """Nothing, also when the form comes back with faults."""
+        return ""
+
+
+class ProviderChange(ServiceForm):
+    """What may be changed."""
+
+    config = forms.CharField(
+        required=False, widget=forms.Textarea(attrs=CODE), help_text="In YAML: host, from, account_sid …"
+    )
+    credentials = forms.CharField(
+        required=False,
+        widget=Unseen(attrs=CODE),
+        help_text="In YAML: token, password … They replace those of before; empty, those stay. They are never shown.",
+    )
+    position = forms.IntegerField(initial=1, help_text="The lowest of a channel is asked first.")
+    enabled = forms.BooleanField(required=False, initial=True)
+    rate_count = forms.IntegerField(required=False, min_value=1, help_text="At most so many messages …")
+    rate_seconds = forms.IntegerField(required=False, min_value=1, initial=1, help_text="… in so many seconds.")
+
+
+class ProviderForm(ProviderChange):
+    """A new provider."""
+
+    key = forms.CharField(max_length=64, help_text="1 to 64 of a-z, 0-9 and _.")
+    kind = forms.ChoiceField(
+        choices=lambda: [(name, f"{name} ({kind.channel})") for name, kind in sorted(provider_kinds().items())]
+    )
+    field_order = ["key", "kind", "config", "credentials", "position", "enabled", "rate_count", "rate_seconds"]
+
+
+@admin.register(Provider)
+class ProviderAdmin(WritingAdmin):
+    """Accounts with providers."""
+
+    form_class = ProviderForm
+    list_display = ["key", "tenant", "channel", "kind", "position", "enabled", "health", "updated_at"]
+    list_filter = [Attention, TenantFilter, "channel", "kind", "enabled"]
+    search_fields = ["key"]
+
+    @admin.display(description="Health")
+    def health(self, row: Provider) -> str:
+        if row.unhealthy_until and row.unhealthy_until > words.now():
+            return f"asked last for now: {row.last_error}"
+        return "well" if not row.failures else f"failed {row.failures} times in a row"
+
+    def form_of(self, row: Any) -> type[ServiceForm]:
+        """Key and kind are given once."""
+        return ProviderForm if row is None else ProviderChange
+
+    def initial(self, row: Provider) -> dict[str, Any]:
+        told = {"config": as_yaml(row.config) if row.config else "", "rate_count": row.rate_count}
+        return {**told, "rate_seconds": row.rate_seconds, "position": row.position, "enabled": row.enabled}
+
+    def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Provider, str]:
+        known = {"key": row.key, "kind": row.kind} if row is not None else {"key": said["key"], "kind": said["kind"]}
+        rate = Rate(said["rate_count"], said["rate_seconds"] or 1) if said["rate_count"] else None
+        provider, _ = put_provider(
+            tenant_id=tenant_id,
+            **known,
+            config=_mapping("config", said["config"]),
+            credentials=_mapping("credentials", said["credentials"]) if said["credentials"].strip() else None,
+            position=said["position"],
+            enabled=said["enabled"],
+            rate=rate,
+        )
+        return provider, ""
+
+    def page(self, request: HttpRequest, row: Provider) -> Page:
+        rate = f"{row.rate_count} in {row.rate_seconds} s" if row.rate_count else "no limit"
+        facts = [
+            ("Channel", row.channel),
+            ("Kind", row.kind),
+            ("Position", row.position),
+            ("Enabled", "yes" if row.enabled else "no"),
+            ("Health", self.health(row)),
+            ("Last error", f"{row.last_error} ({words.ago(row.last_failed_at)})" if row.last_failed_at else "–"),
+            ("Credentials", ", ".join(row.credential_names) or "none"),
+            ("Rate", rate),
+            ("Reports go to", f"/hooks/providers/{row.public_id}"),
+            ("Changed", words.moment(row.updated_at)),
+        ]
+        texts = [("Configuration", as_yaml(row.config))] if row.config else []
+        buttons = self.write_buttons(request, row)
+        return Page(row.key, facts=facts, buttons=buttons, sections=[_latest(row)], texts=texts)
+
+
+def _latest(row: Provider) -> Section:
+    found = Delivery.objects.for_tenant(row.tenant_id).filter(provider=row.key).order_by("-id")[:MOST_ROWS]
+    rows = [
+        [
+            words.link(one, words.short(one.public_id)),
+            words.badge(one.status),
+            one.recipient_masked or "–",
+            one.error or "–",
+            words.moment(one.planned_at),
+        ]
+        for one in found
+    ]
+    return Section("Its last deliveries", ["Delivery", "Status", "To", "Error", "Planned"], rows, "None yet.")
+
+
+def _mapping(name: str, text: str) -> dict[str, Any]:
+    """A field of YAML. Only its own faults are told: what was typed may be secret."""
+    try:
+        return read_yaml(text.encode()) if text.strip() else {}
+    except Invalid:
+        told = "YAML with names and values, such as `token: …`."
+        raise Invalid("The provider is not valid.", [fault(f"/{name}", "yaml", told)]) from None

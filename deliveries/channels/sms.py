@@ -1,0 +1,30 @@
+"""Short messages to phones, through the tenant's providers."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from deliveries.channels.base import Undeliverable
+from deliveries.channels.provided import PROVIDERS, ProvidedChannel
+from workflows.steps.sources import SOURCE, Facts, text_of
+
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_WRITTEN = str.maketrans("", "", " -().\u00a0")
+
+
+class SmsChannel(ProvidedChannel):
+    """Sends to the number that `to` names, `data.phone` unless the step says otherwise."""
+
+    name = "sms"
+    required = ("template",)
+    heeds_bounces = True
+    schema = {"to": SOURCE, "providers": PROVIDERS}
+
+    def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
+        """One number as E.164 writes it. Raises `Undeliverable`."""
+        number = text_of(step.get("to", "data.phone"), facts).translate(_WRITTEN)
+        if not number:
+            raise Undeliverable("no_recipient")
+        if not E164.fullmatch(number):
+            raise Undeliverable("invalid_address")
+        return number

@@ -1,0 +1,82 @@
+"""Providers kept in files, their credentials apart from the rest."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from deliveries.models import Provider
+from deliveries.services.providers import Rate, delete_provider, put_provider
+from tenants.scope import tenant_scope
+from tenants.services import find_tenant
+from workflows.definitions.files import load_file
+from workflows.definitions.yaml_reader import read_yaml
+
+_KNOWN = {"kind", "config", "position", "enabled", "rate"}
+
+
+class Command(BaseCommand):
+    """Lists, stores and forgets."""
+
+    help = "List, store and forget the providers of a tenant."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        listed = verbs.add_parser("list", help="Every provider and how it does.")
+        stored = verbs.add_parser("put", help="Store one from a file: kind, config, position, enabled, rate.")
+        stored.add_argument("key", metavar="KEY")
+        stored.add_argument("path", type=Path, metavar="PATH", help="YAML or JSON.")
+        stored.add_argument("--credentials", metavar="PATH", help="A file of credentials; - reads standard input.")
+        forgotten = verbs.add_parser("delete", help="Forget one with its credentials.")
+        forgotten.add_argument("key", metavar="KEY")
+        for one in (listed, stored, forgotten):
+            one.add_argument("--tenant", required=True, metavar="SLUG")
+
+    def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
+        owner = find_tenant(tenant)
+        if owner is None:
+            raise CommandError(f"No tenant {tenant}.")
+        try:
+            self.stdout.write(getattr(self, f"_{verb}")(owner.pk, said))
+        except ChimewayError as error:
+            faults = [] if isinstance(error.detail, dict) else error.detail
+            told = [f"{one['path']}: {one['message']}" for one in faults]  # type: ignore[index]
+            raise CommandError("\n".join([error.message, *told])) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
+
+    def _list(self, tenant_id: int, said: dict[str, Any]) -> str:
+        with tenant_scope(tenant_id):
+            rows = list(Provider.objects.filter(tenant_id=tenant_id).order_by("channel", "position", "id"))
+        lines = [f"{row.channel:8} {row.position:4} {row.key:24} {row.kind:10} {_health(row)}" for row in rows]
+        return "\n".join(lines)
+
+    def _put(self, tenant_id: int, said: dict[str, Any]) -> str:
+        asked = dict(load_file(said["path"]))
+        if unknown := sorted(set(asked) - _KNOWN):
+            raise CommandError(f"{said['path']}: no such key: {', '.join(unknown)}.")
+        if rate := asked.pop("rate", None):
+            asked["rate"] = Rate(int(rate["count"]), int(rate.get("seconds", 1)))
+        row, created = put_provider(
+            tenant_id=tenant_id, key=said["key"], credentials=_credentials(said["credentials"]), **asked
+        )
+        return f"{row} {'created' if created else 'stored'}"
+
+    def _delete(self, tenant_id: int, said: dict[str, Any]) -> str:
+        delete_provider(tenant_id=tenant_id, key=said["key"])
+        return f"{said['key']} deleted"
+
+
+def _health(row: Provider) -> str:
+    state = "" if row.enabled else "disabled "
+    return state + (f"failures={row.failures} {row.last_error}" if row.failures else "ok")
+
+
+def _credentials(path: str | None) -> dict[str, Any] | None:
+    """From a file or standard input: never from the command line, which others can read."""
+    if path is None:
+        return None
+    return read_yaml(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())

@@ -1,0 +1,1 @@
+"""What we can send through: one file per kind of provider."""

@@ -1,0 +1,146 @@
+"""Mail through the HTTP interfaces of big senders, as django-anymail (an extra) speaks them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail.message import BadHeaderError
+
+from chimeway_py.errors import fault
+from chimeway_py.outbound.call import retry_after
+from deliveries.channels.base import Message
+from deliveries.channels.email import compose
+from deliveries.providers.base import TEXT, Account, ProviderKind
+from deliveries.providers.calling import failed
+from deliveries.states import DeliveryStatus
+from workflows.steps.base import Fault, Outcome
+
+SECONDS = 8.0
+METADATA = "chimeway_delivery"
+_NOT_YET = frozenset({408, 425, 429, 503})
+_NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError")
+
+
+class AnymailProvider(ProviderKind):
+    """What all of them have in common. `backend` is a module of `anymail.backends`."""
+
+    channel = "email"
+    backend: ClassVar[str]
+    config: ClassVar[Mapping[str, Any]] = {"from": TEXT}
+    required: ClassVar[tuple[str, ...]] = ("from",)
+    needs: ClassVar[Mapping[str, str]] = {"anymail": "anymail"}
+
+    def options(self, account: Account) -> dict[str, Any]:
+        """The arguments of the backend. Never an address: a tenant does not choose whom this process calls."""
+        return dict(account.credentials)
+
+    def send(self, message: Message, account: Account) -> Outcome:
+        """One call to the sender's interface."""
+        mail = compose(message, account.config["from"])
+        mail.metadata = {METADATA: message.delivery_id}  # type: ignore[attr-defined]  # comes back with every report
+        try:
+            mail.message()  # builds every header
+            path = f"anymail.backends.{self.backend}.EmailBackend"
+            with get_connection(path, fail_silently=False, **self.options(account)) as connection:
+                connection.send_messages([mail])
+        except BadHeaderError:
+            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+        except Exception as error:
+            return _refusal(error)
+        return _accepted(mail)
+
+
+class SendGrid(AnymailProvider):
+    """Twilio SendGrid."""
+
+    name, backend = "sendgrid", "sendgrid"
+    credentials = {"api_key": TEXT, "webhook_key": TEXT}
+    secret = ("api_key",)
+
+    def options(self, account: Account) -> dict[str, Any]:
+        """The key, and how long to wait."""
+        return {"api_key": account.credentials["api_key"], "timeout": SECONDS}
+
+
+class Postmark(AnymailProvider):
+    """Postmark."""
+
+    name, backend = "postmark", "postmark"
+    credentials = {"server_token": TEXT, "webhook_secret": TEXT}
+    secret = ("server_token",)
+
+    def options(self, account: Account) -> dict[str, Any]:
+        """The token, and how long to wait."""
+        return {"server_token": account.credentials["server_token"], "timeout": SECONDS}
+
+    def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
+        """A secret for its reports that is not `user:password`."""
+        if ":" not in credentials.get("webhook_secret", ":"):
+            yield fault("/credentials/webhook_secret", "bad_value", "user:password, as in the address for reports.")
+
+
+class Mailgun(AnymailProvider):
+    """Mailgun."""
+
+    name, backend = "mailgun", "mailgun"
+    config: ClassVar[Mapping[str, Any]] = {"from": TEXT, "domain": TEXT, "region": {"enum": ["us", "eu"]}}
+    required: ClassVar[tuple[str, ...]] = ("from", "domain")
+    credentials = {"api_key": TEXT, "webhook_signing_key": TEXT}
+    secret = ("api_key",)
+
+    def options(self, account: Account) -> dict[str, Any]:
+        """The key, the domain that sends, and the region."""
+        said = {"api_key": account.credentials["api_key"], "sender_domain": account.config["domain"]}
+        region = {"api_url": "https://api.eu.mailgun.net/v3"} if account.config.get("region") == "eu" else {}
+        return {**said, **region, "timeout": SECONDS}
+
+
+def _accepted(mail: EmailMultiAlternatives) -> Outcome:
+    """What the sender says of the one recipient."""
+    status = mail.anymail_status  # type: ignore[attr-defined]
+    (word, *_) = status.status or {"unknown"}
+    if word in ("rejected", "invalid", "failed"):
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, f"recipient {word}")
+    return Outcome(DeliveryStatus.DELIVERED, context={"provider_ref": str(status.message_id or "")})
+
+
+def _refusal(error: Exception) -> Outcome:
+    """A no, or no answer. Only codes are kept: what a sender writes often quotes the address."""
+    from anymail import exceptions  # installed, or nothing would have been tried
+
+    if isinstance(error, exceptions.AnymailRecipientsRefused):
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, "recipient refused")
+    if isinstance(error, ImproperlyConfigured):
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"configuration {type(error).__name__}", retryable=True)
+    if not isinstance(error, exceptions.AnymailAPIError):
+        return Outcome(DeliveryStatus.PERMANENT_FAILURE, f"anymail {type(error).__name__}")
+    status, asked = _status(error)
+    if 200 <= status < 300:
+        return Outcome(DeliveryStatus.UNKNOWN, "answer not understood", retryable=True)
+    if status in _NOT_YET:
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"http {status}", retryable=True, retry_after=asked)
+    if status and status < 500:
+        return failed(f"http {status}", status=status)
+    if not status and any(name in _NEVER_SENT for name in _causes(error)):
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, "connect", retryable=True)
+    told = f"http {status}" if status else f"network {next(iter(_causes(error.__cause__)), 'error')}"
+    return Outcome(DeliveryStatus.TEMPORARY_FAILURE, told, retryable=True, maybe_done=True)
+
+
+def _status(error: Any) -> tuple[int, float | None]:
+    """The HTTP status of a refusal (0 when there was no answer), and how long to wait if it says."""
+    if error.response is not None and hasattr(error.response, "status_code"):
+        return int(error.response.status_code), retry_after(error.response.headers.get("retry-after", ""))
+    return 0, None
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    """The classes of everything that led to an error, urllib3's reasons too."""
+    while error is not None:
+        yield from (one.__name__ for one in type(error).__mro__[:3])
+        reasons = [one for one in error.args if isinstance(one, BaseException)]
+        reason = getattr(reasons[0], "reason", None) if reasons else None
+        if isinstance(reason, BaseException):
+            yield from (one.__name__ for one in type(reason).__mro__[:2])
+        error = error.__cause__ or error.__context__

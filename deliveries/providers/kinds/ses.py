@@ -1,0 +1,65 @@
+"""Amazon SES: one signed request (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html)."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.mail.message import BadHeaderError
+
+from chimeway_py.outbound.call import call
+from chimeway_py.outbound.signing import USER_AGENT
+from deliveries.channels.base import Message
+from deliveries.channels.email import compose
+from deliveries.providers.aws_signing import signed
+from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
+from deliveries.providers.calling import address_fault, json_of, outcome_of
+from deliveries.states import DeliveryStatus
+from workflows.steps.base import Fault, Outcome
+
+PATH = "/v2/email/outbound-emails"
+TAG = "chimeway_delivery"
+
+
+class SesProvider(ProviderKind):
+    """Hands over the whole mail, so that its headers are ours."""
+
+    name, channel = "ses", "email"
+    config = {
+        "from": TEXT,
+        "region": {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-[0-9]$"},
+        "configuration_set": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "url": URL,
+    }
+    required = ("from", "region")
+    credentials = {"access_key_id": TEXT, "secret_access_key": TEXT}
+    secret = ("access_key_id", "secret_access_key")
+
+    def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
+        """An address that we do not call."""
+        if reason := address_fault(_url(config)):
+            yield refused_address("/config/url", reason)
+
+    def send(self, message: Message, account: Account) -> Outcome:
+        """One call. Its tag comes back with every report."""
+        try:
+            raw = compose(message, account.config["from"]).message().as_bytes()
+        except BadHeaderError:
+            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+        body: dict[str, Any] = {
+            "FromEmailAddress": account.config["from"],
+            "Destination": {"ToAddresses": [message.recipient]},
+            "Content": {"Raw": {"Data": base64.b64encode(raw).decode()}},
+            "EmailTags": [{"Name": TAG, "Value": message.delivery_id}],
+        }
+        if "configuration_set" in account.config:
+            body["ConfigurationSetName"] = account.config["configuration_set"]
+        content = json.dumps(body).encode()
+        url = _url(account.config) + PATH
+        headers = signed(url, content, account.config["region"], account.credentials)
+        called = call("POST", url, content=content, headers={"user-agent": USER_AGENT, **headers})
+        return outcome_of(called, str(json_of(called).get("MessageId", ""))[:255])
+
+
+def _url(config: Mapping[str, Any]) -> str:
+    return str(config.get("url", f"https://email.{config['region']}.amazonaws.com")).rstrip("/")

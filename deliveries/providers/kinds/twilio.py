@@ -1,0 +1,70 @@
+"""Short messages through Twilio, or whatever speaks as it does (https://www.twilio.com/docs/messaging/api)."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from chimeway_py.errors import fault
+from deliveries.channels.base import Message
+from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
+from deliveries.providers.calling import address_fault, json_of, outcome_of, post_form
+from deliveries.states import DeliveryStatus
+from workflows.steps.base import Fault, Outcome
+
+API = "https://api.twilio.com"
+STOPPED = 21610  # the recipient answered STOP
+
+
+class TwilioProvider(ProviderKind):
+    """One message for one number, under the effect key as its idempotency token."""
+
+    name, channel = "twilio", "sms"
+    config = {
+        "account_sid": {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$"},
+        "from": TEXT,
+        "messaging_service": {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$"},
+        "url": URL,
+    }
+    required = ("account_sid",)
+    credentials = {"auth_token": TEXT}
+    secret = ("auth_token",)
+
+    def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
+        """No sender, or two; an address that we do not call."""
+        if ("from" in config) == ("messaging_service" in config):
+            yield fault("/config/from", "required", "A number in `from`, or a `messaging_service`.")
+        if reason := address_fault(config.get("url", API)):
+            yield refused_address("/config/url", reason)
+
+    def send(self, message: Message, account: Account) -> Outcome:
+        """One call."""
+        sid, token = account.config["account_sid"], account.credentials["auth_token"]
+        url = f"{account.config.get('url', API).rstrip('/')}/2010-04-01/Accounts/{sid}/Messages.json"
+        basic = base64.b64encode(f"{sid}:{token}".encode()).decode()
+        headers = {"authorization": f"Basic {basic}", "i-twilio-idempotency-token": message.key}
+        called = post_form(url, _fields(message, account), headers)
+        said = json_of(called)
+        outcome = outcome_of(called, str(said.get("sid", ""))[:64])
+        if said.get("code") == STOPPED and called.error:
+            return Outcome(DeliveryStatus.SUPPRESSED, f"twilio {STOPPED}")
+        if outcome.word == DeliveryStatus.PERMANENT_FAILURE and isinstance(said.get("code"), int):
+            return Outcome(outcome.word, f"twilio {said['code']}")
+        return outcome
+
+
+def _fields(message: Message, account: Account) -> dict[str, str]:
+    fields = {"To": message.recipient, "Body": message.content.text}
+    if "from" in account.config:
+        fields["From"] = account.config["from"]
+    else:
+        fields["MessagingServiceSid"] = account.config["messaging_service"]
+    if settings.PUBLIC_URL:
+        fields["StatusCallback"] = callback_url(account.public_id, message.delivery_id)
+    return fields
+
+
+def callback_url(provider: str, delivery: str) -> str:
+    """Where Twilio tells what became of one message. The whole address is signed, so it may name the delivery."""
+    return f"{settings.PUBLIC_URL.rstrip('/')}/hooks/providers/{provider}?delivery={delivery}"

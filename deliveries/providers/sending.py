@@ -1,0 +1,89 @@
+"""Sending one message through the tenant's providers: the first that can, and the next when one certainly did not.
+
+A provider that may have taken the message ends the try: asking another would be a second message. The next try, if the
+step allows one, asks the same provider again under the same effect key, as long as it is well.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from deliveries.channels.base import Message, Undeliverable
+from deliveries.models import Delivery, Provider
+from deliveries.providers.accounts import candidates, has_providers, opened
+from deliveries.providers.health import note_outcome
+from deliveries.providers.registry import provider_kind
+from deliveries.providers.turns import leave, take_turn
+from deliveries.states import DeliveryStatus
+from tenants.scope import tenant_scope
+from tenants.vault import CannotOpen
+from workflows.steps.base import HELD, Outcome
+
+MOST_ASKED = 4  # in one try; each may take eight seconds
+RATE_LIMITED = "rate_limited"
+Default = Callable[[Message], Outcome]
+
+log = structlog.get_logger(__name__)
+
+
+def send_through(message: Message, channel: str, default: Default | None = None) -> Outcome:
+    """What became of the message. `default` carries it for tenants without a provider of their own.
+
+    Raises `Undeliverable` when there is nobody to ask.
+    """
+    with tenant_scope(message.tenant_id) as scope:
+        mine = Delivery.objects.for_tenant(message.tenant_id).filter(public_id=message.delivery_id)
+        last = mine.values_list("provider", flat=True).first() or ""
+        asked = candidates(message.tenant_id, channel, message.step, last, scope.now)
+        is_ours = default is not None and not asked and not has_providers(message.tenant_id, channel)
+    if is_ours and default is not None:
+        return default(message)
+    if not asked:
+        raise Undeliverable("no_provider")
+    return _ask(message, asked[:MOST_ASKED])
+
+
+def _ask(message: Message, providers: list[Provider]) -> Outcome:
+    tried: list[dict[str, str]] = []
+    waits: list[float | None] = []
+    for provider in providers:
+        turn = take_turn(message.tenant_id, message.delivery_id, provider)
+        if turn.wait > 0:
+            return _later(provider, turn.wait)
+        outcome = _try(message, provider)
+        tried.append({"provider": provider.key, "outcome": outcome.word, "error": outcome.error})
+        waits.append(outcome.retry_after)
+        if not _certainly_not_done(outcome):
+            break
+        leave(message.tenant_id, message.delivery_id)
+    told = {"provider": provider.key} | ({"tried": tried} if len(tried) > 1 else {})
+    soonest = min((wait for wait in waits if wait is not None), default=None) if None not in waits else None
+    return replace(outcome, retry_after=soonest, context={**outcome.context, **told})
+
+
+def _later(provider: Provider, seconds: float) -> Outcome:
+    """Its turn comes later: nothing was tried, and no try is used up."""
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    told = {"decided_by": "provider", "rule": f"rate of {provider.key}", "until": until.isoformat()}
+    return Outcome(HELD, RATE_LIMITED, context=told, until=until)
+
+
+def _try(message: Message, provider: Provider) -> Outcome:
+    try:
+        outcome = provider_kind(provider.kind).send(message, opened(provider))
+    except CannotOpen:
+        outcome = Outcome(DeliveryStatus.TEMPORARY_FAILURE, "credentials cannot be opened", retryable=True)
+    except Undeliverable as refused:
+        outcome = refused.as_outcome()
+    except Exception as error:  # a kind that breaks may have sent before it broke
+        log.exception("provider_broke", provider=str(provider.public_id), kind=provider.kind)
+        outcome = Outcome(DeliveryStatus.TEMPORARY_FAILURE, type(error).__name__, retryable=True, maybe_done=True)
+    note_outcome(message.tenant_id, provider.pk, provider.failures, outcome)
+    return outcome
+
+
+def _certainly_not_done(outcome: Outcome) -> bool:
+    """Whether another provider may be asked without a danger of sending twice."""
+    return outcome.retryable and not outcome.maybe_done and outcome.word == DeliveryStatus.TEMPORARY_FAILURE
