@@ -8,6 +8,7 @@ from chimeway_py.api.views import NoSuchAddress
 from chimeway_py.health import healthz, readyz
 from chimeway_py.metrics import metrics
 from chimeway_py.schema import openapi
+from deliveries.api.provider_hooks import ProviderHookView
 from deliveries.preferences.page import unsubscribe_page
 from signals_app.api.urls import hooks
 
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include("signals_app.api.urls")),
     path("v1/", include("workflows.api.urls")),
     path("v1/", include("deliveries.api.urls")),
+    path("hooks/providers/<uuid:public_id>", ProviderHookView.as_view(), name="provider-hook"),
     path("hooks/", include(hooks)),
     path("unsubscribe/<str:token>", unsubscribe_page, name="unsubscribe"),
     re_path(r"^(v1|hooks)/", NoSuchAddress.as_view()),  # JSON also when DEBUG would show its own page; keep it last

@@ -131,7 +131,8 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Template", row.template or "–"),
         ("Planned", words.moment(row.planned_at)),
         ("Settled", words.moment(row.settled_at)),
-        ("Bounced", words.moment(row.bounced_at)),
+        ("Provider", row.provider or "–"),
+        *((label, words.moment(at)) for label, at in _reports(row) if at),
         ("Provider's reference", row.provider_ref or "–"),
         ("Key", row.key),
         ("Resend of", words.link(row.resend_of)),
@@ -151,6 +152,18 @@ def _delivery_link(row: Delivery, public_id: UUID | None) -> Any:
     """A link to another delivery of the tenant."""
     mine = Delivery.objects.for_tenant(row.tenant_id)
     return words.link(mine.filter(public_id=public_id).first() if public_id is not None else None)
+
+
+def _reports(row: Delivery) -> list[tuple[str, Any]]:
+    """What the provider told later."""
+    return [
+        ("Arrived", row.confirmed_at),
+        ("Opened", row.opened_at),
+        ("Clicked", row.clicked_at),
+        ("Failed", row.failed_at),
+        ("Bounced", row.bounced_at),
+        ("Complained of", row.complained_at),
+    ]
 
 
 def _attempts(row: Delivery) -> Section:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, ClassVar
 
-from chimeway_py.errors import fault
+from chimeway_py.errors import NotFound, fault
 from deliveries.channels.base import Message
+from deliveries.providers.reports import Incoming, Report
 from workflows.steps.base import Fault, Outcome
 
 TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
@@ -60,6 +61,13 @@ class ProviderKind(ABC):
         An outcome that is `retryable` and not `maybe_done` lets the next provider try at once. `provider_ref` in its
         context is the provider's own name for the message, by which it is known again when the provider reports.
         """
+
+    def reports(self, account: Account, incoming: Incoming) -> list[Report]:
+        """What a post of the provider tells, once it is verified. Raises `BadSignature`, and `Invalid` for the rest.
+
+        Raises `NotFound` when the kind takes no reports, or the account lacks what verifies them.
+        """
+        raise NotFound
 
 
 def refused_address(place: str, reason: str) -> Fault:

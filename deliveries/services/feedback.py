@@ -5,9 +5,12 @@ from uuid import UUID
 
 from chimeway_py.errors import NotFound
 from deliveries.models import Delivery
+from deliveries.providers.reports import ReportKind
 from deliveries.services.events import record_settled
+from deliveries.services.reports import signal_of
 from deliveries.services.resend import NotSettled
 from deliveries.states import DeliveryStatus
+from signals_app.services import accept_signals
 from tenants.scope import tenant_scope
 from workflows.engine.events import StepSettled
 from workflows.store.batch import RunBatch
@@ -34,6 +37,7 @@ def record_bounce(
             if mine.resend_of_id is None:
                 batch.apply(mine.run_id, _event(mine))
                 batch.flush()
+            accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, ReportKind.BOUNCED, batch.now)])
         return mine
 
 

@@ -41,7 +41,7 @@ def perform_delivery(*, claim: Claim) -> Outcome:
     """Try once to send what the claimed step run owes. Expected failures are outcomes; only `sending` is written."""
     with tenant_scope(claim.tenant_id) as scope:
         loaded = _load(claim, scope.now)
-    outcome = loaded.settled or _send(claim, loaded)
+    outcome = loaded.settled or _known_by_now(loaded.delivery, _send(claim, loaded))
     return replace(outcome, context={**outcome.context, "delivery": str(loaded.delivery.public_id)})
 
 
@@ -127,11 +127,33 @@ def _settled_before(delivery: Delivery) -> Outcome | None:
         return Outcome(DeliveryStatus.SUPPRESSED, "run_ended")
     if delivery.status not in OWED:
         return Outcome(delivery.status, delivery.error)
+    if (told := _told(delivery)) is not None:
+        return told
     if channel(delivery.channel).heeds_bounces and delivery.resend_of_id is None:
         last = Delivery.objects.last_word_on(delivery.tenant_id, delivery.recipient_digest).first()
         if last is not None and last.status == DeliveryStatus.BOUNCED:
             return Outcome(DeliveryStatus.SUPPRESSED, "bounced_before")
+        if last is not None and last.complained_at:
+            return Outcome(DeliveryStatus.SUPPRESSED, "complained_before")
     return None
+
+
+def _told(delivery: Delivery) -> Outcome | None:
+    """What the provider reported of an earlier try: then another one would only do harm."""
+    if delivery.confirmed_at:
+        return Outcome(DeliveryStatus.DELIVERED, "reported")
+    if delivery.bounced_at:
+        return Outcome(DeliveryStatus.BOUNCED, "reported")
+    return Outcome(DeliveryStatus.PERMANENT_FAILURE, "reported") if delivery.failed_at else None
+
+
+def _known_by_now(delivery: Delivery, outcome: Outcome) -> Outcome:
+    """The outcome of a try of which nobody saw the end, but of which the provider has told it meanwhile."""
+    if not (outcome.maybe_done or outcome.word == DeliveryStatus.UNKNOWN):
+        return outcome
+    with tenant_scope(delivery.tenant_id):
+        now = Delivery.objects.for_tenant(delivery.tenant_id).get(id=delivery.pk)
+    return replace(_told(now) or outcome, context=outcome.context)
 
 
 def _facts(run: Run) -> Facts:

@@ -214,7 +214,6 @@ def furnish(mark: str) -> Furnished:
                 Preference.objects.get(),
                 Recipient.objects.get(),
             ),
-            people=(Category.objects.get(), Preference.objects.get(), Recipient.objects.get()),
             provider=provider,
             schedule=schedule,
             subscription=told,

@@ -70,6 +70,11 @@ def source(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post("/v1/sources", asked))["id"])
 
 
+def provider(owner: APIClient, tenant: Tenant) -> str:
+    """A provider that posts reports."""
+    return str(_made(owner.put(f"/v1/providers/{KEY}", PROVIDER))["id"])
+
+
 def _put(place: str, body: Mapping[str, Any]) -> Callable[[APIClient, Tenant], str]:
     def put(owner: APIClient, tenant: Tenant) -> str:
         _made(owner.put(f"/v1/{place}/{KEY}", body))
@@ -155,12 +160,17 @@ HOLD = {"on": "run", "reason": "a test"}
 KEPT = "cancelled"
 POLICY = {"days": 30}
 SUBSCRIPTION = {"url": "https://example.com/events", "description": CANARY}
-PROVIDER = {"kind": "teams", "credentials": {"url": f"https://example.com/{CANARY}"}}
+PROVIDER = {
+    "kind": "twilio",
+    "config": {"account_sid": "AC1", "from": CANARY},
+    "credentials": {"auth_token": f"{CANARY}-token"},
+}
 SECRET = {"value": f"{CANARY}-secret"}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 
 OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "hooks": source,
+    "hooks/providers": provider,
     "definitions": published,
     "deliveries": delivery,
     "endpoints": _put("endpoints", ENDPOINT),
@@ -192,6 +202,7 @@ FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 
 BODIES: Mapping[str, Any] = {
     "post /hooks/{public_id}": {"type": "order.made"},
+    "post /hooks/providers/{public_id}": {},
     "put /v1/categories/{key}": CATEGORY | {"name": "mine"},
     "put /v1/recipients/{external_id}": RECIPIENT | {"attributes": {"said": "mine"}},
     "put /v1/recipients/{external_id}/preferences": {"rules": []},
@@ -275,7 +286,7 @@ OWN_NAMES = {
 }
 """Every tenant has names of its own here: asking makes or shows the asker's object, and the neighbour's stays."""
 
-BY_SIGNATURE = {"post /hooks/{public_id}"}
+BY_SIGNATURE = {"post /hooks/{public_id}", "post /hooks/providers/{public_id}"}
 """No API key is read here: the secret of the source tells who posts, whichever tenant that is."""
 
 NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {

@@ -197,7 +197,7 @@ def test_twilio_is_sent_a_form_under_the_effect_key(httpserver: HTTPServer) -> N
     assert (form["To"], form["From"], form["Body"]) == (["+4366012345678"], ["+15550001111"], ["Read me"])
     assert form["StatusCallback"] == [
         "https://notify.example.com/hooks/providers/0192f0c0-0000-7000-8000-00000000000a"
-        "?delivery=0192f0c0-0000-7000-8000-000000000000"
+        "?delivery=0192f0c0-0000-7000-8000-000000000000#rc=5&rp=all"
     ]
 
 

@@ -1,23 +1,34 @@
 """Mail through the HTTP interfaces of big senders, as django-anymail (an extra) speaks them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.message import BadHeaderError
+from django.utils.module_loading import import_string
 
-from chimeway_py.errors import fault
+from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.outbound.call import retry_after
 from deliveries.channels.base import Message
 from deliveries.channels.email import compose
 from deliveries.providers.base import TEXT, Account, ProviderKind
 from deliveries.providers.calling import failed
+from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
 SECONDS = 8.0
 METADATA = "chimeway_delivery"
+_KINDS = {  # of anymail's event types, those that say how a message did
+    "delivered": ReportKind.DELIVERED,
+    "failed": ReportKind.FAILED,
+    "rejected": ReportKind.FAILED,
+    "bounced": ReportKind.BOUNCED,
+    "complained": ReportKind.COMPLAINED,
+    "opened": ReportKind.OPENED,
+    "clicked": ReportKind.CLICKED,
+}
 _NOT_YET = frozenset({408, 425, 429, 503})
 _NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError")
 
@@ -27,6 +38,8 @@ class AnymailProvider(ProviderKind):
 
     channel = "email"
     backend: ClassVar[str]
+    view: ClassVar[str]  # what reads its reports, in `anymail.webhooks.<backend>`
+    verifies: ClassVar[Mapping[str, str]]  # the credentials that verify reports, as arguments of the view
     config: ClassVar[Mapping[str, Any]] = {"from": TEXT}
     required: ClassVar[tuple[str, ...]] = ("from",)
     needs: ClassVar[Mapping[str, str]] = {"anymail": "anymail"}
@@ -50,11 +63,28 @@ class AnymailProvider(ProviderKind):
             return _refusal(error)
         return _accepted(mail)
 
+    def reports(self, account: Account, incoming: Incoming) -> list[Report]:
+        """What anymail reads in a post. Without what verifies it nothing is taken: anybody could have sent it."""
+        known = {argument: account.credentials.get(name) for name, argument in self.verifies.items()}
+        if not all(known.values()):
+            raise NotFound
+        from anymail.exceptions import AnymailWebhookValidationFailure  # installed with the extra
+
+        view = import_string(f"anymail.webhooks.{self.backend}.{self.view}")(**known)
+        try:
+            view.run_validators(incoming.request)
+            return list(reports_of(view.parse_events(incoming.request)))
+        except AnymailWebhookValidationFailure:
+            raise BadSignature from None
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise Invalid("The body is no report.", [fault("", "shape", "Not what the provider sends.")]) from error
+
 
 class SendGrid(AnymailProvider):
     """Twilio SendGrid."""
 
-    name, backend = "sendgrid", "sendgrid"
+    name, backend, view = "sendgrid", "sendgrid", "SendGridTrackingWebhookView"
+    verifies: ClassVar[Mapping[str, str]] = {"webhook_key": "tracking_webhook_verification_key"}
     credentials = {"api_key": TEXT, "webhook_key": TEXT}
     secret = ("api_key",)
 
@@ -66,7 +96,8 @@ class SendGrid(AnymailProvider):
 class Postmark(AnymailProvider):
     """Postmark."""
 
-    name, backend = "postmark", "postmark"
+    name, backend, view = "postmark", "postmark", "PostmarkTrackingWebhookView"
+    verifies: ClassVar[Mapping[str, str]] = {"webhook_secret": "webhook_secret"}
     credentials = {"server_token": TEXT, "webhook_secret": TEXT}
     secret = ("server_token",)
 
@@ -83,7 +114,8 @@ class Postmark(AnymailProvider):
 class Mailgun(AnymailProvider):
     """Mailgun."""
 
-    name, backend = "mailgun", "mailgun"
+    name, backend, view = "mailgun", "mailgun", "MailgunTrackingWebhookView"
+    verifies: ClassVar[Mapping[str, str]] = {"webhook_signing_key": "webhook_signing_key"}
     config: ClassVar[Mapping[str, Any]] = {"from": TEXT, "domain": TEXT, "region": {"enum": ["us", "eu"]}}
     required: ClassVar[tuple[str, ...]] = ("from", "domain")
     credentials = {"api_key": TEXT, "webhook_signing_key": TEXT}
@@ -144,3 +176,13 @@ def _causes(error: BaseException | None) -> Iterator[str]:
         if isinstance(reason, BaseException):
             yield from (one.__name__ for one in type(reason).__mro__[:2])
         error = error.__cause__ or error.__context__
+
+
+def reports_of(events: Iterable[Any]) -> Iterator[Report]:
+    """Anymail's normalized events in our words. What is neither good nor bad for anybody is left out."""
+    for event in events:
+        kind = _KINDS.get(event.event_type)
+        if kind is not None:
+            metadata = event.metadata or {}
+            delivery = metadata.get(METADATA, "") if isinstance(metadata, Mapping) else ""
+            yield Report(kind, str(delivery), str(event.message_id or "")[:255], str(event.reject_reason or "")[:40])

@@ -1,6 +1,7 @@
 """Short messages through Twilio, or whatever speaks as it does (https://www.twilio.com/docs/messaging/api)."""
 
 import base64
+import hmac
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,10 +11,19 @@ from chimeway_py.errors import fault
 from deliveries.channels.base import Message
 from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
 from deliveries.providers.calling import address_fault, json_of, outcome_of, post_form
+from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
 from deliveries.states import DeliveryStatus
+from signals_app.verification.base import raw
 from workflows.steps.base import Fault, Outcome
 
 API = "https://api.twilio.com"
+RETRIED = "#rc=5&rp=all"  # a report that we cannot take yet is sent again, which Twilio does only when it is asked to
+_KINDS = {
+    "delivered": ReportKind.DELIVERED,
+    "read": ReportKind.OPENED,
+    "undelivered": ReportKind.FAILED,
+    "failed": ReportKind.FAILED,
+}
 STOPPED = 21610  # the recipient answered STOP
 
 
@@ -53,6 +63,22 @@ class TwilioProvider(ProviderKind):
             return Outcome(outcome.word, f"twilio {said['code']}")
         return outcome
 
+    def reports(self, account: Account, incoming: Incoming) -> list[Report]:
+        """The status of one message, signed with the token over the whole address and every field."""
+        fields = {name: str(value) for name, value in incoming.request.POST.items()}
+        signed = incoming.url + "".join(f"{name}{fields[name]}" for name in sorted(fields))
+        key = account.credentials["auth_token"].encode()
+        expected = base64.b64encode(hmac.digest(key, signed.encode(), "sha1"))
+        if not hmac.compare_digest(expected, raw(incoming.headers.get("X-Twilio-Signature", ""))):
+            raise BadSignature
+        kind = _KINDS.get(fields.get("MessageStatus", ""))
+        if kind is None:  # on its way, which nobody waits for
+            return []
+        code = fields.get("ErrorCode", "")
+        told = code if code.isascii() and code.isdigit() and len(code) <= 10 else ""
+        delivery = incoming.request.GET.get("delivery", "")
+        return [Report(kind, delivery, fields.get("MessageSid", "")[:64], told)]
+
 
 def _fields(message: Message, account: Account) -> dict[str, str]:
     fields = {"To": message.recipient, "Body": message.content.text}
@@ -61,7 +87,7 @@ def _fields(message: Message, account: Account) -> dict[str, str]:
     else:
         fields["MessagingServiceSid"] = account.config["messaging_service"]
     if settings.PUBLIC_URL:
-        fields["StatusCallback"] = callback_url(account.public_id, message.delivery_id)
+        fields["StatusCallback"] = callback_url(account.public_id, message.delivery_id) + RETRIED
     return fields
 
 

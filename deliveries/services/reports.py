@@ -1,0 +1,197 @@
+"""Taking what providers tell: verified, counted once, and never backwards.
+
+Each kind of report sets one time on the delivery, once. A report only ever moves a delivery forward: from taken to
+failed, from either to delivered, and to bounced unless somebody opened it. A late "failed" finds that it was delivered
+and changes nothing.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from chimeway_py.errors import ChimewayError, NotFound
+from deliveries.models import Delivery, Provider
+from deliveries.providers.accounts import opened
+from deliveries.providers.registry import provider_kinds
+from deliveries.providers.reports import Incoming, Report, ReportKind
+from deliveries.services.events import record_settled
+from deliveries.states import DeliveryStatus
+from signals_app.services import NewSignal, accept_signals
+from tenants.scope import tenant_scope
+from workflows.engine.events import StepSettled
+from workflows.models import StepRun
+from workflows.models.step_run import StepRunStatus
+from workflows.services.unknown import settle_unknown
+from workflows.states import Cause
+from workflows.store.batch import RunBatch
+
+SOURCE = "provider"
+_COLUMNS = {
+    ReportKind.DELIVERED: "confirmed_at",
+    ReportKind.FAILED: "failed_at",
+    ReportKind.BOUNCED: "bounced_at",
+    ReportKind.COMPLAINED: "complained_at",
+    ReportKind.OPENED: "opened_at",
+    ReportKind.CLICKED: "clicked_at",
+}
+_BAD = frozenset({ReportKind.FAILED, ReportKind.BOUNCED})
+
+
+class StillSending(ChimewayError):
+    """The message is just being sent. Report it again in a few seconds."""
+
+    code = "still_sending"
+    status = 503
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the reports of one post: told now, known before or too late, about nothing of ours."""
+
+    accepted: int = 0
+    repeated: int = 0
+    ignored: int = 0
+
+
+def receive_reports(*, provider: uuid.UUID, incoming: Incoming) -> Taken:
+    """Verify a post and take every report in it. Each is one transaction, so that one that must wait undoes no other.
+
+    Raises `NotFound` (no such provider, or one that takes no reports), `BadSignature`, `Invalid`, and `StillSending`.
+    """
+    tenant_id = _tenant_of(provider)
+    if tenant_id is None:
+        raise NotFound
+    with tenant_scope(tenant_id):
+        row = Provider.objects.filter(tenant_id=tenant_id, public_id=provider).first()
+        if row is None or row.kind not in provider_kinds():
+            raise NotFound
+        account = opened(row)
+    reports = provider_kinds()[row.kind].reports(account, incoming)
+    verdicts = [take_report(tenant_id=tenant_id, provider=row.key, report=one) for one in reports]
+    return Taken(verdicts.count("accepted"), verdicts.count("repeated"), verdicts.count("ignored"))
+
+
+def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
+    """`accepted`, `repeated` (known before, or too late to count) or `ignored` (no delivery of this provider).
+
+    The run is told, and the signal accepted, in the transaction that writes it. Raises `StillSending`.
+    """
+    with tenant_scope(tenant_id):
+        found = _find(tenant_id, provider, report)
+        if found is None:
+            return "ignored"
+        batch = RunBatch.lock(tenant_id, [found.run_id])  # the run before the delivery: the order of all locks
+        mine = Delivery.objects.for_tenant(tenant_id).filter(id=found.pk).locked().get()
+        if mine.status == DeliveryStatus.SENDING and report.kind in _BAD:
+            raise StillSending
+        if not _is_news(mine, report.kind):
+            return "repeated"
+        _note(mine, report, batch.now)
+        outcome = _outcome(mine, report.kind)
+        if outcome:
+            _move(batch, mine, outcome, f"reported {report.kind} {report.code}".strip())
+        batch.flush()
+        accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, report.kind, batch.now)])
+        return "accepted"
+
+
+def signal_of(delivery: Delivery, kind: ReportKind, now: datetime) -> NewSignal:
+    """The signal that tells of a report. Its id comes from the delivery, so it can never be accepted twice."""
+    return NewSignal(
+        name=f"notification.{kind}",
+        subject=delivery.subject,
+        correlation={
+            "run_id": str(delivery.run.public_id),
+            "step": delivery.step_key,
+            "delivery_id": str(delivery.public_id),
+        },
+        external_id=f"{delivery.public_id}:{kind}",
+        source=SOURCE,
+        occurred_at=now,
+    )
+
+
+def _find(tenant_id: int, provider: str, report: Report) -> Delivery | None:
+    """Only what this very provider was asked to carry: one account does not speak for another."""
+    rows = Delivery.objects.for_tenant(tenant_id).filter(provider=provider).select_related("run")
+    try:
+        found = rows.filter(public_id=uuid.UUID(report.delivery)).first() if report.delivery else None
+    except ValueError:
+        found = None
+    if found is None and report.ref:
+        found = rows.filter(provider_ref=report.ref).order_by("-id").first()
+    return found
+
+
+def _is_news(delivery: Delivery, kind: ReportKind) -> bool:
+    """Whether it was not told before, and nothing that is known says otherwise."""
+    if getattr(delivery, _COLUMNS[kind]) is not None:
+        return False
+    if kind == ReportKind.FAILED:
+        return not (delivery.confirmed_at or delivery.bounced_at)
+    return not (kind == ReportKind.BOUNCED and (delivery.opened_at or delivery.clicked_at))
+
+
+def _note(delivery: Delivery, report: Report, now: datetime) -> None:
+    columns = [_COLUMNS[report.kind]]
+    if report.kind not in _BAD and delivery.confirmed_at is None:
+        columns.append("confirmed_at")  # what was opened has arrived, whether or not anybody said so
+    for name in columns:
+        setattr(delivery, name, now)
+    Delivery.objects.bulk_update([delivery], columns)
+
+
+def _outcome(delivery: Delivery, kind: ReportKind) -> str:
+    """The outcome that a delivery gets by it; empty when it keeps the one it has, or has none yet."""
+    if delivery.is_owed or delivery.status == DeliveryStatus.BOUNCED:
+        return ""
+    open_ended = delivery.status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN)
+    if kind == ReportKind.BOUNCED:
+        return DeliveryStatus.BOUNCED if open_ended or delivery.failed_at else ""
+    if kind == ReportKind.FAILED:
+        return DeliveryStatus.PERMANENT_FAILURE if open_ended else ""
+    arrived_after_all = delivery.status == DeliveryStatus.UNKNOWN or bool(delivery.failed_at)
+    return DeliveryStatus.DELIVERED if arrived_after_all else ""
+
+
+def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
+    """Write the outcome, and tell the run."""
+    was_unknown = delivery.status == DeliveryStatus.UNKNOWN
+    if was_unknown and _settle(delivery, outcome):
+        return
+    delivery.status, delivery.settled_at = outcome, batch.now
+    delivery.error = "" if outcome == DeliveryStatus.DELIVERED else why[:200]
+    if outcome == DeliveryStatus.DELIVERED:
+        delivery.delivered_at = delivery.delivered_at or batch.now
+    Delivery.objects.bulk_update([delivery], ["status", "settled_at", "error", "delivered_at"])
+    record_settled(delivery.tenant_id, [delivery.pk])
+    if delivery.resend_of_id is None:
+        context = {"delivery": str(delivery.public_id), "reported": why}
+        told = StepSettled(delivery.step_key, delivery.visit, outcome, delivery.key, context)
+        batch.apply(delivery.run_id, told)
+
+
+def _settle(delivery: Delivery, outcome: str) -> bool:
+    """Settle a step run whose end nobody had seen, as somebody who looked it up would; False when it is no such."""
+    unknown = StepRun.objects.for_tenant(delivery.tenant_id).filter(key=delivery.key, status=StepRunStatus.UNKNOWN)
+    if not unknown.exists():
+        return False
+    reason = "reported by the provider"
+    settle_unknown(
+        tenant_id=delivery.tenant_id,
+        key=delivery.key,
+        outcome=outcome,
+        reason=reason,
+        cause=Cause.API,
+        cause_ref=delivery.provider,
+    )
+    return True
+
+
+def _tenant_of(provider: uuid.UUID) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_of_provider(%s)", [provider])
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]
