@@ -43,6 +43,7 @@ def test_rows_of_before_are_sealed_and_open(empty_server: Postgres) -> None:
         "digest": True,
         "source": "old secret",
         "endpoint": ["whsec_old"],
+        "template": ["Old words", 1, "published", True],
         "answer": upgrade.BODY,
     }
     with empty_server.connect() as reader:

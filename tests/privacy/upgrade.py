@@ -50,6 +50,12 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
         | TIMES,
     ),
     (
+        "deliveries_template",
+        {"tenant_id": 1, "key": "hello", "channel": "email", "subject": "Old words", "text": "t", "html": ""}
+        | {"checksum": "c" * 64}
+        | TIMES,
+    ),
+    (
         "tenants_idempotencyrecord",
         {"tenant_id": 1, "key": "k", "request_digest": SHA, "status": 202, "answer": BODY, "created_at": AT},
     ),
@@ -88,8 +94,20 @@ def read() -> dict[str, object]:
             "digest": bytes(signal.body_digest) == vault.keyed("signal", SHA),
             "source": opened_secrets(SignalSource.objects.get())[0]["secret"],
             "endpoint": Endpoint.objects.get().live_secrets(scope.now),
+            "template": _words(),
             "answer": vault.open(PLACE, record.key, bytes(record.sealed or b"")),
         }
+
+
+def _words() -> list[object]:
+    """Of the template that had no versions: what it says, and that storing the same words again changes nothing."""
+    from deliveries.models import Template
+    from deliveries.services import put_template
+
+    before = Template.objects.get().shown
+    put_template(tenant_id=1, key="hello", channel="email", subject="Old words", text="t")
+    after = Template.objects.get().shown
+    return [after.default["subject"], after.number, before.status, before.pk == after.pk]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.mail.message import BadHeaderError
 
+from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.outbound.call import call
 from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message
@@ -14,10 +15,21 @@ from deliveries.channels.email import compose
 from deliveries.providers.aws_signing import signed
 from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
 from deliveries.providers.calling import address_fault, json_of, outcome_of
+from deliveries.providers.reports import Incoming, Report, ReportKind
+from deliveries.providers.sns import confirm, verified
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
 PATH = "/v2/email/outbound-emails"
+_KINDS = {
+    "Delivery": ReportKind.DELIVERED,
+    "Reject": ReportKind.FAILED,
+    "Rendering Failure": ReportKind.FAILED,
+    "Bounce": ReportKind.BOUNCED,
+    "Complaint": ReportKind.COMPLAINED,
+    "Open": ReportKind.OPENED,
+    "Click": ReportKind.CLICKED,
+}
 TAG = "chimeway_delivery"
 
 
@@ -29,6 +41,7 @@ class SesProvider(ProviderKind):
         "from": TEXT,
         "region": {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-[0-9]$"},
         "configuration_set": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+        "topic": {"type": "string", "pattern": "^arn:[!-~]{1,250}$"},
         "url": URL,
     }
     required = ("from", "region")
@@ -59,6 +72,30 @@ class SesProvider(ProviderKind):
         headers = signed(url, content, account.config["region"], account.credentials)
         called = call("POST", url, content=content, headers={"user-agent": USER_AGENT, **headers})
         return outcome_of(called, str(json_of(called).get("MessageId", ""))[:255])
+
+    def reports(self, account: Account, incoming: Incoming) -> list[Report]:
+        """What SES publishes to the account's topic. The topic is confirmed when SNS asks for it."""
+        topic = account.config.get("topic")
+        if topic is None:
+            raise NotFound
+        said = verified(incoming.body, topic)
+        if said["Type"] == "SubscriptionConfirmation":
+            confirm(said["SubscribeURL"])
+            return []
+        try:
+            return list(_reports(json.loads(said["Message"])))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise Invalid("The body is no report.", [fault("", "shape", "Not what SES publishes.")]) from error
+
+
+def _reports(event: Mapping[str, Any]) -> Iterator[Report]:
+    kind = _KINDS.get(event["eventType"])
+    if kind == ReportKind.BOUNCED and event["bounce"]["bounceType"] != "Permanent":
+        return  # SES goes on trying
+    if kind is not None:
+        tags, ref = event["mail"].get("tags", {}), event["mail"]["messageId"]
+        (delivery, *_) = tags.get(TAG) or [""]
+        yield Report(kind, str(delivery), str(ref)[:255])
 
 
 def _url(config: Mapping[str, Any]) -> str:
