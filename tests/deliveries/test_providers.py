@@ -245,7 +245,9 @@ def _ok() -> Any:
     return Response("", 202)
 
 
-def test_a_run_that_ends_while_its_message_waits_sends_nothing(journey: Journey, httpserver: HTTPServer) -> None:
+def test_a_run_that_ends_while_its_message_waits_sends_nothing(
+    journey: Journey, httpserver: HTTPServer, rest: APIClient
+) -> None:
     from workflows.services.control import cancel_runs
 
     provider = chat(journey.tenant, "slow", httpserver.url_for("/"), rate=Rate(1, 3600))
@@ -255,11 +257,14 @@ def test_a_run_that_ends_while_its_message_waits_sends_nothing(journey: Journey,
     run = journey.start("bob")
     journey.work()
     waiting = told(journey, run)
+    why = rest.get(f"/v1/runs/{run.public_id}/explain").json()["sentence"]
     cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], cause=Cause.API, cause_ref="t", reason="over")
     make_due(journey.tenant)
     journey.work()
 
     assert waiting == ("planned", "rate_limited", "slow")
+    assert "its turn comes at 2999-01-01" in why
+    assert "(rate_limited)" in why
     assert told(journey, run)[0] == "cancelled"
     assert httpserver.log == []
 
