@@ -292,11 +292,11 @@ def test_mail_of_a_tenant_with_a_server_of_its_own_goes_nowhere_else(
     config = {"host": "127.0.0.1", "port": 1025, "security": "none", "from": "us@example.com"}
     put_provider(tenant_id=journey.tenant.pk, key="own", kind="smtp", config=config, enabled=False)
     journey.publish({"channel": "email", "template": "hello", "to": "data.email"}, templates=HELLO)
-    run = journey.start("bob", email="own@example.com")
+    run = journey.start("bob", email="elsewhere@example.com")
     journey.work()
 
     assert told(journey, run) == ("permanent_failure", "no_provider", "")
-    assert smtp_sink.to("own@example.com") == []
+    assert smtp_sink.to("elsewhere@example.com") == []
 
 
 def test_two_mails_of_one_journey_are_two_mails(journey: Journey, smtp_sink: Mailbox) -> None:
