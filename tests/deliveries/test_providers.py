@@ -235,7 +235,7 @@ def test_a_message_waits_for_its_turn_and_loses_no_try(journey: Journey, httpser
     assert times[4] - times[1] > 1.2, times  # two at once, then one in half a second
     tries = [journey.attempts(run) for run in runs]
     assert tries[0] == [(1, "delivered", "")]
-    assert tries[-1] == [(1, "deferred", "rate_limited"), (2, "delivered", "")]
+    assert tries[-1] == [(1, "held", "rate_limited"), (2, "delivered", "")]
     assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
 
 
@@ -262,9 +262,8 @@ def test_a_run_that_ends_while_its_message_waits_sends_nothing(
     make_due(journey.tenant)
     journey.work()
 
-    assert waiting == ("planned", "rate_limited", "slow")
-    assert "its turn comes at 2999-01-01" in why
-    assert "(rate_limited)" in why
+    assert waiting == ("planned", "", "slow")
+    assert "held back until 2999-01-01 00:00 UTC by the provider: rate of slow" in why
     assert told(journey, run)[0] == "cancelled"
     assert httpserver.log == []
 

@@ -81,10 +81,8 @@ def _owed(picture: Picture) -> str:
         return held
     if not work.attempts_made or last is None:
         return "its work is owed, and no worker has taken it up yet"
-    at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
-    if last.outcome == "deferred":
-        return f"its turn comes{at} ({last.error})"
     ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
+    at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
     most = f" of {most_attempts(step)}" if step else ""
     return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
 
