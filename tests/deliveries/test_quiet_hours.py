@@ -95,7 +95,7 @@ def test_it_is_asked_again_when_it_is_sent_and_no_try_is_used_up(
 ) -> None:
     """Planned by day, taken up by night: a worker that comes too early gives it back."""
     journey.publish(MAIL | {"retry": {"max_attempts": 1}}, templates=HELLO)
-    run = journey.start("anna", email="again@example.com")
+    run = journey.start("anna", email="held-again@example.com")
     rest.put("/v1/sending-rules", {"quiet_hours": [around_now()]})
 
     journey.work()
