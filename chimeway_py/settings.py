@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "chimeway_py.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "deliveries.api.origins.InboxOriginsMiddleware",
     "chimeway_py.request_log.RequestLogMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -204,6 +205,9 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach us from out
 RETENTION_ARCHIVE_DIR = env.str("RETENTION_ARCHIVE_DIR", default="")  # where runs are written before they are pruned
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)  # how long events can be listed and replayed
 CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with channels and providers of your own
+INBOX_STREAMS = env.int("INBOX_STREAMS", default=4)  # of one web process; each holds a thread
+INBOX_STREAM_SECONDS = env.int("INBOX_STREAM_SECONDS", default=300)  # how long one lives before the browser asks again
+INBOX_ORIGINS = env.list("INBOX_ORIGINS", default=[])  # whose pages may ask for inboxes from a browser
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail -------------------------------------------------------------------------------------------------------------

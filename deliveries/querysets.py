@@ -62,6 +62,14 @@ class InboxItemQuerySet(models.QuerySet["InboxItem"]):
         """In the order an inbox shows."""
         return self.order_by("-id")
 
+    def unmarked(self, column: str) -> Self:
+        """What lacks a mark and is not archived: whoever marks all does not touch what was put away."""
+        return self.current().filter(**{f"{column}__isnull": True})
+
+    def locked(self) -> Self:
+        """Locked for change, in order of their keys. Evaluate inside the transaction."""
+        return self.order_by("id").select_for_update(no_key=True)
+
     def counts(self) -> dict[str, int]:
         """How many are unread, and how many of those were never seen."""
         return self.unread().aggregate(unread=Count("id"), unseen=Count("id", filter=Q(seen_at__isnull=True)))

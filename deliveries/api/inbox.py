@@ -1,4 +1,4 @@
-"""REST: the inbox of a subject."""
+"""REST: the inbox of a subject, and marks on its items."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -8,18 +8,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers
+from chimeway_py.api.paging import check_query
 from chimeway_py.errors import Invalid, fault
-from deliveries.api.serializers import InboxItemSerializer, InboxSerializer
+from deliveries.api.serializers import CountsSerializer, InboxItemSerializer, InboxSerializer
+from deliveries.api.subscribers import SubscriberView
 from deliveries.models import InboxItem
 from deliveries.querysets import InboxItemQuerySet
 from deliveries.services import Mark, mark_item, unread_counts
-from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 
 SHOWS = ("current", "unread", "archived", "all")
 
 
-class InboxView(TenantView):
+class InboxView(SubscriberView):
     """Items of a subject, newest first."""
 
     scopes = {"GET": Scope.INBOX_READ}
@@ -43,7 +44,24 @@ class InboxView(TenantView):
         return page
 
 
-class MarkView(TenantView):
+class CountsView(SubscriberView):
+    """The numbers of the badge."""
+
+    scopes = {"GET": Scope.INBOX_READ}
+
+    @extend_schema(
+        operation_id="inbox_counts",
+        summary="How many items are unread and unseen",
+        responses=answers(CountsSerializer, 400),
+        tags=["Inbox"],
+    )
+    def get(self, request: Request, subject: str) -> Response:
+        """The same numbers as on a page of the list, for a badge that shows nothing else."""
+        check_query(request, ())
+        return Response(unread_counts(tenant_id=self.tenant_id, subject=subject))
+
+
+class MarkView(SubscriberView):
     """Marks an item; each subclass says with what."""
 
     scopes = {"POST": Scope.INBOX_WRITE}

@@ -35,6 +35,13 @@ class InboxSerializer(serializers.Serializer[Any]):
     unseen = serializers.IntegerField(help_text="Those of them never seen.")
 
 
+class CountsSerializer(serializers.Serializer[Any]):
+    """The numbers of the badge of an inbox."""
+
+    unread = serializers.IntegerField(help_text="Items neither read nor archived.")
+    unseen = serializers.IntegerField(help_text="Those of them never seen.")
+
+
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     """One delivery, without a word of its content and with the address masked."""
 

@@ -5,7 +5,9 @@ from django.urls import URLPattern, path
 from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
 from deliveries.api.history import HistoryView
-from deliveries.api.inbox import ArchiveView, InboxView, ReadView, SeenView
+from deliveries.api.inbox import ArchiveView, CountsView, InboxView, ReadView, SeenView
+from deliveries.api.inbox_bulk import ArchiveManyView, ReadManyView, SeenManyView
+from deliveries.api.inbox_live import StreamView, TokenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
 from deliveries.api.providers import ProviderListView, ProviderView
 from deliveries.api.recipients import RecipientListView, RecipientView
@@ -24,6 +26,12 @@ urlpatterns: list[URLPattern] = [
     path("inbox/<path:subject>/<uuid:item>/seen", SeenView.as_view(), name="inbox-seen"),
     path("inbox/<path:subject>/<uuid:item>/read", ReadView.as_view(), name="inbox-read"),
     path("inbox/<path:subject>/<uuid:item>/archive", ArchiveView.as_view(), name="inbox-archive"),
+    path("inbox/<path:subject>/seen", SeenManyView.as_view(), name="inbox-seen-many"),
+    path("inbox/<path:subject>/read", ReadManyView.as_view(), name="inbox-read-many"),
+    path("inbox/<path:subject>/archive", ArchiveManyView.as_view(), name="inbox-archive-many"),
+    path("inbox/<path:subject>/counts", CountsView.as_view(), name="inbox-counts"),
+    path("inbox/<path:subject>/tokens", TokenView.as_view(), name="inbox-tokens"),
+    path("inbox/<path:subject>/stream", StreamView.as_view(), name="inbox-stream"),
     path("inbox/<path:subject>", InboxView.as_view(), name="inbox"),
     path("recipients", RecipientListView.as_view(), name="recipients"),
     path("recipients/<path:external_id>/history", HistoryView.as_view(), name="recipient-history"),

@@ -1,7 +1,7 @@
 """What can be done to tenants, keys and memberships. One verb per function, one transaction each."""
 
 from tenants.services.api_keys import IssuedKey, create_api_key, revoke_api_key, rotate_api_key
-from tenants.services.callers import Caller, find_caller
+from tenants.services.callers import Caller, Refusal, caller_by_prefix, find_caller
 from tenants.services.operators import Act, Operator, memberships_of_user, record_acts, set_role
 from tenants.services.tenants import (
     add_membership,
@@ -18,7 +18,9 @@ __all__ = [
     "Caller",
     "IssuedKey",
     "Operator",
+    "Refusal",
     "add_membership",
+    "caller_by_prefix",
     "create_api_key",
     "create_tenant",
     "find_caller",

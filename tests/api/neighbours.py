@@ -228,6 +228,10 @@ BODIES: Mapping[str, Any] = {
     "post /v1/inbox/{subject}/{item}/archive": {},
     "post /v1/inbox/{subject}/{item}/read": {},
     "post /v1/inbox/{subject}/{item}/seen": {},
+    "post /v1/inbox/{subject}/archive": {"all": True},
+    "post /v1/inbox/{subject}/read": {"all": True},
+    "post /v1/inbox/{subject}/seen": {"all": True},
+    "post /v1/inbox/{subject}/tokens": {},
     "put /v1/retention/policies/{what}": POLICY,
     "delete /v1/retention/policies/{what}": {},
     "put /v1/providers/{key}": PROVIDER,
@@ -260,6 +264,7 @@ BODIES: Mapping[str, Any] = {
 
 QUERIES: Mapping[str, str] = {
     "get /v1/definitions/{key}/diff": "?from=1&to=1",
+    "get /v1/inbox/{subject}/stream": "?seconds=0",
     "get /v1/runs/{public_id}/state": "?seq=1",
     "get /v1/templates/{key}/versions": "?channel=in_app",
 }
@@ -274,6 +279,12 @@ OWN_NAMES = {
     "put /v1/recipients/{external_id}/preferences",
     "delete /v1/subjects/{subject}",
     "get /v1/inbox/{subject}",
+    "get /v1/inbox/{subject}/counts",
+    "get /v1/inbox/{subject}/stream",
+    "post /v1/inbox/{subject}/archive",
+    "post /v1/inbox/{subject}/read",
+    "post /v1/inbox/{subject}/seen",
+    "post /v1/inbox/{subject}/tokens",
     "get /v1/subjects/{subject}/export",
     "post /v1/external/{kind}/{external_id}",
     "put /v1/definitions/{key}",
