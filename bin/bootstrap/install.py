@@ -17,6 +17,7 @@ SETS = {  # each holds the one before it
     "runtime": "requirements.txt",
     "embedded": "requirements-embedded.txt",
     "dev": "requirements-dev.txt",
+    "browser": "requirements-browser.txt",
 }
 PIP = "pip-26.3-py3-none-any.whl"
 PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"

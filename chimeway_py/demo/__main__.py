@@ -33,10 +33,13 @@ class Demo:
         self.place = place
         port = listener.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{port}"
-        self.env = place.environment()
+        shop_port = place.memory.port("shop")
+        self.shop_url = f"http://{LOOPBACK}:{shop_port}"
+        self.env = {"INBOX_ORIGINS": self.shop_url, **place.environment()}
         self.receiver_port = place.receiver_port()
         receiver = commands.receiver(self.env, place.logs, self.receiver_port, place.webhooks)
-        self.supervisor = Supervisor([receiver, *commands.service(self.env, place.logs, port, listener)])
+        shop = commands.shop(self.env, place.logs, shop_port, self.url, place.memory.path)
+        self.supervisor = Supervisor([receiver, shop, *commands.service(self.env, place.logs, port, listener)])
 
     def prepare(self) -> None:
         """Migrate and seed. Raises DidNotStart with what went wrong."""
@@ -97,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.once:
             say("Walking the scenario")
             return 0 if walk_once(place, demo.supervisor, demo.url) else 1
-        print(welcome(demo.url, place.memory.recall("seeded", dict), servers(place)), flush=True)
+        print(welcome(demo.url, place.memory.recall("seeded", dict), servers(place), demo.shop_url), flush=True)
         demo.watch()
     except (DidNotStart, AlreadyRunning) as error:
         return _failed(error)

@@ -10,12 +10,13 @@ def say(text: str, to: TextIO = sys.stdout) -> None:
     print(f"· {text}", file=to, flush=True)
 
 
-def welcome(url: str, seeded: Mapping[str, Any], servers: Mapping[str, str]) -> str:
+def welcome(url: str, seeded: Mapping[str, Any], servers: Mapping[str, str], shop_url: str) -> str:
     """Addresses and logins, as one block of text. `servers` maps a name to an address or folder."""
     operator = seeded["operator"]
     lines = ["", "chimeway_py is running. Ctrl-C stops all of it.", ""]
     lines += [f"  {'Admin':<12} {url}/admin/   user {operator['username']}   password {operator['password']}"]
-    lines += [f"  {'REST':<12} {url}/v1/      OpenAPI {url}/v1/openapi.json", ""]
+    lines += [f"  {'REST':<12} {url}/v1/      OpenAPI {url}/v1/openapi.json"]
+    lines += [f"  {'Bell':<12} {shop_url}/   a product of yours, with Ada's inbox", ""]
     for tenant in seeded["tenants"]:
         lines += [f"  Tenant {tenant['slug']}"]
         lines += [f"    {'API key':<10} {tenant['api_key']}"]
