@@ -128,6 +128,9 @@ def test_without_an_id_it_fails_at_once(id_: Any, tenant: Tenant) -> None:
     run_id = expecting(tenant, {"on_outcome": {"permanent_failure": {"stop": "no_id"}}}, id_=id_)
 
     assert run_of(tenant, run_id).terminal_reason == "no_id"
+    with tenant_scope(tenant.pk):
+        [mine] = StepRun.objects.filter(tenant_id=tenant.pk, run_id=run_id)
+    assert (mine.status, mine.outcome) == ("failed", "permanent_failure")
 
 
 def test_a_run_that_ended_is_not_moved_by_a_later_end(tenant: Tenant) -> None:

@@ -16,10 +16,10 @@ from workflows.models import StepRun
 from workflows.models.external_work import ENDS, ExternalStatus, ExternalWork
 from workflows.models.step_run import StepRunStatus
 from workflows.services.documents import step_of
-from workflows.services.work import status_after
 from workflows.states import Cause
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
+from workflows.store.rows import status_after
 from workflows.store.sql import execute
 
 MOST_LISTED = 1000

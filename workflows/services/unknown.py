@@ -12,11 +12,11 @@ from workflows.engine.events import StepOwedAgain, StepSettled
 from workflows.errors import StepRunNotFound
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
-from workflows.services.work import status_after
 from workflows.states import Cause, RunState
 from workflows.steps.base import UNKNOWN, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store.batch import RunBatch
+from workflows.store.rows import status_after
 
 AGAIN = "retry"
 """Said instead of an outcome: it did not take effect, so try it again."""

@@ -22,11 +22,12 @@ from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
 from workflows.services.switch_holding import SwitchedOff, hold_due_runs
 from workflows.states import Cause, Reason
-from workflows.steps.base import HELD, SUCCESSES, UNKNOWN, Claim, Outcome, WorkKind
+from workflows.steps.base import HELD, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
+from workflows.store.rows import status_after
 from workflows.store.sql import execute, fetch
 from workflows.store.switches import holds
 
@@ -233,13 +234,6 @@ def tell_outcome(
     if outcome.answer is not None and "answer" in step:
         answer = store_answer(batch.tenant_id, step["answer"], outcome.answer)
     batch.apply(run_id, StepSettled(step["key"], visit, outcome.word, ref, context, answer=answer))
-
-
-def status_after(word: str) -> StepRunStatus:
-    """The status of a step run that ended with this outcome."""
-    if word == UNKNOWN:
-        return StepRunStatus.UNKNOWN
-    return StepRunStatus.SUCCEEDED if word in SUCCESSES else StepRunStatus.FAILED
 
 
 def _stale(batch: RunBatch, claim: Claim, said: Outcome) -> StaleAttempt:

@@ -187,7 +187,10 @@ class RunBatch:
         held = [one for one in done if one[2].until is not None]
         self._hold(held)
         done = [one for one in done if one[2].until is None]
-        write.settle_step_runs(self.tenant_id, [(p.step_run_id, outcome.word) for _, p, outcome in done], self.now)
+        ends = [
+            (planned.step_run_id, str(rows.status_after(outcome.word)), outcome.word) for _, planned, outcome in done
+        ]
+        write.settle_step_runs(self.tenant_id, ends, self.now)
         for run, planned, outcome in done:
             error = {"error": outcome.error} if outcome.error else {}
             context = error | dict(outcome.context)

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from workflows.engine.facts import BoundRule, Judged, SignalFacts, WaitFacts
+from workflows.models.step_run import StepRunStatus
+from workflows.steps.base import SUCCESSES, UNKNOWN
 from workflows.store.chain import canonical
 from workflows.store.load import LockedRun
 
@@ -170,3 +172,10 @@ def verdict(run_id: int, signal: SignalFacts, judged: Judged, now: datetime) -> 
     context = dumps(dict(judged.context))
     said = judged.verdict, judged.reason, context
     return (signal.id, run_id, judged.wait_step, signal.name, signal.received_at, *said, now)
+
+
+def status_after(word: str) -> StepRunStatus:
+    """The status of a step run that ended with this outcome."""
+    if word == UNKNOWN:
+        return StepRunStatus.UNKNOWN
+    return StepRunStatus.SUCCEEDED if word in SUCCESSES else StepRunStatus.FAILED

@@ -36,8 +36,8 @@ _VERDICTS = insert(
     "decided_at = excluded.decided_at",
 )
 _REMINDED = "UPDATE workflows_wait SET remind_at = NULL WHERE tenant_id = %s AND id = ANY(%s)"
-_SETTLED = {"id": "bigint", "outcome": "text", "finished_at": "timestamptz"}
-_SETTLE_STEP_RUNS = update("workflows_steprun", _SETTLED, "status = 'succeeded', due_at = NULL")
+_SETTLED = {"id": "bigint", "status": "text", "outcome": "text", "finished_at": "timestamptz"}
+_SETTLE_STEP_RUNS = update("workflows_steprun", _SETTLED, "due_at = NULL")
 _HELD_UNTIL = {"id": "bigint", "due_at": "timestamptz"}
 _HOLD_STEP_RUNS = update("workflows_steprun", _HELD_UNTIL, where="t.status = 'owed'")
 # What a finished run leaves behind: its listeners rest, its unused signals expire, its unclaimed work is not owed any
@@ -140,8 +140,8 @@ def effect_key(run_public_id: str, step: str, visit: int) -> str:
     return f"{run_public_id}:{step}:{visit}"
 
 
-def settle_step_runs(tenant_id: int, settled: Sequence[tuple[int, str]], now: datetime) -> None:
-    """End step runs whose work was done in the transaction that planned it."""
+def settle_step_runs(tenant_id: int, settled: Sequence[tuple[int, str, str]], now: datetime) -> None:
+    """End step runs, given as (id, status, outcome), in the transaction that planned their work."""
     if settled:
         execute(_SETTLE_STEP_RUNS, [tenant_id, *arrays([(*row, now) for row in settled], _SETTLED)])
 
