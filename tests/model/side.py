@@ -1,0 +1,106 @@
+"""One tenant in the database beside its model, and what of a run is compared."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from deliveries.models import Delivery
+from signals_app.models import Signal as StoredSignal
+from tenants.models import Tenant
+from tenants.scope import database_now, tenant_scope
+from tenants.services import create_tenant
+from tests.journeys import publish, run_of
+from tests.model.shadow import Shadow, Work
+from tests.model.world import World
+from workflows.models import Attempt, Run, SignalVerdict, StepRun, Transition
+from workflows.models import Wait as StoredWait
+from workflows.models.external_work import ExternalWork
+from workflows.services.start import NewRun, Started
+from workflows.steps.base import Claim
+
+RUNS: tuple[Any, ...] = (Run, Transition, StoredWait, StepRun, Attempt, SignalVerdict)
+ROWS = (*RUNS, StoredSignal, ExternalWork, Delivery)
+
+
+class Side:
+    """One tenant, its model, and how the model's things are called in the database."""
+
+    def __init__(self, versions: tuple[dict[str, Any], dict[str, Any]]) -> None:
+        self.tenant: Tenant = create_tenant(slug=f"t-{uuid.uuid4().hex[:20]}")
+        self.versions, self.published, self.world = versions, 1, World()
+        publish(self.tenant, self.document)
+        self.ids: list[Started] = []
+        self.claims: list[tuple[Claim, Shadow, Work]] = []
+        self.keys: dict[str, tuple[NewRun, uuid.UUID]] = {}
+        self.sticky: dict[str, uuid.UUID] = {}
+        self.offset = 0
+        self.print = self.rows()
+
+    @property
+    def tenant_id(self) -> int:
+        return self.tenant.pk
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What runs start on."""
+        return self.versions[self.published - 1]
+
+    def rows(self) -> list[Any]:
+        """Every column of every row that the engine keeps."""
+        with tenant_scope(self.tenant_id):
+            return [list(model.objects.filter(tenant_id=self.tenant_id).order_by("pk").values()) for model in ROWS]
+
+    def now(self) -> datetime:
+        return database_now() + timedelta(minutes=self.offset)
+
+    def of(self, run: Shadow) -> Started:
+        return self.ids[self.world.runs.index(run)]
+
+    def forget(self, run: Shadow) -> None:
+        """It was pruned, and its external work with it."""
+        del self.ids[self.world.runs.index(run)]
+        self.world.runs.remove(run)
+        self.world.jobs = {name: job for name, job in self.world.jobs.items() if job.owner is not run}
+        self.claims = [one for one in self.claims if one[1] is not run]
+
+    def step_run(self, run: Shadow, work: Work) -> StepRun:
+        with tenant_scope(self.tenant_id):
+            key = f"{self.of(run).public_id}:{work.step['key']}:{work.visit}"
+            return StepRun.objects.for_tenant(self.tenant_id).get(key=key)
+
+
+def modelled(run: Shadow) -> dict[str, Any]:
+    """What the model says that is stored."""
+    return {
+        "state": run.state,
+        "step": run.step,
+        "visits": run.visits,
+        "pending": len(run.pending),
+        "ended": run.terminal_reason if run.state != "cancelled" else "",
+        "pause": (run.pause.was, run.pause.switch, run.pause.until is not None) if run.pause else None,
+        "wait": (run.wait.step["key"], run.visits[run.step], run.wait.due is not None, run.wait.remind is not None)
+        if run.wait
+        else None,
+        "works": {key: (work.status, work.attempts, work.held) for key, work in run.works.items()},
+    }
+
+
+def stored(side: Side, started: Started) -> dict[str, Any]:
+    """The same, as it is stored."""
+    run = run_of(side.tenant, started.run_id)
+    with tenant_scope(side.tenant_id):
+        mine = {"tenant_id": side.tenant_id, "run_id": run.pk}
+        waits = list(StoredWait.objects.filter(**mine, closed_at=None))
+        works = list(StepRun.objects.filter(**mine))
+    assert len(waits) <= 1
+    told = run.status_context
+    return {
+        "state": run.state,
+        "step": run.step,
+        "visits": run.visits,
+        "pending": run.pending_signals,
+        "ended": run.terminal_reason if run.state != "cancelled" else "",
+        "pause": (told["was"], "switch" in told, run.suspended_until is not None) if run.state == "paused" else None,
+        "wait": next(((w.step, w.visit, w.due_at is not None, w.remind_at is not None) for w in waits), None),
+        "works": {(w.step, w.visit): (w.status, w.attempts_made, w.held) for w in works},
+    }
