@@ -69,13 +69,16 @@ class Journeys(RuleBasedStateMachine):
     stub: Stub
     ticks = agreed = 0
 
-    @initialize(pair=pairs(), n=st.integers(0, 9))
-    def begin(self, pair: tuple[dict[str, Any], dict[str, Any]], n: int) -> None:
+    @initialize(pair=pairs(), n=st.integers(0, 9), early=st.lists(st.sampled_from(SIGNALS), max_size=3))
+    def begin(self, pair: tuple[dict[str, Any], dict[str, Any]], n: int, early: list[str]) -> None:
         self.sides = [Side(pair), Side(pair)]
         self.acting = self.sides[0]
         for which, k, job in ((0, "1", "x"), (1, "1", "x"), (0, "2", "y")):
             self._start_one(which, "ada", k, job, n, "", 0)
             self.sync(self.acting)
+        for name in early:  # before any run comes to its first wait
+            self.signal(0, name, "ada", "1", n, again=False, routed=False)
+        self.sync(self.acting)
 
     def act(self, which: int, *, moved: bool = False) -> Side:
         """The next thing happens to this tenant: now, or at the moment to which the clock was moved."""
@@ -188,8 +191,9 @@ class Journeys(RuleBasedStateMachine):
     @rule(which=sides, pick=picks, only_due=st.sampled_from([True, True, False]))
     def claim(self, which: int, pick: int, only_due: bool) -> None:
         side = self.act(which, moved=True)
-        known = self.works(side)
-        known = [one for one in known if side.world.may_claim(one[1])] or known if only_due else known
+        works = [one for one in self.works(side) if one[1].status in ("owed", "running")]
+        due = [one for one in works if side.world.may_claim(one[1])]
+        known = due if only_due else [one for one in works if one not in due] or self.works(side)
         if not known:
             self.idle()
             return
