@@ -240,6 +240,7 @@ SPECTACULAR_SETTINGS = {
         "DefinitionStatus": "workflows.models.definition.DefinitionStatus",
         "DeliveryStatus": "deliveries.states.DeliveryStatus",
         "TemplateStatus": "deliveries.models.template.TemplateStatus",
+        "StepRunStatus": "workflows.models.step_run.StepRunStatus",
         "RunState": "workflows.states.RunState",
         "Cause": "workflows.states.Cause",
         "Reason": "workflows.states.Reason",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from workflows.states import MOVES
+from workflows.states import is_allowed
 from workflows.store.chain import GENESIS, digest
 from workflows.trace import FoldedState, fold
 
@@ -171,7 +171,7 @@ class Inspection:
         if self._whole and line.from_state != self.folded.state:
             message = f"It leaves {line.from_state or 'nothing'} and the run stood at {self.folded.state or 'nothing'}."
             self._fault(line.seq, FaultCode.ILLEGAL_MOVE, message)
-        elif line.to_state not in MOVES.get(line.from_state, ()):
+        elif not is_allowed(line.from_state, line.to_state, line.reason):
             message = f"No run moves from {line.from_state or 'nothing'} to {line.to_state}."
             self._fault(line.seq, FaultCode.ILLEGAL_MOVE, message)
 

@@ -1,5 +1,6 @@
 """Domain words that chain."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,6 +80,14 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
         """Runs that failed because their work took down worker after worker."""
         return self.failed_since(when).filter(status_reason=Reason.STEP_QUARANTINED)
 
+    def being_undone(self) -> Self:
+        """Ended runs that owe a compensation, or have one under way or of unknown outcome: not to be pruned."""
+        from workflows.models import StepRun  # the models use these words
+
+        mine = {"tenant_id": models.OuterRef("tenant_id"), "run_id": models.OuterRef("id")}
+        open_ = StepRun.objects.filter(**mine, undo__gt=0, status__in=["owed", "running", "unknown"])
+        return self.filter(models.Exists(open_))
+
     def locked(self) -> Self:
         """Locked in id order, so that two callers never wait for each other in a circle.
 
@@ -105,3 +114,8 @@ class StepRunQuerySet(models.QuerySet["rows.StepRun"]):
     def in_flight(self) -> Self:
         """Claimed by a worker at this moment."""
         return self.filter(status="running")
+
+    def undoable(self, steps: Sequence[str]) -> Self:
+        """Visits of these steps that took effect, or may yet: what a cancel with compensation makes owed."""
+        visits = self.filter(undo=0, resend=0, step__in=steps, status__in=["succeeded", "running", "unknown"])
+        return visits.exclude(outcome="suppressed")

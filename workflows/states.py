@@ -92,6 +92,11 @@ class Reason(TextChoices):
     STEP_KIND_UNKNOWN = "step_kind_unknown"
     ENGINE_ERROR = "engine_error"
     NOTE_ADDED = "note_added"
+    COMPENSATION_OWED = "compensation_owed"
+    COMPENSATED = "compensated"
+    COMPENSATION_FAILED = "compensation_failed"
+    COMPENSATION_UNKNOWN = "compensation_unknown"
+    COMPENSATION_NEEDLESS = "compensation_needless"
 
 
 def reasons() -> list[tuple[str, str]]:
@@ -115,6 +120,24 @@ NOTED = frozenset(
         Reason.STALE_ATTEMPT,
         Reason.ENGINE_ERROR,
         Reason.NOTE_ADDED,
+        Reason.COMPENSATION_OWED,
+        Reason.COMPENSATED,
+        Reason.COMPENSATION_FAILED,
+        Reason.COMPENSATION_UNKNOWN,
+        Reason.COMPENSATION_NEEDLESS,
+    }
+)
+#: What may still be noted of a run that has ended: how its steps are undone.
+NOTED_AFTER_END = frozenset(
+    {
+        Reason.COMPENSATION_OWED,
+        Reason.COMPENSATED,
+        Reason.COMPENSATION_FAILED,
+        Reason.COMPENSATION_UNKNOWN,
+        Reason.COMPENSATION_NEEDLESS,
+        Reason.RETRY_SCHEDULED,
+        Reason.ATTEMPT_LOST,
+        Reason.STALE_ATTEMPT,
     }
 )
 
@@ -132,7 +155,14 @@ class InvalidTransition(ChimewayError):
         )
 
 
-def check_move(from_state: str, to_state: str) -> None:
-    """Raise `InvalidTransition` unless the table allows the move."""
-    if to_state not in MOVES[from_state]:
+def is_allowed(from_state: str, to_state: str, reason: str) -> bool:
+    """Whether a transition may be written: a move of the table, or a note on how an ended run is undone."""
+    if to_state in MOVES.get(from_state, ()):
+        return True
+    return from_state == to_state and from_state in TERMINAL and reason in NOTED_AFTER_END
+
+
+def check_move(from_state: str, to_state: str, reason: str = "") -> None:
+    """Raise `InvalidTransition` unless that is allowed."""
+    if not is_allowed(from_state, to_state, reason):
         raise InvalidTransition(from_state, to_state)

@@ -37,21 +37,47 @@ class _Draft:
 
 
 def plan_deliveries(
-    *, planned: Sequence[PlannedStep], now: datetime, resend_of: Delivery | None = None, resend_reason: str = ""
+    *,
+    planned: Sequence[PlannedStep],
+    now: datetime,
+    resend_of: Delivery | None = None,
+    resend_reason: str = "",
+    again: bool = False,
 ) -> dict[int, Outcome]:
     """Write one delivery per step run, all of one tenant; returns the outcomes of those that end here, by step run id.
 
-    Needs the tenant's scope. A few statements, however many runs move together.
+    `again`: they were planned before, came to nothing, and their deliveries are planned anew under the same keys. Needs
+    the tenant's scope. A few statements, however many runs move together.
     """
     drafts = _drafts(planned, now, resend_of, resend_reason)
+    if again:
+        _find_again(drafts)
     _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None])
     for draft in drafts:
         _note_outcome(draft, now)
-    Delivery.objects.bulk_create(draft.delivery for draft in drafts)
+    if again:
+        Delivery.objects.bulk_update([draft.delivery for draft in drafts], _PLANNED)
+    else:
+        Delivery.objects.bulk_create(draft.delivery for draft in drafts)
     record_settled(planned[0].tenant_id, [draft.delivery.pk for draft in drafts if draft.outcome is not None])
     in_app = [draft for draft in drafts if draft.content is not None]
     _put_into_inboxes(in_app, now)
     return {draft.planned.step_run_id: draft.outcome for draft in drafts if draft.outcome is not None}
+
+
+_PLANNED = (
+    "subject", "recipient_digest", "recipient_masked", "status", "error", "planned_at", "sending_at", "delivered_at",
+    "settled_at",
+)  # fmt: skip
+
+
+def _find_again(drafts: Sequence[_Draft]) -> None:
+    """The drafts take the place of the deliveries that their step runs have."""
+    tenant_id, ids = drafts[0].planned.tenant_id, [draft.planned.step_run_id for draft in drafts]
+    met = {one.step_run_id: one for one in Delivery.objects.for_tenant(tenant_id).filter(step_run_id__in=ids)}
+    for draft in drafts:
+        known = met[draft.planned.step_run_id]
+        draft.delivery.pk, draft.delivery.public_id = known.pk, known.public_id
 
 
 def _drafts(

@@ -46,8 +46,10 @@ def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
 
 def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
     """The work of the n-th resend of this visit."""
-    visits = StepRun.objects.for_tenant(run.tenant_id).filter(run_id=run.pk, step=old.step_key, visit=old.visit)
-    last = visits.latest("resend")
+    mine = StepRun.objects.for_tenant(run.tenant_id)
+    undo = mine.get(id=old.step_run_id).undo
+    visits = mine.filter(run_id=run.pk, step=old.step_key, visit=old.visit, undo=undo)
+    last, first = visits.latest("resend"), visits.earliest("resend")
     number = last.resend + 1
     return StepRun.objects.create(
         tenant_id=run.tenant_id,
@@ -55,9 +57,10 @@ def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
         step=old.step_key,
         visit=old.visit,
         resend=number,
+        undo=undo,
         kind="deliver",
         at_most_once=last.at_most_once,
-        key=f"{run.public_id}:{old.step_key}:{old.visit}:resend-{number}",
+        key=f"{first.key}:resend-{number}",
         due_at=now,
         created_at=now,
     )
@@ -74,7 +77,7 @@ def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime
         subject=run.subject,
         correlation=run.correlation,
         data=data_of(run.tenant_id, run.pk, run.data_sha),
-        step=step_of(run.tenant_id, loaded, old.step_key),
+        step=step_of(run.tenant_id, loaded, old.step_key).work(step_run.undo),
         visit=old.visit,
         key=step_run.key,
     )

@@ -64,8 +64,16 @@ def _is_first_delivery(step: Mapping[str, Any], context: CheckContext) -> bool:
 
 def _is_first_use(step: Mapping[str, Any], context: CheckContext) -> bool:
     """A template used by two steps is faulty once."""
-    users = (other for other in context.document["steps"] if isinstance(other, Mapping))
-    return next((other for other in users if other.get("template") == step["template"]), step) is step
+    users = (user for other in context.document["steps"] if isinstance(other, Mapping) for user in _users(other))
+    first = next((key for key, template in users if template == step["template"]), step["key"])
+    return bool(first == step["key"])
+
+
+def _users(step: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Who may name a template: a step, and what undoes it; each with its key."""
+    yield step.get("key"), step.get("template")
+    if isinstance(step.get("compensate"), Mapping):
+        yield f"{step.get('key')}.compensate", step["compensate"].get("template")
 
 
 def _source_faults(wording: Any, path: str) -> Iterator[Fault]:

@@ -48,6 +48,7 @@ class DeliverStep(WorkKind):
     """Tells somebody something over one channel."""
 
     name = "deliver"
+    may_compensate = True
     success = DeliveryStatus.DELIVERED
     outcomes = OUTCOMES
     schema = _schema()
@@ -68,6 +69,10 @@ class DeliverStep(WorkKind):
     def plan(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
         """One delivery per step run. In-app items are delivered here; what cannot be sent fails here."""
         return plan_deliveries(planned=planned, now=now)
+
+    def plan_again(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
+        """The same delivery, as though it had never been tried."""
+        return plan_deliveries(planned=planned, now=now, again=True)
 
     def perform(self, claim: Claim) -> Outcome:
         """Render and send, outside any transaction."""

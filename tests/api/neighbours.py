@@ -240,6 +240,7 @@ BODIES: Mapping[str, Any] = {
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/reject": DECISION,
     "post /v1/runs/{public_id}/cancel": REASON,
+    "post /v1/runs/{public_id}/compensate": REASON,
     "post /v1/runs/{public_id}/notes": {"note": "a test"},
     "post /v1/runs/{public_id}/pause": REASON,
     "post /v1/runs/{public_id}/replay": REASON,

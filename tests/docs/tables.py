@@ -67,6 +67,11 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "signal_rejected": {"signal": "invoice.paid"},
     "rule_stopped": {"terminal_reason": "customer_left"},
     "cancelled": {"terminal_reason": "wrong customer"},
+    "compensation_owed": {"count": 2, "steps": ["charge", "reserve"]},
+    "compensated": {"compensates": "charge", "outcome": "delivered"},
+    "compensation_failed": {"compensates": "charge", "outcome": "permanent_failure", "error": "http 404"},
+    "compensation_unknown": {"compensates": "charge"},
+    "compensation_needless": {"compensates": "charge", "outcome": "permanent_failure"},
     "note_added": {"note": "customer called"},
 }
 

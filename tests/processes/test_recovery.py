@@ -14,8 +14,10 @@ from chimeway_py.embedded.mailbox import Mailbox
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.fleet import Workers
-from tests.journeys import GRACE, paid, publish, run_of, start
+from tests.journeys import GRACE, paid, publish, reasons_of, run_of, start
 from workflows.models import Attempt, Run
+from workflows.services.control import cancel_runs
+from workflows.states import Cause
 
 SWEEP_BOUND = 15.0  # seconds within which everything moves again
 MAIL: dict[str, Any] = {
@@ -133,3 +135,27 @@ def test_what_was_accepted_while_the_broker_was_dead_is_done_when_it_is_back(
     broker.start()
 
     until(lambda: {state(tenant, run_id) for run_id in runs} == {"completed"}, 30)
+
+
+def test_a_worker_killed_while_it_undoes_is_replaced_and_one_mail_arrives(
+    tenant: Tenant, worker_processes: Workers, smtp_sink: Mailbox, address: str
+) -> None:
+    told = {"key": "tell", "kind": "deliver", "channel": "in_app", "template": "hello"}
+    sorry = {name: value for name, value in MAIL["steps"][0].items() if name != "key"}
+    publish(tenant, MAIL | {"steps": [told | {"compensate": sorry}, {"key": "rest", "kind": "wait", "for": "P1D"}]})
+    smtp_sink.hold(address)
+    run_id = start(tenant, "mail", data={"email": address})
+    until(lambda: state(tenant, run_id) == "waiting")
+    public_ids = [run_of(tenant, run_id).public_id]
+    asked: dict[str, Any] = {"cause": Cause.API, "cause_ref": "", "reason": "withdrawn", "compensate": True}
+    cancel_runs(tenant_id=tenant.pk, public_ids=public_ids, **asked)
+    until(lambda: smtp_sink.is_holding(address))
+
+    worker_processes.work.kill()
+    until(lambda: not smtp_sink.is_holding(address))
+    smtp_sink.answer_normally()
+    worker_processes.start()
+
+    until(lambda: reasons_of(tenant, run_id)[-2:] == ["attempt_lost", "compensated"])
+    assert len(smtp_sink.to(address)) == 1
+    assert state(tenant, run_id) == "cancelled"

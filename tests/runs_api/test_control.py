@@ -36,6 +36,7 @@ def test_cancelling_ends_the_run_at_once(tenant: Tenant, rest: APIClient) -> Non
         "state": "cancelled",
         "revision": run.revision,
         "in_flight": [],
+        "compensates": [],
         "why": "",
     }
     assert response.headers["ETag"] == f'"{run.revision}"'

@@ -15,6 +15,7 @@ class Probe(WorkKind):
     name = "probe"
     schema: Mapping[str, Any] = {"properties": {**TRIES, "at_once": {"type": "boolean"}}}
     success = "delivered"
+    may_compensate = True
     outcomes = frozenset(
         {"delivered", "permanent_failure", "temporary_failure", "retries_exhausted", "bounced", "unknown"}
     )

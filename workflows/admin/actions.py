@@ -11,12 +11,13 @@ from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
 from workflows.engine.permits import Standing, why_not
-from workflows.models import Run, Wait
+from workflows.models import Run, StepRun, Wait
 from workflows.services.approvals import Decision, approve_runs, reject_runs
-from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.documents import documents
 from workflows.services.replay import irreversible_effects, replay_run
 from workflows.states import TERMINAL, Cause, RunState
+from workflows.store.undoing import undoable, visits_of
 
 
 class ControlAction(ReasonedAction):
@@ -24,9 +25,10 @@ class ControlAction(ReasonedAction):
 
     effect: ClassVar[str]
     control: ClassVar[Callable[..., list[ControlVerdict]]]
+    permit: ClassVar[str] = ""  # what is asked of the run, where that has another name
 
     def forecast(self, row: Run) -> str:
-        refusal = why_not(self.name, self.standing(row))
+        refusal = why_not(self.permit or self.name, self.standing(row))
         return f"Refused: {refusal}" if refusal else self.effect.format(at=f" at {row.step}" if row.step else "")
 
     def standing(self, row: Run) -> Standing:
@@ -54,6 +56,38 @@ class CancelRuns(ControlAction):
     name, verb = "cancel", "Cancel"
     effect = "It ends{at} as cancelled. A message that a worker is sending now may still arrive."
     control = staticmethod(cancel_runs)
+
+
+class CancelAndUndoRuns(ControlAction):
+    """Ends runs, and undoes what their steps did."""
+
+    name, verb = "cancel_and_undo", "Cancel and undo"
+    effect = "It ends{at} as cancelled, and then nothing is undone: no step of it says how."
+    control = staticmethod(cancel_runs)
+    permit = "cancel"
+
+    def forecast(self, row: Run) -> str:
+        document = documents(row.tenant_id, [row.definition_id])[row.definition_id].document
+        mine = StepRun.objects.for_tenant(row.tenant_id).filter(run_id=row.pk).undoable(document.compensating)
+        steps = list(mine.order_by("-finished_at", "-id").values_list("step", flat=True))
+        said = super().forecast(row)
+        return said if not steps or said.startswith("Refused") else f"It ends, and is undone: {', '.join(steps)}."
+
+    def because(self, request: HttpRequest, reason: str) -> dict[str, Any]:
+        return {"reason": reason, "compensate": True}
+
+
+class CompensateRuns(ControlAction):
+    """Undoes what ended runs did, as far as it is not undone."""
+
+    name, verb = "compensate", "Undo"
+    effect = "What it did is undone, the last step first; what failed to be undone is tried again."
+    control = staticmethod(compensate_runs)
+
+    def standing(self, row: Run) -> Standing:
+        document = documents(row.tenant_id, [row.definition_id])[row.definition_id].document
+        visits = visits_of(row.tenant_id, [row.pk]).get(row.pk, [])
+        return Standing(row.state, is_undoable=bool(undoable(document, visits)))
 
 
 class WakeRuns(ControlAction):
@@ -109,6 +143,8 @@ class RejectRuns(DecideApprovals):
 
 RUN_ACTIONS: list[ControlAction] = [
     CancelRuns(),
+    CancelAndUndoRuns(),
+    CompensateRuns(),
     WakeRuns(),
     PauseRuns(),
     ResumeRuns(),

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from tenants.admin import words
 from tenants.admin.pages import Button, Page
-from workflows.admin.run_sections import attempts, lineage_link, replays, signals, waits
+from workflows.admin.run_sections import attempts, lineage_link, replays, signals, undoing, waits
 from workflows.admin.settling import SETTLING
 from workflows.explain import Explanation, explain_run
 from workflows.explain.explanation import Action, Next, NextOn
@@ -36,8 +36,8 @@ def run_page(run: Run) -> Page:
         lead=said.sentence,
         tone=TONES.get(said.state, "plain"),
         facts=list(_facts(run, said)),
-        buttons=[button for one in said.actions for button in _buttons(one)],
-        sections=[waits(run), attempts(run), signals(run), *replays(run)],
+        buttons=[button for one in said.actions for button in _buttons(one, bool(version.document.compensating))],
+        sections=[*undoing(said), waits(run), attempts(run), signals(run), *replays(run)],
         more={
             "next": [_next(one) for one in said.next],
             "graph": mark_safe(draw_graph(version.document, path_taken(lines))),  # noqa: S308  built as elements
@@ -74,10 +74,19 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Public id", run.public_id
 
 
-def _buttons(one: Action) -> list[Button]:
-    """What is said of an unknown outcome is an action of its own; all of them are hidden while nothing is unknown."""
+def _buttons(one: Action, can_be_undone: bool) -> list[Button]:
+    """What is said of an unknown outcome is an action of its own; all of them are hidden while nothing is unknown.
+
+    Undoing is offered where some step says how.
+    """
+    why_not = "" if one.allowed else one.why_not
     if one.name == "settle":
         return [Button(action.verb, action=action.name) for action in SETTLING if one.allowed]
+    if one.name == "compensate":
+        return [Button("Undo", action=one.name, why_not=why_not)] if can_be_undone else []
+    if one.name == "cancel" and can_be_undone:
+        names = {"Cancel": one.name, "Cancel and undo": "cancel_and_undo"}
+        return [Button(verb, action=name, why_not=why_not) for verb, name in names.items()]
     return [Button(one.name.capitalize(), action=one.name, why_not="" if one.allowed else one.why_not)]
 
 
@@ -94,6 +103,8 @@ def _when(one: Next) -> str | SafeString:
             return f"outcome {one.name.replace('_', ' ')}" if one.name else "any other outcome"
         case NextOn.DECISION:
             return f"somebody {'approves' if one.name == 'approve' else 'rejects'} it"
+        case NextOn.COMPENSATION:
+            return format_html("undoing {}", words.moment(one.at) if one.at else "")
         case NextOn.TIMER:
             return format_html("at {}", words.moment(one.at))
     return format_html("{} {}", one.on.value, words.moment(one.at) if one.at else "")

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from tenants.admin import words
 from tenants.admin.pages import Section
+from workflows.explain import Explanation
 from workflows.explain.signal_sentences import run_sentence
 from workflows.models import Attempt, Run, SignalVerdict, StepRun, Tombstone, Wait
 
@@ -32,6 +33,21 @@ def waits(run: Run) -> Section:
     return Section(
         "Waits", ["Step", "Listens for", "Opened", "Due", "Outcome", "Closed"], rows, "It has not waited yet."
     )
+
+
+def undoing(said: Explanation) -> list[Section]:
+    """How an ended run is undone, in order; nothing at all when it is not."""
+    rows = [
+        [
+            f"{one.step} #{one.visit}",
+            words.badge(one.status),
+            one.outcome or "–",
+            one.attempts_made,
+            words.moment(one.due_at),
+        ]
+        for one in said.compensations
+    ]
+    return [Section("Undoing", ["Step", "Status", "Outcome", "Attempts", "Due"], rows)] if rows else []
 
 
 def attempts(run: Run) -> Section:
@@ -117,4 +133,5 @@ def _listens(rule: dict[str, Any]) -> str:
 
 def _visit(step_run: StepRun) -> str:
     resend = f", resend {step_run.resend}" if step_run.resend else ""
-    return f"{step_run.step} #{step_run.visit}{resend}"
+    undone = "undoing " if step_run.undo else ""
+    return f"{undone}{step_run.step} #{step_run.visit}{resend}"

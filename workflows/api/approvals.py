@@ -1,7 +1,6 @@
 """Deciding approvals in REST."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
@@ -10,17 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY
-from chimeway_py.api.serializers import StrictSerializer, read_input
-from tenants.api.authentication import caller_of
-from tenants.api.views import TenantView
-from tenants.models.api_key import Scope
-from workflows.api.revisions import IF_MATCH, etag, expected_revision
-from workflows.api.run_asking import ControlVerdictSerializer
-from workflows.api.run_control import ANSWERS
+from chimeway_py.api.serializers import StrictSerializer
+from workflows.api.revisions import IF_MATCH
+from workflows.api.run_control import ANSWERS, ControlView
 from workflows.api.runs import TAG
 from workflows.services.approvals import LONGEST_COMMENT, Decision, approve_runs, reject_runs
-from workflows.services.control import ControlVerdict
-from workflows.states import Cause
 
 
 @extend_schema_serializer(
@@ -46,24 +39,14 @@ class DecisionSerializer(StrictSerializer):
     )
 
 
-class DecisionView(TenantView):
+class DecisionView(ControlView):
     """Decides the open approval of one run."""
 
-    scopes = {"POST": Scope.RUNS_WRITE}
+    reads = DecisionSerializer
 
-    def decide(self, request: Request, verb: Callable[..., list[ControlVerdict]], public_id: uuid.UUID) -> Response:
-        """What the service answered. Raises `RunNotFound`, `Invalid` and `RevisionMismatch`: nothing was done."""
-        revision = expected_revision(request)
-        said: dict[str, Any] = read_input(DecisionSerializer, request)
-        [verdict] = verb(
-            tenant_id=self.tenant_id,
-            public_ids=[public_id],
-            decision=Decision(**said),
-            cause=Cause.API,
-            cause_ref=caller_of(request).prefix,
-            expected={} if revision is None else {public_id: revision},
-        )
-        return Response(ControlVerdictSerializer(verdict).data, headers={"ETag": etag(verdict.revision)})
+    def said(self, request: Request) -> dict[str, Any]:
+        """The decision."""
+        return {"decision": Decision(**super().said(request))}
 
 
 class ApproveRunView(DecisionView):
@@ -79,7 +62,7 @@ class ApproveRunView(DecisionView):
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes where yes leads. Refused when none is open, when another is meant, or for another actor."""
-        return self.decide(request, approve_runs, public_id)
+        return self.ask(request, approve_runs, public_id)
 
 
 class RejectRunView(DecisionView):
@@ -95,4 +78,4 @@ class RejectRunView(DecisionView):
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes where no leads; refused as a yes is."""
-        return self.decide(request, reject_runs, public_id)
+        return self.ask(request, reject_runs, public_id)

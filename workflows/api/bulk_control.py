@@ -53,6 +53,9 @@ class BulkSerializer(ReasonSerializer):
         required=False, default=MOST_RUNS, min_value=1, max_value=MOST_RUNS, help_text="Runs in this batch."
     )
     until = serializers.DateTimeField(required=False, help_text="Of a pause: when it ends by itself.")
+    compensate = serializers.BooleanField(
+        required=False, default=False, help_text="Of a cancel: undo what was done. A plan keeps it."
+    )
 
 
 class SampleRunSerializer(serializers.Serializer[Any]):
@@ -76,6 +79,9 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
         child=serializers.IntegerField(), allow_null=True, help_text="Of a dry run: all runs selected, by state."
     )
     in_flight = serializers.IntegerField(help_text="Attempts that a worker had begun: they may still take effect.")
+    compensates = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Of a dry run: visits that would be undone, by <workflow>.<step>."
+    )
     sample = SampleRunSerializer(many=True, help_text="Of a dry run: the oldest that would move.")
     runs = ControlVerdictSerializer(many=True, help_text="The verdicts of this batch.")
 
@@ -97,8 +103,7 @@ class BulkControlView(TenantView):
         """One batch, which is one transaction. Runs that started after the first look are not touched."""
         asked = read_input(BulkSerializer, request)
         if asked["dry_run"]:
-            action, selection = _where(asked)
-            return _answer(_foreseen(plan_control(tenant_id=self.tenant_id, action=action, selection=selection)))
+            return _answer(_foreseen(self._look(asked)))
         batch = control_planned(
             tenant_id=self.tenant_id,
             plan=(plan := self._plan(asked)),
@@ -112,11 +117,16 @@ class BulkControlView(TenantView):
 
     def _plan(self, asked: dict[str, Any]) -> Plan:
         if "plan" not in asked:
-            action, selection = _where(asked)
-            return plan_control(tenant_id=self.tenant_id, action=action, selection=selection).plan
-        if "where" in asked or "action" in asked:
+            return self._look(asked).plan
+        if "where" in asked or "action" in asked or asked["compensate"]:
             raise Invalid("The request is not valid.", [fault("/plan", "conflict", "A plan has its own where.")])
         return Plan.from_token(asked["plan"])
+
+    def _look(self, asked: dict[str, Any]) -> Forecast:
+        action, selection = _where(asked)
+        return plan_control(
+            tenant_id=self.tenant_id, action=action, selection=selection, compensate=asked["compensate"]
+        )
 
 
 def _where(asked: dict[str, Any]) -> tuple[str, Selection]:
@@ -135,6 +145,7 @@ def _foreseen(forecast: Forecast) -> dict[str, Any]:
         "remaining": forecast.moves,
         "by_state": forecast.by_state,
         "in_flight": forecast.in_flight,
+        "compensates": forecast.compensates,
         "sample": forecast.sample,
         "runs": [],
     }
@@ -149,6 +160,7 @@ def _done(action: str, batch: Batch) -> dict[str, Any]:
         "remaining": batch.remaining,
         "by_state": None,
         "in_flight": sum(len(one.in_flight) for one in batch.verdicts),
+        "compensates": {},
         "sample": [],
         "runs": batch.verdicts,
     }

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern] = [
     path("sticky-cancels/<uuid:public_id>", sticky_cancels.StickyCancelView.as_view(), name="sticky-cancel"),
     path("runs/cancel", run_control.CancelRunsView.as_view(), name="runs-cancel"),
     path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
+    path("runs/<uuid:public_id>/compensate", run_control.CompensateRunView.as_view(), name="run-compensate"),
     path("runs/<uuid:public_id>/approve", approvals.ApproveRunView.as_view(), name="run-approve"),
     path("runs/<uuid:public_id>/reject", approvals.RejectRunView.as_view(), name="run-reject"),
     path("runs/<uuid:public_id>/pause", run_control.PauseRunView.as_view(), name="run-pause"),

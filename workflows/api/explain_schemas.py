@@ -9,6 +9,7 @@ from signals_app.verdicts import Verdict
 from workflows.api.waiting_schemas import ThenSerializer, WaitingSerializer
 from workflows.engine.permits import ACTIONS
 from workflows.explain.explanation import NextOn
+from workflows.models.step_run import StepRunStatus
 from workflows.states import Reason, RunState
 
 _RUN_ID = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
@@ -56,6 +57,17 @@ class LastOutcomeSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     decided_by = serializers.CharField(allow_blank=True, help_text="Who kept it back: recipient, tenant_default, …")
     rule = serializers.CharField(allow_blank=True, help_text="By which rule.")
+
+
+class CompensationSerializer(serializers.Serializer[Any]):
+    """What undoes one visit of an ended run."""
+
+    step = serializers.CharField()
+    visit = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=StepRunStatus.choices, help_text="cancelled: there was nothing to undo.")
+    outcome = serializers.CharField(allow_blank=True)
+    attempts_made = serializers.IntegerField()
+    due_at = serializers.DateTimeField(allow_null=True, help_text="null: it waits for its turn, or has ended.")
 
 
 @extend_schema_serializer(
@@ -108,6 +120,7 @@ class LastOutcomeSerializer(serializers.Serializer[Any]):
                 "last_attempt": None,
                 "last_outcome": None,
                 "terminal_reason": "",
+                "compensations": [],
                 "evidence": [4, 5],
                 "engine_failures": 0,
                 "as_of": "2026-11-20T15:00:00Z",
@@ -140,6 +153,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     last_attempt = LastAttemptSerializer(allow_null=True)
     last_outcome = LastOutcomeSerializer(allow_null=True)
     terminal_reason = serializers.CharField(allow_blank=True)
+    compensations = CompensationSerializer(many=True, help_text="Of an ended run, in the order of undoing.")
     evidence = serializers.ListField(child=serializers.IntegerField(), help_text="The seq of the lines that prove it.")
     engine_failures = serializers.IntegerField()
     as_of = serializers.DateTimeField()

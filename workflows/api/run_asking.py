@@ -107,6 +107,21 @@ class ReasonSerializer(StrictSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
+            "And undo it", value={"reason": "customer changed their mind", "compensate": True}, request_only=True
+        )
+    ]
+)
+class CancelSerializer(ReasonSerializer):
+    """Why, and whether what was done is undone."""
+
+    compensate = serializers.BooleanField(
+        required=False, default=False, help_text="Undo afterwards what steps with `compensate` did."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
             "Until Monday",
             value={"reason": "the shop is closed", "until": "2026-11-23T08:00:00Z"},
             request_only=True,
@@ -140,7 +155,7 @@ class RunPatchSerializer(ReasonSerializer):
         OpenApiExample("Many", value={"runs": [_RUN_ID], "reason": "customer asked for it"}, request_only=True),
     ]
 )
-class CancelManySerializer(ReasonSerializer):
+class CancelManySerializer(CancelSerializer):
     """Runs to end."""
 
     runs = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=1000)
@@ -156,6 +171,7 @@ class CancelManySerializer(ReasonSerializer):
                 "state": "cancelled",
                 "revision": 7,
                 "in_flight": ["email attempt 2"],
+                "compensates": [],
                 "why": "",
             },
             response_only=True,
@@ -173,6 +189,9 @@ class ControlVerdictSerializer(serializers.Serializer[Any]):
     revision = serializers.IntegerField(help_text="Of the run now, for If-Match.")
     in_flight = serializers.ListField(
         child=serializers.CharField(), help_text="Attempts that a worker had begun: they may still take effect."
+    )
+    compensates = serializers.ListField(
+        child=serializers.CharField(), help_text="Steps that will be undone, in this order; a later visit has a number."
     )
     why = serializers.CharField(allow_blank=True, help_text="Of a refusal, for people.")
 

@@ -17,13 +17,14 @@ from tenants.models.api_key import Scope
 from workflows.api.revisions import IF_MATCH, etag, expected_revision
 from workflows.api.run_asking import (
     CancelManySerializer,
+    CancelSerializer,
     ControlVerdictSerializer,
     ControlVerdictsSerializer,
     PauseSerializer,
     ReasonSerializer,
 )
 from workflows.api.runs import TAG
-from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause
 
 ANSWERS = answers(ControlVerdictSerializer, 400, 404, 409, 412)
@@ -44,25 +45,47 @@ class ControlView(TenantView):
             cause=Cause.API,
             cause_ref=caller_of(request).prefix,
             expected={} if revision is None else {public_id: revision},
-            **read_input(self.reads, request),
+            **self.said(request),
         )
         return Response(ControlVerdictSerializer(verdict).data, headers={"ETag": etag(verdict.revision)})
+
+    def said(self, request: Request) -> dict[str, Any]:
+        """What the service is told besides which run it is and who asks."""
+        return read_input(self.reads, request)
 
 
 class CancelRunView(ControlView):
     """End a run."""
+
+    reads = CancelSerializer
 
     @extend_schema(
         operation_id="runs_cancel",
         summary="End a run, whatever it waits for",
         tags=TAG,
         parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=ReasonSerializer,
+        request=CancelSerializer,
         responses=ANSWERS,
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Done when the answer leaves. A run that has ended is refused and left as it is; asking twice is harmless."""
         return self.ask(request, cancel_runs, public_id)
+
+
+class CompensateRunView(ControlView):
+    """Undo a run."""
+
+    @extend_schema(
+        operation_id="runs_compensate",
+        summary="Undo what a run did that has ended, and try failed compensations again",
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        request=ReasonSerializer,
+        responses=ANSWERS,
+    )
+    def post(self, request: Request, public_id: uuid.UUID) -> Response:
+        """The answer names what is owed now. Refused for a run that has not ended, and when nothing is left to undo."""
+        return self.ask(request, compensate_runs, public_id)
 
 
 class WakeRunView(ControlView):
@@ -137,5 +160,6 @@ class CancelRunsView(TenantView):
             cause=Cause.API,
             cause_ref=caller_of(request).prefix,
             reason=asked["reason"],
+            compensate=asked["compensate"],
         )
         return Response(ControlVerdictsSerializer({"runs": verdicts}).data)

@@ -82,6 +82,7 @@ class StepRunSerializer(serializers.ModelSerializer[StepRun]):
             "step",
             "visit",
             "resend",
+            "undo",
             "kind",
             "key",
             "status",
@@ -99,6 +100,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 
     step = serializers.CharField(source="step_run.step")
     visit = serializers.IntegerField(source="step_run.visit")
+    undo = serializers.IntegerField(source="step_run.undo", help_text="0: of the step; n: of the n-th compensation.")
     resend = serializers.IntegerField(source="step_run.resend", help_text="0: the journey's own; n: the n-th resend.")
 
     class Meta:
@@ -107,6 +109,7 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
             "step",
             "visit",
             "resend",
+            "undo",
             "number",
             "worker",
             "status",

@@ -35,6 +35,9 @@ class SettleSerializer(FoundOutSerializer):
 
     step = serializers.CharField(max_length=64)
     visit = serializers.IntegerField(required=False, min_value=1, help_text="The latest when left out.")
+    compensation = serializers.BooleanField(
+        required=False, default=False, help_text="What undoes the step is meant, not the step."
+    )
 
 
 class SettleRunView(TenantView):
@@ -54,14 +57,15 @@ class SettleRunView(TenantView):
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The step run as it is now."""
         asked = read_input(SettleSerializer, request)
-        key = self._key_of(public_id, asked.pop("step"), asked.pop("visit", None))
+        key = self._key_of(public_id, asked.pop("step"), asked.pop("visit", None), asked.pop("compensation"))
         caller = caller_of(request).prefix
         settled = settle_unknown(tenant_id=self.tenant_id, key=key, cause=Cause.API, cause_ref=caller, **asked)
         return Response(StepRunSerializer(settled).data)
 
-    def _key_of(self, public_id: uuid.UUID, step: str, visit: int | None) -> str:
+    def _key_of(self, public_id: uuid.UUID, step: str, visit: int | None, undoing: bool) -> str:
         run = run_of(self.tenant_id, public_id)
         visits = StepRun.objects.for_tenant(self.tenant_id).filter(run_id=run.pk, step=step, resend=0)
+        visits = visits.filter(undo__gt=0) if undoing else visits.filter(undo=0)
         if visit is not None:
             visits = visits.filter(visit=visit)
         key = visits.order_by("-visit").values_list("key", flat=True).first()

@@ -15,7 +15,7 @@ from chimeway_py.errors import Invalid, fault
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
-from workflows.api.run_asking import ControlVerdictSerializer, ReasonSerializer
+from workflows.api.run_asking import CancelSerializer, ControlVerdictSerializer
 from workflows.api.runs import TAG
 from workflows.definitions.durations import parse_duration
 from workflows.models import StickyCancel
@@ -32,7 +32,7 @@ from workflows.states import Cause
         )
     ]
 )
-class CancelByKeySerializer(ReasonSerializer):
+class CancelByKeySerializer(CancelSerializer):
     """Runs by their idempotency key or by one correlation value."""
 
     idempotency_key = serializers.CharField(required=False, default="", max_length=255)
@@ -89,6 +89,7 @@ class CancelByKeyView(TenantView):
             cause_ref=caller_of(request).prefix,
             reason=asked["reason"],
             sticky_for=_lifetime(asked["sticky"], asked["ttl"]),
+            compensate=asked["compensate"],
         )
         return Response(KeyCancelSerializer(cancelled).data)
 

@@ -13,6 +13,7 @@ class ThenSerializer(serializers.Serializer[Any]):
     of = serializers.IntegerField(required=False, help_text="How many attempts there may be.")
     state = serializers.ChoiceField(choices=["completed", "stopped", "expired"], required=False)
     reason = serializers.CharField(required=False)
+    compensate = serializers.BooleanField(required=False, help_text="True: what was done is undone then.")
 
 
 class AwaitedSignalSerializer(serializers.Serializer[Any]):

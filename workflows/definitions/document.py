@@ -17,10 +17,11 @@ class Target:
     kind: Literal["next", "goto", "complete", "stop"]
     step: str = ""
     reason: str = ""
+    compensate: bool = False  # of a stop: undo what the run did
 
     @classmethod
     def parse(cls, raw: Any) -> "Target":
-        """From `next`, `complete`, {goto: key} or {stop: reason}; None is `next`."""
+        """From `next`, `complete`, {goto: key} or {stop: reason, compensate: true}; None is `next`."""
         match raw:
             case None | "next":
                 return cls("next")
@@ -29,14 +30,16 @@ class Target:
             case {"goto": str(step)}:
                 return cls("goto", step=step)
             case {"stop": str(reason)}:
-                return cls("stop", reason=reason)
+                return cls("stop", reason=reason, compensate=bool(raw.get("compensate")))
         raise ValueError(f"not a target: {raw!r}")
 
     def as_declared(self) -> Any:
         """The target in the words of the document."""
         if self.kind == "goto":
             return {"goto": self.step}
-        return {"stop": self.reason} if self.kind == "stop" else self.kind
+        if self.kind == "stop":
+            return {"stop": self.reason} | ({"compensate": True} if self.compensate else {})
+        return self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,14 @@ class Step:
     config: Mapping[str, Any]
     on_outcome: Mapping[str, Target]
     rules: tuple[SignalRule, ...] = ()
+    compensation: "Step | None" = None  # what undoes it; its key is that of the step
+
+    def work(self, undo: int) -> "Step":
+        """Whose work a step run does: the step's own, or with `undo` that of its compensation."""
+        if not undo:
+            return self
+        assert self.compensation is not None
+        return self.compensation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +98,7 @@ class Document:
     deadline: timedelta | None
     raw: Mapping[str, Any]
     by_key: Mapping[str, Step] = field(default_factory=dict)
+    compensating: tuple[str, ...] = ()  # the keys of steps that say how they are undone
 
     def step_after(self, step: Step) -> Step | None:
         """The next step in order, or None after the last."""
@@ -104,6 +116,7 @@ def parse_document(raw: Mapping[str, Any]) -> Document:
         deadline=parse_duration(raw["deadline"]) if "deadline" in raw else None,
         raw=raw,
         by_key={step.key: step for step in steps},
+        compensating=tuple(step.key for step in steps if step.compensation is not None),
     )
 
 
@@ -121,9 +134,21 @@ def parse_steps(raw: Mapping[str, Any]) -> tuple[Step, ...]:
             config={**shared, **step},
             on_outcome={word: Target.parse(target) for word, target in step.get("on_outcome", {}).items()},
             rules=parse_signal_rules(step),
+            compensation=_compensation(step, position),
         )
         for position, step in enumerate(raw["steps"], start=1)
     )
+
+
+def compensation_config(step: Mapping[str, Any]) -> dict[str, Any]:
+    """The compensation of a declared step as a step of its own. Receivers know it by its key."""
+    return {"key": f"{step['key']}.compensate", **step["compensate"]}
+
+
+def _compensation(step: Mapping[str, Any], position: int) -> Step | None:
+    if "compensate" not in step:
+        return None
+    return Step(step["key"], step["compensate"]["kind"], position, compensation_config(step), {})
 
 
 def correlation_names(raw: Mapping[str, Any]) -> frozenset[str]:

@@ -20,32 +20,41 @@ IRREVERSIBLE = {
     "type": "boolean",
     "description": "what the step does cannot be undone or must not be done again: a replay after it has to be allowed",
 }
+COMPENSATE = "what undoes the step when the run fails, or is ended with compensation: a step without a key"
 
 
 def document_schema() -> dict[str, Any]:
     """A fresh JSON Schema of a definition. What no schema can say (targets, reachability) is left to `validate`."""
     known = dict(sorted(kinds().items()))
+    undoing = {name: kind for name, kind in known.items() if isinstance(kind, WorkKind) and kind.may_compensate}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A definition: a notification journey as an ordered list of steps",
         **_closed(_TOP | {"steps": _steps(known)}, required=["key", "steps"]),
         "$defs": _DEFS
         | {"condition": condition_schema(), "start_on": _START_ON, "template": _TEMPLATE}
-        | {f"step_{name}": _step(kind) for name, kind in known.items()},
+        | {f"step_{name}": _step(kind) for name, kind in known.items()}
+        | {f"compensate_{name}": _compensation(kind) for name, kind in undoing.items()}
+        | {"compensate": _chosen(undoing, "compensate", {}) | {"description": COMPENSATE}},
     }
 
 
 def _steps(known: Mapping[str, StepKind]) -> dict[str, Any]:
     """The list of steps. Each kind has its own schema, chosen by `kind`, so that errors speak of that kind alone."""
+    return {"type": "array", "minItems": 1, "maxItems": MOST_STEPS, "items": _chosen(known, "step", {"key": KEY})}
+
+
+def _chosen(known: Mapping[str, StepKind], form: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """An object whose `kind` chooses its schema."""
     chosen = [
         {
             "if": {"properties": {"kind": {"const": name}}, "required": ["kind"]},
-            "then": {"$ref": f"#/$defs/step_{name}"},
+            "then": {"$ref": f"#/$defs/{form}_{name}"},
         }
         for name in known
     ]
-    step = {"type": "object", "properties": {"key": KEY, "kind": {"enum": list(known)}}, "required": ["key", "kind"]}
-    return {"type": "array", "minItems": 1, "maxItems": MOST_STEPS, "items": step | {"allOf": chosen}}
+    properties = {**more, "kind": {"enum": list(known)}}
+    return {"type": "object", "properties": properties, "required": list(properties), "allOf": chosen}
 
 
 def _step(kind: StepKind) -> dict[str, Any]:
@@ -53,10 +62,17 @@ def _step(kind: StepKind) -> dict[str, Any]:
     if kind.outcomes:
         common["on_outcome"] = _closed(dict.fromkeys(sorted(kind.outcomes), TARGET)) | {"minProperties": 1}
     if isinstance(kind, WorkKind):
-        common["irreversible"] = IRREVERSIBLE
+        common |= {"irreversible": IRREVERSIBLE, "compensate": {"$ref": "#/$defs/compensate"}}
     own = dict(kind.schema)
     properties = common | dict(own.pop("properties", {}))
     return own | _closed(properties, required=list(own.get("required", ())))
+
+
+def _compensation(kind: StepKind) -> dict[str, Any]:
+    """The keys of a step of that kind which undoes another: it leads nowhere and brings nothing back."""
+    own = dict(kind.schema)
+    properties = {name: value for name, value in own.pop("properties", {}).items() if name != "answer"}
+    return own | _closed({"kind": {"const": kind.name}, **properties}, required=["kind", *own.get("required", ())])
 
 
 def _closed(properties: Mapping[str, Any], required: list[str] | None = None) -> dict[str, Any]:
@@ -132,7 +148,7 @@ _DEFS: dict[str, Any] = {
         "oneOf": [
             {"enum": ["next", "complete"]},
             _closed({"goto": KEY}, required=["goto"]),
-            _closed({"stop": KEY}, required=["stop"]),
+            _closed({"stop": KEY, "compensate": {"type": "boolean"}}, required=["stop"]),
         ],
     },
 }

@@ -7,7 +7,7 @@ from chimeway_py.errors import fault
 from workflows.definitions.condition_checks import check_condition
 from workflows.definitions.data_schema import check_data_schema
 from workflows.definitions.did_you_mean import did_you_mean
-from workflows.definitions.document import Step, correlation_names, parse_steps
+from workflows.definitions.document import Step, compensation_config, correlation_names, parse_steps
 from workflows.definitions.durations import parse_duration
 from workflows.definitions.errors import InvalidDefinition
 from workflows.definitions.graph import edges, reachable, restless_cycles, targets
@@ -90,6 +90,9 @@ def _steps_faults(
     for place, step in zip(places, raw["steps"], strict=True):
         if sound(place):
             yield from step_kind(step["kind"]).check(step, place, context)
+            if "compensate" in step:
+                undoing = compensation_config(step)
+                yield from step_kind(undoing["kind"]).check(undoing, f"{place}/compensate", context)
     if len(keys) == len(declared):
         for position in (position for position, place in enumerate(places) if sound(place)):
             yield from _target_faults(position, parse_steps({"steps": [raw["steps"][position]]})[0], keys)

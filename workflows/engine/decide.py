@@ -129,7 +129,13 @@ def _cancel(journey: Journey, event: events.CancelAsked) -> None:
         return
     code = Reason.CANCELLED_BEFORE_START if event.sticky else Reason.CANCELLED
     more = {"sticky": event.sticky} if event.sticky else {}
-    journey.end(RunState.CANCELLED, event.cause, event.cause_ref, code, event.reason, more)
+    undone = event.compensate
+    journey.end(RunState.CANCELLED, event.cause, event.cause_ref, code, event.reason, more, compensate=undone)
+
+
+def _compensate(journey: Journey, event: events.CompensateAsked) -> None:
+    if journey.run.is_finished:
+        journey.undo(event.cause, event.cause_ref, event.reason)
 
 
 _DECIDERS: dict[type[Any], Any] = {
@@ -140,6 +146,7 @@ _DECIDERS: dict[type[Any], Any] = {
     events.WakeAsked: _wake,
     events.DeadlinePassed: _deadline,
     events.CancelAsked: _cancel,
+    events.CompensateAsked: _compensate,
     events.StepSettled: settled,
     events.StepFailed: failed,
     events.StepUnknown: unknown,

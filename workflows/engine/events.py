@@ -86,12 +86,25 @@ class StepOwedAgain:
 
 @dataclass(frozen=True, slots=True)
 class CancelAsked:
-    """Somebody ends the run. `sticky` is the id of a cancel that was asked for before the run was started."""
+    """Somebody ends the run. `sticky` is the id of a cancel that was asked for before the run was started.
+
+    With `compensate`, what the run did is undone.
+    """
 
     cause: Cause
     cause_ref: str
     reason: str
     sticky: str = ""
+    compensate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompensateAsked:
+    """Somebody wants undone what an ended run did, or a failed compensation tried again."""
+
+    cause: Cause
+    cause_ref: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +201,7 @@ Event = (
     | StepUnknown
     | StepOwedAgain
     | CancelAsked
+    | CompensateAsked
     | WakeAsked
     | ApprovalDecided
     | ReminderDue

@@ -158,6 +158,15 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """What an ended run did is to be undone, as somebody or a rule said."""
+
+    cause: Cause
+    cause_ref: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """What a signal meant to the run."""
 
@@ -182,3 +191,4 @@ class Decision:
     used: list[tuple[SignalFacts, Judged]] = field(default_factory=list)
     answers: list[tuple[str, int, Answer]] = field(default_factory=list)  # with the step and the visit
     judged: Judged | None = None
+    undo: Undo | None = None

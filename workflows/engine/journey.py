@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from workflows.definitions.document import Document, Step, Target
-from workflows.engine.facts import Decision, Go, Judged, Move, Owe, Owed, Park, RunFacts, SignalFacts, WaitFacts
+from workflows.engine.facts import Decision, Go, Judged, Move, Owe, Owed, Park, RunFacts, SignalFacts, Undo, WaitFacts
 from workflows.engine.matching import judge
 from workflows.states import NOTED, Cause, Reason, RunState, check_move
 from workflows.steps.registry import kinds, step_kind
@@ -24,7 +24,7 @@ class Journey:
     ) -> None:
         """Write one transition and stand there. Raises `InvalidTransition`."""
         run = self.run
-        check_move(run.state, to)
+        check_move(run.state, to, reason)
         context = context or {}
         visit = run.visits.get(run.step, 0)
         self.decision.moves.append(Move(run.state, to, run.step, visit, cause, ref, reason, context))
@@ -50,8 +50,8 @@ class Journey:
                 self._enter_or_complete(self.document.step_after(here))
             case Target(kind="goto", step=key):
                 self.enter(self.document.by_key[key])
-            case Target(kind="stop", reason=reason):
-                self.end(RunState.STOPPED, Cause.STEP, here.key, Reason.RULE_STOPPED, reason)
+            case Target(kind="stop", reason=reason, compensate=undone):
+                self.end(RunState.STOPPED, Cause.STEP, here.key, Reason.RULE_STOPPED, reason, compensate=undone)
             case _:
                 self.end(RunState.COMPLETED, Cause.STEP, here.key, ended, "completed_by_rule")
 
@@ -98,13 +98,26 @@ class Journey:
         reason: Reason,
         terminal_reason: str,
         more: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        compensate: bool = False,
     ) -> None:
-        """The run ends: nothing waits for it and nothing waits in it. `more` is told in the last line besides."""
+        """The run ends: nothing waits for it and nothing waits in it. `more` is told in the last line besides.
+
+        What it did is undone when somebody or a rule says so, and always when it fails.
+        """
         if self.run.wait is not None:
             self.close_wait("expired" if to == RunState.EXPIRED else "cancelled")
-        self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason, **more})
+        undone = {"compensate": True} if compensate else {}
+        self.move(to, cause, ref, reason, {"terminal_reason": terminal_reason, **more, **undone})
+        if compensate or to == RunState.FAILED:
+            self.undo(cause, ref)
         self.run.terminal_reason, self.run.suspended_until = terminal_reason, None
         self.run.pending_signals, self.run.buffered = 0, ()
+
+    def undo(self, cause: Cause, ref: str, why: str = "") -> None:
+        """The compensations of what the run did are owed, if its definition has any."""
+        if self.document.compensating:
+            self.decision.undo = Undo(cause, ref, why)
 
     def _enter_or_complete(self, step: Step | None) -> None:
         if step is not None:

@@ -16,11 +16,14 @@ class Standing:
     has_approval: bool = False  # a decision is asked for
     is_off: bool = False  # its definition is switched off, and it is held
     irreversible: tuple[str, ...] = ()  # steps that may have taken effect and cannot be undone
+    is_undoable: bool = False  # of a run that has ended: it did something that can be undone and is not
 
 
 def why_not(action: str, standing: Standing) -> str:
     """Why the action would be refused, as a sentence for people; "" when it would be accepted."""
-    if standing.state in TERMINAL and action != "replay":
+    if standing.state in TERMINAL and action == "settle" and standing.is_unknown:
+        return ""  # a compensation, or what would have to be undone
+    if standing.state in TERMINAL and action not in ("replay", "compensate"):
         return f"The run has ended: it is {standing.state}."
     if standing.is_off and action in _GOING_ON:
         return "Its definition is switched off."
@@ -62,6 +65,12 @@ def _replay(standing: Standing) -> str:
     return f"It has to be allowed: these steps cannot be undone: {steps}." if steps else ""
 
 
+def _compensate(standing: Standing) -> str:
+    if standing.state not in TERMINAL:
+        return "The run has not ended; cancel it with compensation."
+    return "" if standing.is_undoable else "Nothing is left to undo."
+
+
 _RULES: Mapping[str, Callable[[Standing], str]] = {
     "cancel": _anytime,
     "wake": _wake,
@@ -72,6 +81,7 @@ _RULES: Mapping[str, Callable[[Standing], str]] = {
     "settle": _settle,
     "change": _anytime,
     "replay": _replay,
+    "compensate": _compensate,
 }
 _GOING_ON = frozenset({"wake", "approve", "reject", "resume"})
 ACTIONS = tuple(name for name in _RULES if name != "change")  # a change of times is no button: it needs the times

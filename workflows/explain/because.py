@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workflows.explain.wording import decider, outcome, quoted
+from workflows.explain.wording import decider, listed, outcome, quoted
 from workflows.states import Cause, Reason
 
 WHO = {
@@ -68,13 +68,24 @@ def _outcome(context: Context) -> str:
     return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
 
 
+def _work(step: str, context: Context) -> str:
+    """The work of a step, or what undoes it."""
+    undone = context.get("compensates")
+    return f"the compensation of {quoted(str(undone))}" if undone else quoted(step)
+
+
+def _compensation_owed(step: str, context: Context) -> str:
+    steps = [quoted(str(one)) for one in context.get("steps", ())]
+    return f"{listed(steps) if steps else 'what it did'} is to be undone, the last first{_why(context)}"
+
+
 CLAUSES: Mapping[Reason, Clause] = {
     Reason.CREATED: lambda step, context: f"it was created{_origin(context)}",
     Reason.STARTED: lambda step, context: "it has begun",
     Reason.SCHEDULED: lambda step, context: "it is scheduled",
     Reason.STEP_OWED: lambda step, context: f"the work of {quoted(step)} is owed",
     Reason.STEP_SETTLED: lambda step, context: f"{quoted(step)} ended with {_outcome(context)}",
-    Reason.RETRY_SCHEDULED: lambda step, context: f"{quoted(step)} is tried again after {_outcome(context)}",
+    Reason.RETRY_SCHEDULED: lambda step, context: f"{_work(step, context)} is tried again after {_outcome(context)}",
     Reason.WORK_HELD: lambda step, context: f"{quoted(step)} is held back{_held(context)}",
     Reason.OUTCOME_NOTED: lambda step, context: (
         f"{quoted(str(context.get('of') or step))} turned out later as {_outcome(context)}"
@@ -115,11 +126,20 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.UNKNOWN_OUTCOME: lambda step, context: (
         f"nobody can tell whether {quoted(step)} took effect, and it must not happen twice"
     ),
-    Reason.ATTEMPT_LOST: lambda step, context: f"the worker that tried {quoted(step)} was lost",
+    Reason.ATTEMPT_LOST: lambda step, context: f"the worker that tried {_work(step, context)} was lost",
     Reason.STALE_ATTEMPT: lambda step, context: (
-        f"a worker came back too late with {quoted(step)}, and what it said was dropped"
+        f"a worker came back too late with {_work(step, context)}, and what it said was dropped"
     ),
     Reason.STEP_KIND_UNKNOWN: lambda step, context: f"no running code knows the kind of {quoted(step)}",
     Reason.ENGINE_ERROR: lambda step, context: f"the engine failed at {quoted(step)}",
+    Reason.COMPENSATION_OWED: _compensation_owed,
+    Reason.COMPENSATED: lambda step, context: f"{_work(step, context)} ended with {_outcome(context)}",
+    Reason.COMPENSATION_FAILED: lambda step, context: f"{_work(step, context)} failed with {_outcome(context)}",
+    Reason.COMPENSATION_UNKNOWN: lambda step, context: (
+        f"nobody can tell whether {_work(step, context)} took effect, and it must not happen twice"
+    ),
+    Reason.COMPENSATION_NEEDLESS: lambda step, context: (
+        f"{quoted(str(context.get('compensates') or step))} turned out as {_outcome(context)}, with nothing to undo"
+    ),
     Reason.NOTE_ADDED: lambda step, context: f"somebody noted: {context.get('note') or 'nothing'}",
 }

@@ -24,6 +24,7 @@ class NextOn(TextChoices):
     OUTCOME = "outcome"
     DEADLINE = "deadline"
     RESUME = "resume"  # a pause ends by itself
+    COMPENSATION = "compensation"  # of an ended run
     ENGINE = "engine"  # the engine failed on the run and tries again
 
 
@@ -118,6 +119,18 @@ class LastOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Compensation:
+    """What undoes one visit of an ended run. `due_at` None: it waits for its turn, or has ended."""
+
+    step: str
+    visit: int
+    status: str
+    outcome: str
+    attempts_made: int
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Where a run stands and why. Structure only: names, times, declared correlation values; never a payload value.
 
@@ -143,6 +156,7 @@ class Explanation:
     last_attempt: LastAttempt | None
     last_outcome: LastOutcome | None
     terminal_reason: str
+    compensations: tuple[Compensation, ...]
     evidence: tuple[int, ...]
     engine_failures: int
     as_of: datetime

@@ -7,6 +7,7 @@ from workflows.definitions.document import Step, Target
 from workflows.engine.permits import ACTIONS, Standing, why_not
 from workflows.explain.explanation import Action, AwaitedApproval, AwaitedSignal, Next, NextOn, Then, Waiting
 from workflows.explain.picture import OpenWait, Picture
+from workflows.explain.undoing import hangs_on_unknown, is_undoable, next_compensation
 from workflows.retry import RetryPolicy
 from workflows.states import TERMINAL, RunState
 
@@ -38,15 +39,15 @@ def then(picture: Picture, declared: Any) -> Then:
     if step:
         return {"step": step}
     if target.kind == "stop":
-        return {"state": "stopped", "reason": target.reason}
+        return {"state": "stopped", "reason": target.reason} | ({"compensate": True} if target.compensate else {})
     return {"state": "completed"}
 
 
 def follows(picture: Picture) -> tuple[Next, ...]:
-    """What may happen next, soonest first where times are known; empty for a finished run."""
+    """What may happen next, soonest first where times are known. Of an ended run only what is still undone."""
     run = picture.run
     if run.state in TERMINAL:
-        return ()
+        return tuple(next_compensation(picture))
     found = [] if picture.is_held else [*_of_state(picture)]
     if run.engine_failures:
         found.append(Next(NextOn.ENGINE, {"step": run.step or _first(picture)}, run.due_at))
@@ -58,10 +59,16 @@ def follows(picture: Picture) -> tuple[Next, ...]:
 def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
     wait = picture.wait
-    is_unknown = picture.work is not None and picture.work.status == "unknown"
-    has_approval = wait is not None and bool(wait.routes)
+    ended = picture.run.state in TERMINAL
+    is_unknown = hangs_on_unknown(picture) if ended else picture.work is not None and picture.work.status == "unknown"
     standing = Standing(
-        picture.run.state, wait is not None, is_unknown, has_approval, picture.is_held, picture.irreversible
+        picture.run.state,
+        wait is not None,
+        is_unknown,
+        has_approval=wait is not None and bool(wait.routes),
+        is_off=picture.is_held,
+        irreversible=picture.irreversible,
+        is_undoable=ended and is_undoable(picture),
     )
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)
     return tuple(Action(name, not refusal, refusal) for name, refusal in refusals)

@@ -14,6 +14,7 @@ from workflows.services.replay import irreversible_effects
 from workflows.states import NOTED, TERMINAL
 from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
+from workflows.store.undoing import Visit, visits_of
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
 
@@ -27,13 +28,14 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
        k.level, k.why, k.cause, k.cause_ref, k.changed_at
   FROM workflows_run r
   LEFT JOIN workflows_wait w ON w.tenant_id = r.tenant_id AND w.run_id = r.id AND w.closed_at IS NULL
-  LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.resend = 0
+  LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.resend = 0 AND s.undo = 0
         AND s.step = r.step AND s.visit = (r.visits ->> r.step)::int
   LEFT JOIN LATERAL (
         SELECT o.step, o.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at,
                CASE WHEN a.status = 'running' THEN o.due_at END AS lease_until
           FROM workflows_steprun o JOIN workflows_attempt a ON a.tenant_id = o.tenant_id AND a.step_run_id = o.id
-         WHERE o.tenant_id = r.tenant_id AND o.run_id = r.id ORDER BY a.started_at DESC, a.id DESC LIMIT 1) a ON true
+         WHERE o.tenant_id = r.tenant_id AND o.run_id = r.id AND o.undo = 0
+         ORDER BY a.started_at DESC, a.id DESC LIMIT 1) a ON true
   LEFT JOIN workflows_definitionswitch k ON k.tenant_id = r.tenant_id AND k.key = r.definition_key AND k.level <> 'on'
  WHERE r.tenant_id = %s AND r.public_id = %s
 """
@@ -152,11 +154,17 @@ class Picture:
     now: datetime
     switch: SeenSwitch | None = None  # None: the definition is on
     irreversible: tuple[str, ...] = ()  # what a replay of the ended run would have to allow
+    visits: tuple[Visit, ...] = ()  # of an ended run whose steps can be undone: what it did, and how that is undone
 
     @property
     def is_held(self) -> bool:
         """Whether the run does not go on because its definition is switched off."""
-        return self.switch is not None and self.switch.level == SwitchLevel.ALL_OFF and self.run.state not in TERMINAL
+        return self.is_switched_off and self.run.state not in TERMINAL
+
+    @property
+    def is_switched_off(self) -> bool:
+        """Whether nothing is sent for runs of its definition, nor to undo them."""
+        return self.switch is not None and self.switch.level == SwitchLevel.ALL_OFF
 
     @property
     def visit(self) -> int:
@@ -175,7 +183,7 @@ class Picture:
 def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture:
     """Read what explains a run, inside the tenant's scope. Raises `RunNotFound`.
 
-    Three statements at most, and one more for an ended run of a definition with irreversible steps.
+    Three statements at most, and one more each for an ended run of a definition with irreversible or compensated steps.
     """
     rows = fetch(_RUN, [tenant_id, public_id])
     if not rows:
@@ -185,6 +193,7 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
     version = documents(tenant_id, [run.definition_id])[run.definition_id]
     ended = run.state in TERMINAL
     run, trace = _in_words(tenant_id, run, _trace(tenant_id, run))
+    undone = ended and version.document.compensating
     return Picture(
         run=run,
         version=version,
@@ -195,6 +204,7 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         now=now,
         switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
+        visits=tuple(visits_of(tenant_id, [run.id]).get(run.id, ())) if undone else (),
     )
 
 

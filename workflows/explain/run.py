@@ -9,6 +9,7 @@ from workflows.explain.following import actions, follows, waiting_for
 from workflows.explain.outcomes import had_no_effect, last_outcome, told_by
 from workflows.explain.picture import Picture, take_picture
 from workflows.explain.sentences import last_move, sentence, since
+from workflows.explain.undoing import compensations
 from workflows.trace import is_note
 
 MOST_NOTES = 10  # signals rejected, tries repeated: the latest of them are evidence enough
@@ -43,6 +44,7 @@ def explanation_of(picture: Picture) -> Explanation:
         last_attempt=_last_attempt(picture),
         last_outcome=last_outcome(picture),
         terminal_reason=run.terminal_reason,
+        compensations=compensations(picture),
         evidence=_evidence(picture),
         engine_failures=run.engine_failures,
         as_of=picture.now,

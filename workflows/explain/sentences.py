@@ -9,6 +9,7 @@ from workflows.explain.because import because, who
 from workflows.explain.following import most_attempts
 from workflows.explain.outcomes import told_by, without_effect
 from workflows.explain.picture import Picture, SeenLine
+from workflows.explain.undoing import undoing
 from workflows.explain.wording import counted, decider, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
 
@@ -206,7 +207,7 @@ def _switched_off(picture: Picture) -> list[str]:
 
 
 def _remarks(picture: Picture) -> list[str]:
-    run, remarks = picture.run, [*_failed(picture), *_moved(picture), *_switched_off(picture)]
+    run, remarks = picture.run, [*_failed(picture), *_moved(picture), *_switched_off(picture), *undoing(picture)]
     if run.pending_signals:
         kept = counted(run.pending_signals, "early signal is", "early signals are")
         remarks.append(f"{kept} kept for a later wait.")

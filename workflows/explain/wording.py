@@ -40,7 +40,9 @@ def goes(picture: Picture, target: Target) -> str:
     step = picture.follow(target)
     if step:
         return f"goes on to {quoted(step)}"
-    return f"stops ({target.reason})" if target.kind == "stop" else "completes"
+    if target.kind == "stop":
+        return f"stops ({target.reason}){' and is undone' if target.compensate else ''}"
+    return "completes"
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:

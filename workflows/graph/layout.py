@@ -103,7 +103,7 @@ def _leads_to(document: Document, step: Step, target: Target) -> str:
 def _says(target: Target, to: str) -> str:
     match target.kind:
         case "stop":
-            return f"stop: {target.reason}"
+            return f"stop: {target.reason}{', undo' if target.compensate else ''}"
         case "complete":
             return "complete"
     return "end" if to == END else to

@@ -56,11 +56,15 @@ def draw_graph(document: Document, path: PathTaken = NOT_TAKEN) -> str:
 
 def describe(document: Document, path: PathTaken) -> str:
     """The picture in words, for whoever does not see it."""
-    steps = ", ".join(f"{step.position} {step.key} ({step.kind})" for step in document.steps)
+    steps = ", ".join(f"{step.position} {step.key} ({_in_words(step)})" for step in document.steps)
     if not path.visits:
         return f"Steps in order: {steps}."
     stands = f"It ended there: {path.end}." if path.end else f"It stands at {path.current}."
     return f"Steps in order: {steps}. The run went {' → '.join(path.visits)}. {stands}"
+
+
+def _in_words(step: Step) -> str:
+    return f"{step.kind}, undone by {_undone_by(step)}" if step.compensation else step.kind
 
 
 def _start_text(document: Document) -> str:
@@ -165,7 +169,14 @@ def _what(step: Step) -> str:
     """What a step does, in a few words of its own declaration."""
     config = step.config
     detail = config.get("channel") or config.get("for") or ("until" if "until" in config else "")
-    return f"{step.kind} · {detail}" if detail else step.kind
+    said = f"{step.kind} · {detail}" if detail else step.kind
+    return f"{said} ↩ {_undone_by(step)}" if step.compensation else said
+
+
+def _undone_by(step: Step) -> str:
+    """What undoes a step."""
+    assert step.compensation is not None
+    return str(step.compensation.config.get("channel") or step.compensation.kind)
 
 
 def _text(parent: Xml.Element, x: int, y: int, text: str, most: int, attributes: dict[str, str]) -> None:

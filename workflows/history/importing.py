@@ -91,6 +91,8 @@ def _prove(export: Export, stored: StoredRun, trace: list[TraceLine]) -> None:
 
 def _check_end(export: Export, live: bool) -> None:
     """A live run goes on where it is brought in: only if somebody means it, and only if it can."""
+    if any(row.get("undo") and row["status"] in ("owed", "running") for row in export.rows.get("step_run", ())):
+        raise ImportRefused("What the run did is being undone: wait until it is, then export it again.")
     if export.run["state"] in TERMINAL:
         return
     if not live:

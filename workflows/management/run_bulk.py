@@ -7,7 +7,7 @@ from typing import Any
 
 from workflows.definitions.durations import parse_duration
 from workflows.management.arguments import instant
-from workflows.management.run_controlling import add_reason, by, told
+from workflows.management.run_controlling import add_compensate, add_reason, by, told
 from workflows.management.verbs import Verb
 from workflows.services.bulk_control import CONTROLS, Forecast, control_planned, plan_control
 from workflows.services.cancel_by_key import Key, cancel_by_key
@@ -33,6 +33,7 @@ class BulkControl(Verb):
         parser.add_argument("--started-after", type=instant, metavar="TIME")
         parser.add_argument("--started-before", type=instant, metavar="TIME")
         parser.add_argument("--until", type=instant, metavar="TIME", help="Of a pause: when it ends by itself.")
+        add_compensate(parser)
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
         add_reason(parser)
 
@@ -40,7 +41,9 @@ class BulkControl(Verb):
         """What it would do; then, after each batch, how far it has come."""
         correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
         selection = Selection(correlation=correlation, **{name: options[name] for name in CONDITIONS})
-        forecast = plan_control(tenant_id=tenant_id, action=options["action"], selection=selection)
+        forecast = plan_control(
+            tenant_id=tenant_id, action=options["action"], selection=selection, compensate=options["compensate"]
+        )
         yield from _foreseen(forecast)
         if not options["dry_run"]:
             yield from _carried_out(tenant_id, forecast.plan, options)
@@ -58,6 +61,7 @@ class CancelKey(Verb):
         which.add_argument("--correlation", default="", metavar="NAME=VALUE")
         parser.add_argument("--workflow", default="", metavar="KEY")
         parser.add_argument("--sticky-for", type=_duration, metavar="DURATION", help="Runs to come, too: PT1H, P1D.")
+        add_compensate(parser)
         add_reason(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
@@ -65,7 +69,12 @@ class CancelKey(Verb):
         name, _, value = options["correlation"].partition("=")
         key = Key(options["idempotency_key"], {name: value} if name else {}, options["workflow"])
         done = cancel_by_key(
-            tenant_id=tenant_id, key=key, reason=options["reason"], sticky_for=options["sticky_for"], **by(options)
+            tenant_id=tenant_id,
+            key=key,
+            reason=options["reason"],
+            sticky_for=options["sticky_for"],
+            compensate=options["compensate"],
+            **by(options),
         )
         yield from told(done.verdicts)
         if done.sticky is not None:
@@ -75,6 +84,9 @@ class CancelKey(Verb):
 def _foreseen(forecast: Forecast) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(forecast.by_state.items())) or "no run"
     yield f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}; {forecast.in_flight} in flight."
+    if forecast.plan.compensate:
+        undone = ", ".join(f"{count} {step}" for step, count in forecast.compensates.items())
+        yield f"To be undone: {undone or 'nothing'}."
     yield from (
         f"  for example {one.public_id}  {one.state}  {one.step or '-'}  {one.subject}" for one in forecast.sample
     )

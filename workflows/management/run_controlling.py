@@ -9,7 +9,7 @@ from chimeway_py.text import LONGEST_REASON
 from workflows.management.arguments import instant, public_id
 from workflows.management.verbs import Verb
 from workflows.services.approvals import Decision, approve_runs, reject_runs
-from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause
 
 Control = Callable[..., list[ControlVerdict]]
@@ -35,6 +35,19 @@ class ControlRuns(Verb):
     def more(self, options: dict[str, Any]) -> dict[str, Any]:
         """What the service is told besides which runs and by whom."""
         return {"reason": options["reason"]}
+
+
+class CancelRuns(ControlRuns):
+    """The control call that may undo what was done."""
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Whether it is undone, too."""
+        super().arguments(parser)
+        add_compensate(parser)
+
+    def more(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Whether it is undone, too."""
+        return {"reason": options["reason"], "compensate": options["compensate"]}
 
 
 class PauseRuns(ControlRuns):
@@ -67,6 +80,11 @@ class DecideRuns(ControlRuns):
         return {"decision": Decision(actor=options["by"], **said)}
 
 
+def add_compensate(parser: ArgumentParser) -> None:
+    """The option that undoes what was done."""
+    parser.add_argument("--compensate", action="store_true", help="Undo afterwards what steps with `compensate` did.")
+
+
 def add_reason(parser: ArgumentParser) -> None:
     """The options that say why, and who asks."""
     help = f"At most {LONGEST_REASON} characters; the trace keeps it."
@@ -84,7 +102,8 @@ def told(verdicts: Iterable[ControlVerdict]) -> Iterator[str]:
     for one in verdicts:
         in_flight = f", in flight: {', '.join(one.in_flight)}" if one.in_flight else ""
         why = f" ({one.why})" if one.why else ""
-        yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{why}"
+        undone = f", to be undone: {', '.join(one.compensates)}" if one.compensates else ""
+        yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{undone}{why}"
 
 
 def _reason(text: str) -> str:
@@ -94,7 +113,8 @@ def _reason(text: str) -> str:
 
 
 CONTROLS = (
-    ControlRuns("cancel", "End runs.", cancel_runs),
+    CancelRuns("cancel", "End runs.", cancel_runs),
+    ControlRuns("compensate", "Undo what ended runs did, and try failed compensations again.", compensate_runs),
     ControlRuns("wake", "End the open waits of runs, as though their time had come.", wake_runs),
     PauseRuns("pause", "Hold runs where they stand.", pause_runs),
     ControlRuns("resume", "Let paused runs go on.", resume_runs),

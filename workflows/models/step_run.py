@@ -25,6 +25,7 @@ class StepRun(TenantPart):
     step = models.CharField(max_length=64)
     visit = models.PositiveIntegerField()
     resend = models.PositiveIntegerField(default=0)  # 0: the journey's own; n: the n-th resend by an operator
+    undo = models.PositiveIntegerField(db_default=0)  # 0: a visit of the step; n: the n-th compensation of the run
     kind = models.CharField(max_length=32)
     key = models.CharField(max_length=200)  # the idempotency key that providers get, the same for every attempt
     status = models.CharField(max_length=16, choices=StepRunStatus, default=StepRunStatus.OWED)
@@ -42,7 +43,7 @@ class StepRun(TenantPart):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "run", "step", "visit", "resend"], name="step_run_visit"),
+            models.UniqueConstraint(fields=["tenant", "run", "step", "visit", "resend", "undo"], name="step_run_visit"),
             models.UniqueConstraint(fields=["tenant", "key"], name="step_run_key"),
         ]
         indexes = [
@@ -53,6 +54,11 @@ class StepRun(TenantPart):
                 fields=["tenant", "due_at"], condition=models.Q(status="running", held=True), name="step_run_held"
             ),
             models.Index(fields=["tenant", "id"], condition=models.Q(status="unknown"), name="step_run_unknown"),
+            models.Index(  # compensations that are owed, under way, or failed
+                fields=["tenant", "run"],
+                condition=models.Q(undo__gt=0, status__in=["owed", "running", "failed", "unknown"]),
+                name="step_run_undoing",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,11 +14,13 @@ from workflows.retention.policies import RUNS
 from workflows.retention.registry import BATCH, Authority, Batch, Measure, Part, register_pruner
 from workflows.store.sql import execute, fetch
 
-# A run whose work is still owed or in flight (a resend, a worker that has not come back) is left for another day.
+# A run whose work is still owed or in flight (a resend, a compensation, a worker that has not come back) is left for
+# another day, and so is one of which nobody knows whether it was undone.
 _ENDED = """
 r.tenant_id = %(tenant)s AND r.state = %(what)s AND r.finished_at < %(before)s AND NOT EXISTS (
     SELECT 1 FROM workflows_steprun s
-     WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.status IN ('owed', 'running'))
+     WHERE s.tenant_id = r.tenant_id AND s.run_id = r.id
+       AND (s.status IN ('owed', 'running') OR s.undo > 0 AND s.status = 'unknown'))
 """
 _MEASURE = f"""
 SELECT count(*) FILTER (WHERE NOT held), count(*) FILTER (WHERE held), min(finished_at) FILTER (WHERE NOT held),
@@ -30,6 +32,8 @@ SELECT r.id, r.finished_at, r.public_id FROM workflows_run r
  WHERE {_ENDED} AND NOT {RUN_IS_HELD} AND (r.finished_at, r.id) > (%(at)s::timestamptz, %(id)s::bigint)
  ORDER BY r.finished_at, r.id LIMIT %(limit)s
 """  # noqa: S608
+_LOCK = "SELECT FROM workflows_run WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR UPDATE"
+_STILL = f"SELECT r.id FROM workflows_run r WHERE r.id = ANY(%(ids)s) AND {_ENDED} ORDER BY r.id"  # noqa: S608
 _BURY = "SELECT id, length FROM bury_runs(%s, %s, %s, %s, %s)"
 _FORGET_REPLAYS = """
 UPDATE workflows_run SET replayed_from_id = NULL WHERE tenant_id = %s AND replayed_from_id = ANY(%s)
@@ -56,7 +60,10 @@ class RunPruner:
 
     def take(self, tenant_id: int, part: Part, batch: Batch, authority: Authority) -> Mapping[str, int]:
         """Bury them. The database leaves alone what was held meanwhile, and what has no whole trace."""
-        buried = fetch(_BURY, [tenant_id, batch.ids, authority.who, authority.why, batch.archive])
+        execute(_LOCK, [tenant_id, batch.ids])  # somebody may ask for compensation meanwhile: look once more
+        asked = _asked(tenant_id, part) | {"ids": batch.ids}
+        still = [row[0] for row in fetch(_STILL, asked)]
+        buried = fetch(_BURY, [tenant_id, still, authority.who, authority.why, batch.archive])
         ids = [row[0] for row in buried]
         removed = remove_parts(tenant_id, ids)
         execute(_FORGET_REPLAYS, [tenant_id, ids])

@@ -13,6 +13,7 @@ from workflows.engine.permits import Standing, why_not
 from workflows.models import Run, StepRun
 from workflows.querysets import RunQuerySet
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.documents import documents
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import LIVE, Cause, RunState
 
@@ -40,13 +41,15 @@ class SampleRun:
 class Forecast:
     """What a bulk call would do: `moves` runs out of those selected, which `by_state` counts.
 
-    `in_flight` counts work that a worker has begun: it may still take effect. `sample` shows the oldest of those runs.
+    `in_flight` counts work that a worker has begun: it may still take effect. `compensates` counts the visits
+    that would be undone, by `<workflow>.<step>`. `sample` shows the oldest of those runs.
     """
 
     plan: Plan
     moves: int
     by_state: Mapping[str, int]
     in_flight: int
+    compensates: Mapping[str, int]
     sample: tuple[SampleRun, ...]
     as_of: datetime
 
@@ -60,14 +63,16 @@ class Batch:
     rest: Plan | None
 
 
-def plan_control(*, tenant_id: int, action: str, selection: Selection) -> Forecast:
+def plan_control(*, tenant_id: int, action: str, selection: Selection, compensate: bool = False) -> Forecast:
     """Look at what a bulk call would do. Nothing is written. Raises `Invalid`."""
     selection.check()
     accepted = _accepted(action)
+    if compensate and action != "cancel":
+        raise Invalid("The call is not valid.", [fault("/compensate", "conflict", "Only a cancel undoes anything.")])
     with tenant_scope(tenant_id) as scope:
         rows = Run.objects.for_tenant(tenant_id)
         last = rows.aggregate(last=Max("id"))["last"] or 0
-        plan = Plan(action, selection, last)
+        plan = Plan(action, selection, last, compensate=compensate)
         selected = _selected(tenant_id, plan)
         by_state = dict(selected.order_by().values_list("state").annotate(count=Count("id")))
         moving = selected.filter(state__in=accepted)
@@ -77,6 +82,7 @@ def plan_control(*, tenant_id: int, action: str, selection: Selection) -> Foreca
             moves=sum(count for state, count in by_state.items() if state in accepted),
             by_state=by_state,
             in_flight=busy.count(),
+            compensates=_compensates(tenant_id, moving) if compensate else {},
             sample=tuple(
                 SampleRun(*row)
                 for row in moving.order_by("id").values_list("public_id", "subject", "state", "step")[:SAMPLE]
@@ -110,12 +116,26 @@ def control_planned(
             cause_ref=cause_ref,
             reason=reason,
             **({"until": until} if until is not None else {}),
+            **({"compensate": True} if plan.compensate else {}),
         )
         if len(chosen) < limit:
             return Batch(verdicts, 0, None)
         rest = replace(plan, after=chosen[-1][0])
         remaining = _selected(tenant_id, rest).filter(state__in=_accepted(plan.action)).count()
         return Batch(verdicts, remaining, rest if remaining else None)
+
+
+def _compensates(tenant_id: int, moving: RunQuerySet) -> dict[str, int]:
+    """How many visits would be undone, by step; those in flight as though they succeeded."""
+    ids = moving.order_by().values_list("definition_id", flat=True).distinct()
+    found: dict[str, int] = {}
+    for one in documents(tenant_id, ids).values():
+        if one.document.compensating:
+            mine = StepRun.objects.for_tenant(tenant_id).undoable(one.document.compensating)
+            mine = mine.filter(run_id__in=moving.filter(definition_id=one.id).order_by().values("id"))
+            for step, count in mine.values_list("step").annotate(count=Count("id")):
+                found[f"{one.key}.{step}"] = found.get(f"{one.key}.{step}", 0) + count
+    return dict(sorted(found.items()))
 
 
 def _check(plan: Plan, limit: int, until: datetime | None) -> None:

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.text import is_storable
@@ -47,10 +48,18 @@ class KeyCancel:
 
 
 def cancel_by_key(
-    *, tenant_id: int, key: Key, cause: Cause, cause_ref: str, reason: str, sticky_for: timedelta | None = None
+    *,
+    tenant_id: int,
+    key: Key,
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    sticky_for: timedelta | None = None,
+    compensate: bool = False,
 ) -> KeyCancel:
     """Cancel the live runs under a key. With `sticky_for`, runs that start under it meanwhile are cancelled as well.
 
+    With `compensate`, what the live runs did is undone; those to come have done nothing.
     Asking again replaces the time and the reason. Raises `Invalid` listing every fault, also when the key stands for
     more than 1000 live runs: those are for `bulk_control`.
     """
@@ -68,7 +77,8 @@ def cancel_by_key(
                 tenant_id=tenant_id, workflow=key.workflow, mark=key.mark, defaults=asked | times
             )
         found = _runs(tenant_id, key)
-        verdicts = cancel_runs(tenant_id=tenant_id, public_ids=found, cause=cause, cause_ref=cause_ref, reason=reason)
+        who: dict[str, Any] = {"cause": cause, "cause_ref": cause_ref}
+        verdicts = cancel_runs(tenant_id=tenant_id, public_ids=found, reason=reason, compensate=compensate, **who)
         return KeyCancel(verdicts, sticky)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
-from workflows.engine.events import CancelAsked, Event, PauseAsked, ResumeAsked, WakeAsked
+from workflows.engine.events import CancelAsked, CompensateAsked, Event, PauseAsked, ResumeAsked, WakeAsked
 from workflows.engine.permits import Standing, why_not
 from workflows.errors import RevisionMismatch, RunNotFound
 from workflows.models import Run
@@ -16,9 +16,10 @@ from workflows.states import Cause
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
 from workflows.store.sql import fetch
+from workflows.store.undoing import Visit, undoable, visits_of
 
 _IN_FLIGHT = """
-SELECT s.run_id, s.step, a.number FROM workflows_steprun s
+SELECT s.run_id, s.step, a.number, s.undo FROM workflows_steprun s
   JOIN workflows_attempt a ON a.tenant_id = s.tenant_id AND a.step_run_id = s.id AND a.status = 'running'
  WHERE s.tenant_id = %s AND s.run_id = ANY(%s) AND s.status = 'running'
 """
@@ -31,6 +32,7 @@ class ControlVerdict:
     """What a control call did to one run: `moved`, or `refused` with the state it met and why.
 
     `revision` is the run's after the call. `in_flight` names running attempts: what they do may still take effect.
+    `compensates` names the visits that will be undone, the first to be undone first.
     """
 
     public_id: uuid.UUID
@@ -39,6 +41,7 @@ class ControlVerdict:
     revision: int
     in_flight: tuple[str, ...] = ()
     why: str = ""
+    compensates: tuple[str, ...] = ()
 
 
 def run_ids(*, tenant_id: int, public_ids: Sequence[uuid.UUID]) -> dict[int, uuid.UUID]:
@@ -57,14 +60,34 @@ def cancel_runs(
     cause: Cause,
     cause_ref: str,
     reason: str,
+    compensate: bool = False,
     expected: Revisions | None = None,
 ) -> list[ControlVerdict]:
     """End runs, whatever they wait for. A finished run is refused and left as it is; asking twice changes nothing.
 
     Work that no worker has claimed is not done any more; an attempt in flight is named, because it may still arrive.
-    Raises `RunNotFound` and `RevisionMismatch`, and then nothing was written.
+    With `compensate`, what their steps did is undone afterwards, as the steps say. Raises `RunNotFound` and
+    `RevisionMismatch`, and then nothing was written.
     """
-    return control(tenant_id, public_ids, "cancel", lambda _: CancelAsked(cause, cause_ref, reason), expected)
+    asked = CancelAsked(cause, cause_ref, reason, compensate=compensate)
+    return control(tenant_id, public_ids, "cancel", lambda _: asked, expected)
+
+
+def compensate_runs(
+    *,
+    tenant_id: int,
+    public_ids: Sequence[uuid.UUID],
+    cause: Cause,
+    cause_ref: str,
+    reason: str,
+    expected: Revisions | None = None,
+) -> list[ControlVerdict]:
+    """Undo what runs did that have ended, as far as it is not undone, and try failed compensations again.
+
+    Refused for a run that has not ended, and when nothing is left to undo. Raises `RunNotFound` and `RevisionMismatch`.
+    """
+    asked = CompensateAsked(cause, cause_ref, reason)
+    return control(tenant_id, public_ids, "compensate", lambda _: asked, expected)
 
 
 def wake_runs(
@@ -133,7 +156,10 @@ def control(
         ids = run_ids(tenant_id=tenant_id, public_ids=public_ids)
         batch = RunBatch.lock(tenant_id, ids)
         _check_revisions(batch, ids, expected or {})
-        refusals = {id_: why_not(action, _standing(run)) or refuse(run) for id_, run in batch.runs.items()}
+        left = _left_to_undo(batch) if action == "compensate" else {}
+        refusals = {
+            id_: why_not(action, _standing(run, bool(left.get(id_)))) or refuse(run) for id_, run in batch.runs.items()
+        }
         willing = [id_ for id_, refusal in refusals.items() if not refusal]
         if willing:
             asked = event(willing)
@@ -143,11 +169,21 @@ def control(
         return _verdicts(batch, ids, refusals)
 
 
-def _standing(run: LockedRun) -> Standing:
+def _standing(run: LockedRun, is_undoable: bool) -> Standing:
     """What of a locked run decides what may be asked of it."""
     wait = run.facts.wait
-    has_approval = wait is not None and bool(wait.routes)
-    return Standing(str(run.facts.state), wait is not None, has_approval=has_approval, is_off=run.held_by is not None)
+    return Standing(
+        str(run.facts.state),
+        wait is not None,
+        has_approval=wait is not None and bool(wait.routes),
+        is_off=run.held_by is not None,
+        is_undoable=is_undoable,
+    )
+
+
+def _left_to_undo(batch: RunBatch) -> dict[int, list[Visit]]:
+    found = visits_of(batch.tenant_id, batch.runs)
+    return {id_: undoable(batch.runs[id_].definition.document, visits) for id_, visits in found.items()}
 
 
 def _check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:
@@ -162,8 +198,9 @@ def _check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Re
 def _verdicts(batch: RunBatch, ids: Mapping[int, uuid.UUID], refusals: Mapping[int, str]) -> list[ControlVerdict]:
     """What was done to each run, and which attempts are in flight now that it is done."""
     in_flight: dict[int, list[str]] = {}
-    for run_id, step, number in fetch(_IN_FLIGHT, [batch.tenant_id, list(ids)]):
-        in_flight.setdefault(run_id, []).append(f"{step} attempt {number}")
+    for run_id, step, number, undo in fetch(_IN_FLIGHT, [batch.tenant_id, list(ids)]):
+        what = f"compensation of {step}" if undo else step
+        in_flight.setdefault(run_id, []).append(f"{what} attempt {number}")
     return [
         ControlVerdict(
             public_id,
@@ -172,6 +209,7 @@ def _verdicts(batch: RunBatch, ids: Mapping[int, uuid.UUID], refusals: Mapping[i
             batch.runs[id_].seq,
             tuple(in_flight.get(id_, ())),
             refusals[id_],
+            tuple(batch.owed_compensations.get(id_, ())),
         )
         for id_, public_id in ids.items()
     ]

@@ -27,8 +27,10 @@ def end_forsaken(*, tenant_id: int) -> int:
     with tenant_scope(tenant_id):
         found = fetch(_FORSAKEN, [tenant_id, BATCH])
         batch = RunBatch.lock(tenant_id, [run_id for _, run_id, _ in found])
-        for step_run_id, _, kind in found:
+        for step_run_id, run_id, kind in found:
             if execute(_END, [batch.now, tenant_id, step_run_id]):
                 lose_attempt(tenant_id, step_run_id, batch.now)
                 abandon(tenant_id, [(kind, step_run_id)], batch.now)
+                batch.go_on_undoing(run_id)
+        batch.flush()
         return len(found)

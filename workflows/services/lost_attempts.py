@@ -4,6 +4,7 @@ Not earlier: whoever takes over claims one step run and must not wait for the lo
 """
 
 from workflows.states import Cause, Reason
+from workflows.store import undoing
 from workflows.store.batch import RunBatch
 from workflows.store.sql import fetch
 
@@ -17,10 +18,11 @@ SELECT number, finished_at FROM workflows_attempt
 """
 
 
-def note_lost_attempts(batch: RunBatch, run_id: int, step_run_id: int, before: int, ref: str) -> None:
+def note_lost_attempts(batch: RunBatch, run_id: int, step_run_id: int, before: int, ref: str, undo: int = 0) -> None:
     """Note on the run's trace which attempts before this number lost their worker and are not told of yet."""
-    if before == 1 or run_id not in batch.runs or batch.runs[run_id].facts.is_finished:
+    if before == 1 or run_id not in batch.runs or (batch.runs[run_id].facts.is_finished and not undo):
         return
+    of = {"compensates": undoing.step_of(ref)} if undo else {}
     for number, lost_at in fetch(_LOST, {"tenant": batch.tenant_id, "step_run": step_run_id, "before": before}):
-        context = {"attempt": number, "lost_at": lost_at.isoformat()}
+        context = {"attempt": number, "lost_at": lost_at.isoformat(), **of}
         batch.note(run_id, Cause.STEP, ref, Reason.ATTEMPT_LOST, context)

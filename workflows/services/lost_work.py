@@ -11,6 +11,7 @@ from workflows.services.work import MOST_LOST_ATTEMPTS, tell_outcome
 from workflows.states import Reason
 from workflows.steps.base import UNKNOWN, Outcome, WorkKind
 from workflows.steps.registry import step_kind
+from workflows.store import undoing
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
 from workflows.store.sql import execute, fetch
@@ -18,7 +19,7 @@ from workflows.store.write import abandon
 
 BATCH = 20
 _LOST = """
-SELECT id, run_id, step, visit, resend, kind, key, at_most_once, attempts_made FROM workflows_steprun
+SELECT id, run_id, step, visit, resend, kind, key, at_most_once, attempts_made, undo FROM workflows_steprun
  WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND status = 'running'
    AND (at_most_once OR lost_attempts >= %s)
  ORDER BY run_id, id LIMIT %s
@@ -54,9 +55,13 @@ def _end_unknown(
     works = step_kind(kind)
     assert isinstance(works, WorkKind)
     works.resolve(batch.tenant_id, id_, UNKNOWN, batch.now)
-    if not resend and run_id in batch.runs:
+    attempts_made, undo = rest[-2:]
+    if undo and not resend:
+        lost = Outcome(UNKNOWN, "lease_expired")
+        undoing.tell(batch, (run_id, step, visit), lost, key, {"attempt": attempts_made})
+    elif not resend and run_id in batch.runs:
         config = step_of(batch.tenant_id, batch.runs[run_id].definition, step).config
-        context = {"attempt": rest[-1], "error": "lease_expired"}
+        context = {"attempt": attempts_made, "error": "lease_expired"}
         tell_outcome(batch, run_id, (config, visit), Outcome(UNKNOWN), key, context)
 
 
@@ -66,8 +71,13 @@ def _quarantine(
     if not _end(batch.tenant_id, id_, ("failed", "quarantined", 0), batch.now):
         return
     abandon(batch.tenant_id, [(kind, id_)], batch.now)
-    if not resend:
-        note_lost_attempts(batch, run_id, id_, rest[-1] + 1, rest[0])
+    if resend:
+        return
+    key, (attempts_made, undo) = rest[0], rest[-2:]
+    note_lost_attempts(batch, run_id, id_, attempts_made + 1, key, undo)
+    if undo:
+        undoing.tell(batch, (run_id, step, visit), Outcome("quarantined"), key, {"attempt": attempts_made})
+    else:
         batch.apply(run_id, StepFailed(step, visit, Reason.STEP_QUARANTINED))
 
 

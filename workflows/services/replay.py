@@ -24,7 +24,7 @@ LONGEST_REASON = 200
 # Tried, or settled at once, and nobody knows that it failed: it must be taken to have happened.
 _TOOK_EFFECT = """
 SELECT step, kind, outcome, attempts_made FROM workflows_steprun
- WHERE tenant_id = %s AND run_id = %s AND step = ANY(%s) AND (attempts_made > 0 OR outcome <> '')
+ WHERE tenant_id = %s AND run_id = %s AND step = ANY(%s) AND undo = 0 AND (attempts_made > 0 OR outcome <> '')
 """
 
 

@@ -50,28 +50,33 @@ class Selection:
 class Plan:
     """A bulk call that was looked at: no run that started after the look is touched.
 
-    `after` and `up_to` are row ids: how far the call has come, and how far it goes.
+    `after` and `up_to` are row ids: how far the call has come, and how far it goes. `compensate`: what is cancelled is
+    undone.
     """
 
     action: str
     selection: Selection
     up_to: int
     after: int = 0
+    compensate: bool = False
 
     def as_token(self) -> str:
         """The plan as opaque text. It grants nothing that its bearer could not ask for, so it is not signed."""
         selection = {one.name: getattr(self.selection, one.name) for one in fields(Selection)}
         written = [self.action, {name: value for name, value in selection.items() if value}, self.up_to, self.after]
+        written += [True] if self.compensate else []
         return base64.urlsafe_b64encode(json.dumps(written, default=datetime.isoformat).encode()).decode()
 
     @classmethod
     def from_token(cls, token: str) -> "Plan":
         """The plan that `as_token` wrote. Raises `Invalid` for any other text."""
         try:
-            action, selection, up_to, after = json.loads(base64.urlsafe_b64decode(token))
+            action, selection, up_to, after, *more = json.loads(base64.urlsafe_b64decode(token))
             times = {name: datetime.fromisoformat(selection[name]) for name in _TIMES if name in selection}
-            plan = cls(str(action), Selection(**{**selection, **times}), int(up_to), int(after))
+            plan = cls(str(action), Selection(**{**selection, **times}), int(up_to), int(after), bool(more))
             plan.selection.check()
+            if more not in ([], [True]) or (more and plan.action != "cancel"):
+                raise ValueError("no such plan")
             if not 0 <= plan.after <= plan.up_to < 2**63:
                 raise ValueError("no such rows")
         except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:

@@ -16,7 +16,7 @@ from workflows.store.sql import fetch
 _LINKAGE = """
 SELECT r.public_id, r.step, coalesce(d.channel, '') FROM workflows_run r
   LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.step = r.step
-        AND s.visit = (r.visits ->> r.step)::int AND s.resend = 0
+        AND s.visit = (r.visits ->> r.step)::int AND s.resend = 0 AND s.undo = 0
   LEFT JOIN LATERAL (SELECT t.config ->> 'channel' AS channel FROM workflows_step t
         WHERE t.tenant_id = r.tenant_id AND t.definition_id = r.definition_id AND t.key = r.step) d ON true
  WHERE r.tenant_id = %s AND r.state IN ('active', 'waiting', 'paused') AND r.step <> ''

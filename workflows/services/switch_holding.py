@@ -14,7 +14,8 @@ from workflows.engine.pausing import SWITCH
 from workflows.models import DefinitionSwitch, Run
 from workflows.states import Cause, RunState
 from workflows.store.batch import RunBatch
-from workflows.store.sql import fetch
+from workflows.store.lost_attempts import lose_attempt
+from workflows.store.sql import execute, fetch
 
 BATCH = 200
 _DUE = """
@@ -24,13 +25,25 @@ SELECT DISTINCT d.run_id FROM (
      ORDER BY due_at, id LIMIT %s) d
   JOIN workflows_run r ON r.tenant_id = %s AND r.id = d.run_id AND r.finished_at IS NULL
 """
+_HOLD_UNDOING = """
+UPDATE workflows_steprun SET held = true, lost_attempts = lost_attempts + (status = 'running')::int, status = 'owed'
+ WHERE tenant_id = %s AND run_id = %s AND undo > 0 AND resend = 0 AND NOT held
+   AND NOT (at_most_once AND status = 'running') AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) RETURNING id
+"""
+_HELD_UNDOING = """
+SELECT s.run_id FROM workflows_steprun s JOIN workflows_run r ON r.tenant_id = s.tenant_id AND r.id = s.run_id
+ WHERE s.tenant_id = %s AND s.undo > 0 AND s.held AND s.status = 'owed' AND r.definition_key = %s LIMIT %s
+"""
+_RELEASE_UNDOING = """
+UPDATE workflows_steprun SET held = false WHERE tenant_id = %s AND run_id = ANY(%s) AND undo > 0 AND held
+"""
 
 
 class SwitchedOff(Exception):
-    """The work that was about to be claimed belongs to a run that a switch holds."""
+    """The work that was about to be claimed belongs to a run that a switch holds, or undoes one that has ended."""
 
-    def __init__(self, run_id: int) -> None:
-        self.run_id = run_id
+    def __init__(self, run_id: int, *, is_undoing: bool = False) -> None:
+        self.run_id, self.is_undoing = run_id, is_undoing
 
 
 def hold_due_runs(tenant_id: int, run_id: int, now: datetime | None = None) -> None:
@@ -44,6 +57,15 @@ def hold_due_runs(tenant_id: int, run_id: int, now: datetime | None = None) -> N
         batch.flush()
 
 
+def hold_undoing(tenant_id: int, run_id: int, now: datetime | None = None) -> None:
+    """Hold the compensation of an ended run that is due. A worker that was lost at it has lost its claim."""
+    with tenant_scope(tenant_id):
+        batch = RunBatch.lock(tenant_id, [run_id])
+        if batch.runs[run_id].held_by is not None:
+            for (step_run_id,) in fetch(_HOLD_UNDOING, [tenant_id, run_id, now]):
+                lose_attempt(tenant_id, step_run_id, batch.now)
+
+
 def release_held(*, tenant_id: int) -> int:
     """Let runs go on whose definition was switched on again, at most `BATCH` of each; how many there were.
 
@@ -51,7 +73,22 @@ def release_held(*, tenant_id: int) -> int:
     """
     with tenant_scope(tenant_id):
         switches = list(DefinitionSwitch.objects.filter(tenant_id=tenant_id, releasing=True))
-        return sum(_release(switch) for switch in switches)
+        return sum(_release_undoing(switch) + _release(switch) for switch in switches)
+
+
+def _release_undoing(switch: DefinitionSwitch) -> int:
+    """All at once: of each run one compensation at most is held."""
+    tenant_id = switch.tenant_id
+    ids = [row[0] for row in fetch(_HELD_UNDOING, [tenant_id, switch.key, BATCH])]
+    batch = RunBatch.lock(tenant_id, ids)
+    on = [run.id for run in batch.runs.values() if run.held_by is None]
+    execute(_RELEASE_UNDOING, [tenant_id, on])
+    for run_id in on:
+        batch.go_on_undoing(run_id)
+    batch.flush()
+    if on:
+        nudge_after_commit("work", tenant_id)
+    return len(on)
 
 
 def _release(switch: DefinitionSwitch) -> int:
@@ -64,7 +101,7 @@ def _release(switch: DefinitionSwitch) -> int:
         if run.held_by is None and SWITCH in run.facts.status_context:
             batch.apply(run.id, ResumeAsked(Cause(switch.cause), switch.cause_ref, switch.why))
     batch.flush()
-    if ids:
+    if ids or fetch(_HELD_UNDOING, [switch.tenant_id, switch.key, 1]):
         nudge_after_commit("engine", switch.tenant_id)
         nudge_after_commit("work", switch.tenant_id)
     else:  # of this change only: it may have been switched off and on again since

@@ -12,9 +12,10 @@ from workflows.engine.events import StepOwedAgain, StepSettled
 from workflows.errors import StepRunNotFound
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
-from workflows.states import Cause, RunState
-from workflows.steps.base import UNKNOWN, WorkKind
+from workflows.states import Cause, Reason, RunState
+from workflows.steps.base import UNKNOWN, Outcome, WorkKind
 from workflows.steps.registry import step_kind
+from workflows.store import undoing
 from workflows.store.batch import RunBatch
 from workflows.store.rows import status_after
 
@@ -87,7 +88,11 @@ def _settle(mine: StepRun, outcome: str, now: datetime) -> None:
 
 
 def _owe_again(batch: RunBatch, mine: StepRun) -> None:
-    """Only while the run still stands there: nobody sends for a run that has gone on."""
+    """Only while the run still stands there: nobody sends for a run that has gone on. A compensation waits its turn."""
+    if mine.undo and not mine.resend:
+        mine.status, mine.due_at, mine.finished_at = StepRunStatus.OWED, None, None
+        _store(mine, "status", "due_at", "finished_at")
+        return
     run = batch.runs[mine.run_id].facts
     is_here = (run.step, run.visits.get(run.step)) == (mine.step, mine.visit)
     if not mine.resend and not (is_here and run.state == RunState.ACTIVE):
@@ -101,7 +106,14 @@ def _tell(batch: RunBatch, mine: StepRun, outcome: str, reason: str, who: tuple[
     if mine.resend:
         return
     context: Mapping[str, Any] = {"why": reason, "was": UNKNOWN}
-    if outcome == AGAIN:
+    batch.go_on_undoing(mine.run_id)  # of an ended run: what it was, or what it undoes, is known now
+    if mine.undo and outcome == AGAIN:
+        told = {"count": 1, "steps": [mine.step], **context}
+        batch.note(mine.run_id, *who, Reason.COMPENSATION_OWED, told)
+    elif mine.undo:
+        place = mine.run_id, mine.step, mine.visit
+        undoing.tell(batch, place, Outcome(outcome), who[1], context, who[0])
+    elif outcome == AGAIN:
         batch.apply(mine.run_id, StepOwedAgain(mine.step, mine.visit, *who, reason))
     else:
         batch.apply(mine.run_id, StepSettled(mine.step, mine.visit, outcome, who[1], context, who[0]))

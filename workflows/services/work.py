@@ -20,10 +20,11 @@ from workflows.retry import RetryPolicy
 from workflows.services.documents import documents, step_of
 from workflows.services.liveness import run_has_ended
 from workflows.services.lost_attempts import note_lost_attempts
-from workflows.services.switch_holding import SwitchedOff, hold_due_runs
+from workflows.services.switch_holding import SwitchedOff, hold_due_runs, hold_undoing
 from workflows.states import Cause, Reason
 from workflows.steps.base import HELD, UNKNOWN, Claim, Outcome, WorkKind
 from workflows.steps.registry import kinds, step_kind
+from workflows.store import undoing
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
@@ -42,7 +43,8 @@ UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts
     lost_attempts = s.lost_attempts + (due.status = 'running')::int,
     due_at = clock_timestamp() + make_interval(secs => %s)
   FROM due WHERE s.tenant_id = %s AND s.id = due.id
-RETURNING s.id, s.run_id, s.step, s.visit, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend
+RETURNING s.id, s.run_id, s.step, s.visit, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend,
+    s.undo
 """
 _ATTEMPT = """
 INSERT INTO workflows_attempt
@@ -92,7 +94,7 @@ def claim_work(
         try:
             return _claim(tenant_id, worker, now, step_run_id)
         except SwitchedOff as off:  # the claim was rolled back: a run is locked before its work
-            hold_due_runs(tenant_id, off.run_id, now)
+            (hold_undoing if off.is_undoing else hold_due_runs)(tenant_id, off.run_id, now)
 
 
 def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int | None) -> Claim | None:
@@ -103,15 +105,18 @@ def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int |
         rows = fetch(_CLAIM.format(one="AND id = %s" if which else ""), parameters)
         if not rows:
             return None
-        step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend = rows[0]
+        step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend, undo = rows[0]
         public_id, definition_id, switch = fetch(_RUN, [tenant_id, run_id])[0]
         if holds(switch) and not resend:
-            raise SwitchedOff(run_id)
+            raise SwitchedOff(run_id, is_undoing=undo > 0)
         lose_attempt(tenant_id, step_run_id, clock)
         execute(_ATTEMPT, [tenant_id, step_run_id, number, fence, worker, lease_until, clock])
         nudge_after_commit("work", tenant_id)  # another worker may take the next one meanwhile
-        config = step_of(tenant_id, documents(tenant_id, [definition_id])[definition_id], step).config
-        return Claim(tenant_id, step_run_id, run_id, str(public_id), number, fence, key, config, visit, resend > 0)
+        loaded = documents(tenant_id, [definition_id])[definition_id]
+        config = step_of(tenant_id, loaded, step).work(undo).config
+        return Claim(
+            tenant_id, step_run_id, run_id, str(public_id), number, fence, key, config, visit, resend > 0, undo
+        )
 
 
 def renew_lease(*, claim: Claim) -> bool:
@@ -142,7 +147,7 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
     outcome = _as_known(claim, outcome)
     with tenant_scope(claim.tenant_id):
         batch = RunBatch.lock(claim.tenant_id, [claim.run_id])
-        is_over = claim.run_id in batch.runs and batch.runs[claim.run_id].facts.is_finished and not claim.is_resend
+        is_over = _is_over(batch, claim)
         if is_over and outcome.until is not None:  # it was not tried, and nobody will try it any more
             outcome = Outcome("suppressed", error="run_ended")
         finish = Finish(outcome, None) if is_over else _decide(claim, outcome, batch.now)
@@ -151,13 +156,22 @@ def finish_work(*, claim: Claim, outcome: Outcome) -> Finish:
         else:
             stale = None
             if not claim.is_resend:
-                note_lost_attempts(batch, claim.run_id, claim.step_run_id, claim.attempt_number, claim.key)
+                note_lost_attempts(batch, claim.run_id, claim.step_run_id, claim.attempt_number, claim.key, claim.undo)
             kind_of(claim).settle(claim, finish.outcome, finish.retry_at is None, batch.now)
             _tell_run(batch, claim, finish)
+            if is_over:
+                batch.go_on_undoing(claim.run_id)  # what the run undoes may have waited for this
         batch.flush()
     if stale is not None:
         raise stale
     return finish
+
+
+def _is_over(batch: RunBatch, claim: Claim) -> bool:
+    """Whether the run has ended meanwhile. Resends and compensations are done for ended runs, too."""
+    if claim.is_resend or claim.undo or claim.run_id not in batch.runs:
+        return False
+    return batch.runs[claim.run_id].facts.is_finished
 
 
 def _as_known(claim: Claim, outcome: Outcome) -> Outcome:
@@ -208,7 +222,12 @@ def _tell_run(batch: RunBatch, claim: Claim, finish: Finish) -> None:
     context: dict[str, Any] = {"attempt": claim.attempt_number} | dict(finish.outcome.context)
     if finish.outcome.error:
         context["error"] = finish.outcome.error
-    if finish.retry_at is None:
+    if claim.undo:
+        context |= {"compensates": undoing.step_of(claim.key), "visit": claim.visit}
+    if finish.retry_at is None and claim.undo:
+        place = claim.run_id, undoing.step_of(claim.key), claim.visit
+        undoing.tell(batch, place, finish.outcome, claim.key, {"attempt": claim.attempt_number})
+    elif finish.retry_at is None:
         tell_outcome(batch, claim.run_id, (claim.step, claim.visit), finish.outcome, claim.key, context)
     else:
         reason = Reason.RETRY_SCHEDULED if finish.outcome.until is None else Reason.WORK_HELD
@@ -247,7 +266,8 @@ def _stale(batch: RunBatch, claim: Claim, said: Outcome) -> StaleAttempt:
         "own_fence": claim.fence,
         "said": said.word,
     }
-    if claim.run_id in batch.runs and not batch.runs[claim.run_id].facts.is_finished:
+    if claim.run_id in batch.runs and (claim.undo or not batch.runs[claim.run_id].facts.is_finished):
+        met |= {"compensates": undoing.step_of(claim.key)} if claim.undo else {}
         batch.note(claim.run_id, Cause.STEP, claim.key, Reason.STALE_ATTEMPT, met)
     return StaleAttempt(f"Attempt {claim.attempt_number} lost its claim; the step run is {status}.", met)
 

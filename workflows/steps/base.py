@@ -107,6 +107,7 @@ class Claim:
     step: Mapping[str, Any]
     visit: int = 1
     is_resend: bool = False
+    undo: int = 0  # of a compensation: its place in the order of undoing
 
 
 class StepKind:
@@ -148,6 +149,8 @@ class WorkKind(StepKind):
     """The outcome that says: it took effect."""
     failure: ClassVar[str] = "permanent_failure"
     """The outcome that says: it did not, and will not."""
+    may_compensate: ClassVar[bool] = False
+    """True when a step's `compensate` may be of this kind: it goes out once and needs nothing of the run's way."""
 
     def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Entered:
         """Always owed."""
@@ -159,6 +162,10 @@ class WorkKind(StepKind):
         The answer maps `step_run_id` to the outcome of those that are settled at once; the others wait to be claimed.
         """
         raise NotImplementedError
+
+    def plan_again(self, planned: Sequence[PlannedStep], now: datetime) -> Mapping[int, Outcome]:
+        """The same for compensations that were planned before, failed, and are owed once more under the same key."""
+        return {}
 
     def perform(self, claim: Claim) -> Outcome:
         """Do the work once, outside any transaction. Raises nothing for an expected failure: that is an outcome."""

@@ -52,6 +52,7 @@ class HttpStep(WorkKind):
     """Sends one request through the guard: no redirects, no private addresses, bounded in time and size."""
 
     name = "http"
+    may_compensate = True
     outcomes = frozenset({"succeeded", "temporary_failure", "retries_exhausted", "permanent_failure", "unknown"})
     schema: ClassVar[Mapping[str, Any]] = {
         "properties": {

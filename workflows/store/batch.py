@@ -12,13 +12,13 @@ from chimeway_py.nudges import nudge_after_commit
 from workflows import hooks
 from workflows.engine.decide import decide
 from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepSettled
-from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, WaitFacts
+from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, Undo, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.events.types import run_event_type
-from workflows.states import Cause, Reason, RunState
+from workflows.states import TERMINAL, Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
-from workflows.store import rows, write
+from workflows.store import rows, undoing, write
 from workflows.store.answers import store_answer
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
@@ -55,6 +55,8 @@ class RunBatch:
         self._owed: list[tuple[LockedRun, Owed]] = []
         self._work_planned = False
         self._kept: dict[str, str] = {}  # what people said in this batch, and where it is kept
+        self._undoing: dict[int, Undo | None] = {}
+        self.owed_compensations: dict[int, list[str]] = {}  # by run, what the flush made owed
 
     @classmethod
     def lock(
@@ -84,17 +86,28 @@ class RunBatch:
         """Note what a signal meant to a run; the last word for the pair is kept."""
         self._pending.verdicts[signal.id, run_id] = (signal, judged)
 
+    def go_on_undoing(self, run_id: int) -> None:
+        """Something of an ended run has ended: its next compensation may begin, if it owes any."""
+        self._undoing.setdefault(run_id, None)
+
+    def work_planned(self) -> None:
+        """Something is due for the workers once this is committed."""
+        self._work_planned = True
+
     def flush(self) -> None:
         """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction."""
         while self._owed:
             owed, self._owed = self._owed, []
             self._plan(owed)
+        while self._undoing:
+            asked, self._undoing = self._undoing, {}
+            undoing.undo_runs(self, asked)
         write.flush(self.tenant_id, self._pending, self.now)
         if hooks.is_anybody_listening():
             hooks.tell_after_commit(self._events())
         if self._work_planned:
             nudge_after_commit("work", self.tenant_id)
-        self._pending = Pending()
+        self._pending, self._work_planned = Pending(), False
 
     def _events(self) -> Iterator[hooks.RunEvent]:
         for run_id, *values in self._pending.transitions:
@@ -110,6 +123,8 @@ class RunBatch:
         pending = self._pending
         for signal, judged in decision.used:
             self.verdict(run.id, signal, judged)
+        if decision.undo is not None:
+            self._undoing[run.id] = decision.undo
         if not decision.moves:
             return
         pending.changed[run.id] = run
@@ -121,7 +136,7 @@ class RunBatch:
         pending.closed += [(run.id, wait, outcome) for wait, outcome in decision.closed]
         pending.reminded += [wait.id for wait in decision.reminded if wait.id is not None]
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
-        if run.facts.is_finished:
+        if run.facts.is_finished and decision.moves[-1].from_state not in TERMINAL:
             pending.finished.append(run.id)
         self._owed += [(run, owed) for owed in decision.owed]
 

@@ -21,7 +21,7 @@ _LOCK = """
 SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CROSS JOIN LATERAL (
     SELECT id, public_id, definition_id, subject, correlation, data_sha, state, step, visits, began_at, step_entered_at,
            deadline_at, pending_signals, status_reason, status_context, terminal_reason, seq, chain_head, due_at,
-           suspended_until
+           suspended_until, finished_at
       FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
 """
 # What is switched off is read after the locks, too, and cannot change any more before this transaction ends.
@@ -50,6 +50,7 @@ class LockedRun:
     seq: int
     chain_head: bytes
     held_by: HeldBySwitch | None = None  # its definition is switched off
+    finished_at: datetime | None = None
 
 
 def lock_runs(
@@ -123,7 +124,7 @@ def _locked(
         begins_at=_begins_at(row[6], row[14], row[18]),
         suspended_until=row[19],
     )
-    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), held.get(loaded.key))
+    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), held.get(loaded.key), row[20])
 
 
 def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -> datetime | None:

@@ -114,7 +114,7 @@ def changed_run(run: LockedRun, now: datetime) -> tuple[Any, ...]:
         facts.suspended_until,
         facts.deadline_at,
         now,
-        now if facts.is_finished else None,
+        (run.finished_at or now) if facts.is_finished else None,
     )
 
 

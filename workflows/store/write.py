@@ -53,12 +53,13 @@ UPDATE workflows_steprun SET held = true,
     status = CASE status WHEN 'owed' THEN 'cancelled' ELSE status END,
     due_at = CASE status WHEN 'owed' THEN NULL ELSE due_at END,
     finished_at = CASE status WHEN 'owed' THEN %s::timestamptz END
- WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0 RETURNING kind, id, status
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0 AND undo = 0
+RETURNING kind, id, status
 """
 # Work of a paused run is not claimed. Its due time stays, so that it is due when the run goes on.
 _HOLD = """
 UPDATE workflows_steprun SET held = %s
- WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND status IN ('owed', 'running') AND resend = 0 AND undo = 0
 """
 
 

@@ -1,0 +1,89 @@
+"""How an ended run is undone: which compensations there are, how far they have come, and which is next."""
+
+from collections.abc import Iterator
+
+from workflows.explain.explanation import Compensation, Next, NextOn
+from workflows.explain.picture import Picture
+from workflows.explain.wording import instant, listed, outcome, quoted
+from workflows.retry import RetryPolicy
+from workflows.store.undoing import Visit, undoable
+
+ENDED = frozenset({"succeeded", "cancelled"})
+
+
+def compensations(picture: Picture) -> tuple[Compensation, ...]:
+    """Every compensation of the run, in the order of undoing."""
+    return tuple(
+        Compensation(one.step, one.visit, one.status, one.outcome, one.attempts_made, one.due_at)
+        for one in _undoing(picture)
+    )
+
+
+def next_compensation(picture: Picture) -> Iterator[Next]:
+    """The next try at undoing, if one is to come."""
+    for one in _undoing(picture):
+        if one.is_under_way and not picture.is_switched_off:
+            number = one.attempts_made + (one.status == "owed")
+            attempt = {"step": one.step, "attempt": number, "of": max(_most(picture, one), number)}
+            yield Next(NextOn.COMPENSATION, attempt, one.due_at, one.step)
+
+
+def is_undoable(picture: Picture) -> bool:
+    """Whether asking for compensation would make something owed."""
+    return bool(undoable(picture.version.document, picture.visits))
+
+
+def hangs_on_unknown(picture: Picture) -> bool:
+    """Whether somebody has to settle a compensation, or the visit that would have to be undone."""
+    return any(one.status == "unknown" or one in _doubtful(picture) for one in _undoing(picture))
+
+
+def undoing(picture: Picture) -> list[str]:
+    """What is told of it after the sentence of the end."""
+    owed = _undoing(picture)
+    if not owed:
+        return []
+    done = sum(one.status in ENDED for one in owed)
+    if done == len(owed):
+        return [f"Undone: {done} of {len(owed)}."]
+    return [f"Undoing: {done} of {len(owed)} done{_coming(picture)}.", *_stuck(picture)]
+
+
+def _coming(picture: Picture) -> str:
+    for one in _undoing(picture):
+        if one.status != "running" and picture.is_switched_off:
+            continue
+        if one.status == "running":
+            return f", attempt {one.attempts_made} at undoing {quoted(one.step)} is in flight"
+        if one.is_under_way and one.due_at is not None:
+            at = f"at {instant(one.due_at, picture.now)}" if one.due_at > picture.now else "now"
+            return f", next {quoted(one.step)} {at}"
+    if picture.is_switched_off:
+        return "; nothing is sent until the definition is switched on again"
+    running = [one for one in picture.visits if not one.undo and one.status == "running"]
+    return f"; {quoted(running[0].step)} is in flight and comes first if it takes effect" if running else ""
+
+
+def _stuck(picture: Picture) -> Iterator[str]:
+    owed = _undoing(picture)
+    if failed := [f"{quoted(one.step)} ({outcome(one.outcome)})" for one in owed if one.status == "failed"]:
+        yield f"Undoing failed for {listed(failed)}: it is tried again only when somebody asks for it."
+    if unknown := [quoted(one.step) for one in owed if one.status == "unknown"]:
+        yield f"Nobody can tell whether {listed(unknown)} was undone; somebody has to settle it."
+    if doubtful := [quoted(one.step) for one in _doubtful(picture)]:
+        yield f"Whether {listed(doubtful)} took effect nobody knows; it is undone only if somebody settles that it did."
+
+
+def _undoing(picture: Picture) -> list[Visit]:
+    return sorted((one for one in picture.visits if one.undo), key=lambda one: one.undo)
+
+
+def _doubtful(picture: Picture) -> list[Visit]:
+    """Owed compensations of visits whose own outcome is unknown."""
+    unknown = {one.place for one in picture.visits if not one.undo and one.status == "unknown"}
+    return [one for one in _undoing(picture) if one.status == "owed" and one.place in unknown]
+
+
+def _most(picture: Picture, one: Visit) -> int:
+    work = picture.version.document.by_key[one.step].work(one.undo)
+    return RetryPolicy.parse(work.config.get("retry")).max_attempts

@@ -1,0 +1,251 @@
+"""Undoing an ended run: the compensations that it owes, one at a time, the last completed visit first.
+
+Compensations are step runs like others, with a place in the order of undoing (`undo`). All are written when the run
+ends; each is due once the one before it has ended, whatever became of that. Runs inside the lock of the run.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from workflows.definitions.document import Document
+from workflows.engine.facts import Undo
+from workflows.states import Cause, Reason
+from workflows.steps.base import SUCCESSES, UNKNOWN, Outcome, PlannedStep, WorkKind
+from workflows.steps.registry import step_kind
+from workflows.store import rows
+from workflows.store.load import LockedRun
+from workflows.store.sql import arrays, execute, fetch, insert, update
+
+if TYPE_CHECKING:
+    from workflows.store.batch import RunBatch
+
+MOST_NAMED = 20  # visits that the trace names; the rest are counted
+OWED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "owed", "running", "succeeded", "failed", "cancelled"
+# The lock keeps claims away: what is owed now cannot begin between this look and the end of the run.
+_VISITS = """
+SELECT id, run_id, step, visit, undo, status, outcome, due_at, finished_at, attempts_made FROM workflows_steprun
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND resend = 0 ORDER BY run_id, id {lock}
+"""
+_WRITE = insert("workflows_steprun", rows.STEP_RUN | {"undo": "int"}, "RETURNING key, id")
+_STATE = {"id": "bigint", "status": "text", "outcome": "text", "due_at": "timestamptz", "finished_at": "timestamptz"}
+_SET = update("workflows_steprun", _STATE)
+_HOLD = "UPDATE workflows_steprun SET held = true WHERE tenant_id = %s AND id = %s"  # until the switch is thrown back
+_IDS = {"id": "bigint"}
+_AGAIN = update("workflows_steprun", _IDS, "status = 'owed', lost_attempts = 0, finished_at = NULL")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One step run of a run. `undo` is 0 for a visit of a step, else the place of a compensation in their order."""
+
+    id: int
+    run_id: int
+    step: str
+    visit: int
+    undo: int
+    status: str
+    outcome: str
+    due_at: datetime | None
+    finished_at: datetime | None
+    attempts_made: int
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The visit it is, or that it undoes."""
+        return self.step, self.visit
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether it was seen to do what it is for. What was suppressed did nothing."""
+        return self.status == SUCCEEDED and self.outcome != "suppressed"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a worker may take it, or has it: the next one waits for its end."""
+        return self.status == RUNNING or (self.status == OWED and self.due_at is not None)
+
+
+def visits_of(tenant_id: int, run_ids: Iterable[int], *, lock: bool = False) -> dict[int, list[Visit]]:
+    """The visits and compensations of these runs, by run."""
+    statement = _VISITS.format(lock="FOR NO KEY UPDATE" if lock else "")
+    found: dict[int, list[Visit]] = {}
+    for row in fetch(statement, [tenant_id, list(run_ids)]):
+        found.setdefault(row[1], []).append(Visit(*row))
+    return found
+
+
+def undoable(document: Document, visits: Sequence[Visit]) -> list[Visit]:
+    """What asking for compensation would make owed: visits not yet undone, last first, and compensations that failed.
+
+    A visit in flight or of unknown outcome counts: what became of it decides later whether it is undone.
+    """
+    done = {one.place for one in visits if one.undo}
+    fresh = [
+        one
+        for one in visits
+        if not one.undo
+        and one.step in document.compensating
+        and one.place not in done
+        and (one.took_effect or one.status in (RUNNING, UNKNOWN))
+    ]
+    fresh.sort(key=lambda one: (one.finished_at is None, one.finished_at or 0, one.id), reverse=True)
+    return [*fresh, *(one for one in visits if one.undo and one.status == FAILED)]
+
+
+def undo_runs(batch: "RunBatch", asked: Mapping[int, Undo | None]) -> None:
+    """Write what is owed of those that were asked for, then let the next compensation of each run become due."""
+    found = visits_of(batch.tenant_id, asked, lock=True)
+    for run_id, undo in asked.items():
+        if undo is not None:
+            _owe(batch, batch.runs[run_id], undo, found.setdefault(run_id, []))
+    waiting = {run_id: visits for run_id, visits in found.items() if any(one.undo for one in visits)}
+    for run_id in [run_id for run_id in waiting if batch.runs[run_id].held_by is not None]:
+        if one := _next(batch, run_id, waiting.pop(run_id)):
+            execute(_HOLD, [batch.tenant_id, one.id])
+    while begun := {run_id: one for run_id, visits in waiting.items() if (one := _next(batch, run_id, visits))}:
+        _plan(batch, begun)
+
+
+def tell(
+    batch: "RunBatch",
+    place: tuple[int, str, int],
+    outcome: Outcome,
+    ref: str,
+    more: Mapping[str, Any],
+    cause: Cause = Cause.STEP,
+) -> None:
+    """Note on the trace how a compensation, given as (run id, step, visit), ended, and let the next one begin."""
+    run_id, step, visit = place
+    if run_id in batch.runs:
+        context = {"compensates": step, "visit": visit, "outcome": outcome.word, **outcome.context, **more}
+        context |= {"error": outcome.error} if outcome.error else {}
+        batch.note(run_id, cause, ref, _reason(outcome.word), context)
+        batch.go_on_undoing(run_id)
+
+
+def named(visits: Sequence[Visit]) -> list[str]:
+    """Visits by the keys of their steps; a second visit says so."""
+    return [f"{one.step} #{one.visit}" if one.visit > 1 else one.step for one in visits]
+
+
+def _reason(word: str) -> Reason:
+    if word == UNKNOWN:
+        return Reason.COMPENSATION_UNKNOWN
+    return Reason.COMPENSATED if word in SUCCESSES else Reason.COMPENSATION_FAILED
+
+
+def _owe(batch: "RunBatch", run: LockedRun, undo: Undo, visits: list[Visit]) -> None:
+    owed = undoable(run.definition.document, visits)
+    if not owed:
+        return
+    again = [one for one in owed if one.undo]
+    if again:
+        execute(_AGAIN, [batch.tenant_id, *arrays([(one.id,) for one in again], _IDS)])
+    for one in again:
+        one.status, one.due_at = OWED, None
+    last = max((one.undo for one in visits), default=0)
+    visits += _write(batch, run, [one for one in owed if not one.undo], last)
+    batch.owed_compensations[run.id] = named(owed)
+    context: dict[str, Any] = {"count": len(owed), "steps": named(owed)[:MOST_NAMED]}
+    context |= {"why": undo.why} if undo.why else {}
+    batch.note(run.id, undo.cause, undo.cause_ref, Reason.COMPENSATION_OWED, context)
+
+
+def _write(batch: "RunBatch", run: LockedRun, fresh: Sequence[Visit], last: int) -> list[Visit]:
+    """The rows of compensations, none of them due yet."""
+    if not fresh:
+        return []
+    written = []
+    for undo, one in enumerate(fresh, start=last + 1):
+        work = run.definition.document.by_key[one.step].work(undo)
+        once, key = bool(work.config.get("at_most_once")), compensation_key(run.facts.public_id, *one.place)
+        row = (run.id, *one.place, 0, work.kind, key, OWED, "", 0, 0, 0, None, once, batch.now, undo)
+        written.append(row)
+    columns = rows.STEP_RUN | {"undo": "int"}
+    ids = dict(fetch(_WRITE, [batch.tenant_id, *arrays(written, columns)]))
+    return [
+        Visit(ids[row[5]], run.id, *one.place, row[-1], OWED, "", None, None, 0)
+        for row, one in zip(written, fresh, strict=True)
+    ]
+
+
+def compensation_key(run_public_id: str, step: str, visit: int) -> str:
+    """The key that a compensation carries: that of the visit which it undoes, and a word more. It never changes."""
+    return f"{run_public_id}:{step}:{visit}:compensate"
+
+
+def step_of(key: str) -> str:
+    """The key of the step that the compensation with this effect key undoes."""
+    return key.split(":")[1]
+
+
+def _next(batch: "RunBatch", run_id: int, visits: Sequence[Visit]) -> Visit | None:
+    """The compensation whose turn it is, if one may begin. Those that turned out needless end here."""
+    undoing = sorted((one for one in visits if one.undo), key=lambda one: one.undo)
+    if any(one.is_under_way for one in undoing):
+        return None
+    done = {one.place: one for one in visits if not one.undo}
+    for one in (one for one in undoing if one.status == OWED):
+        of = done.get(one.place)
+        if of is None or of.took_effect:
+            return one
+        if of.status == RUNNING:
+            return None  # it comes first, if it comes
+        if of.status != UNKNOWN:  # that one waits until somebody settles it; the others do not
+            _end(batch, one, CANCELLED, one.outcome)
+            context = {"compensates": one.step, "visit": one.visit, "outcome": of.outcome or of.status}
+            key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
+            batch.note(run_id, Cause.STEP, key, Reason.COMPENSATION_NEEDLESS, context)
+    return None
+
+
+def _plan(batch: "RunBatch", begun: Mapping[int, Visit]) -> None:
+    """Let each kind plan its own rows; what it settles at once has ended, the rest is due now."""
+    by_kind: dict[tuple[str, bool], list[PlannedStep]] = {}
+    for run_id, one in begun.items():
+        planned = _planned(batch, batch.runs[run_id], one)
+        by_kind.setdefault((planned.step.kind, bool(one.outcome)), []).append(planned)
+    settled: dict[int, Outcome] = {}
+    for (name, is_again), together in by_kind.items():
+        kind = step_kind(name)
+        assert isinstance(kind, WorkKind)
+        settled |= (kind.plan_again if is_again else kind.plan)(together, batch.now)
+    for run_id, one in begun.items():
+        outcome = settled.get(one.id)
+        if outcome is None:
+            one.due_at = batch.now
+            _store(batch, one)
+            batch.work_planned()
+        else:
+            _end(batch, one, SUCCEEDED if outcome.word in SUCCESSES else FAILED, outcome.word)
+            key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
+            tell(batch, (run_id, *one.place), outcome, key, {})
+
+
+def _planned(batch: "RunBatch", run: LockedRun, one: Visit) -> PlannedStep:
+    facts = run.facts
+    return PlannedStep(
+        step_run_id=one.id,
+        tenant_id=batch.tenant_id,
+        run_id=run.id,
+        run_public_id=facts.public_id,
+        definition_key=run.definition.key,
+        subject=facts.subject,
+        correlation=facts.correlation,
+        data=facts.data,
+        step=run.definition.document.by_key[one.step].work(one.undo),
+        visit=one.visit,
+        key=compensation_key(facts.public_id, *one.place),
+    )
+
+
+def _end(batch: "RunBatch", one: Visit, status: str, outcome: str) -> None:
+    one.status, one.outcome, one.due_at, one.finished_at = status, outcome, None, batch.now
+    _store(batch, one)
+
+
+def _store(batch: "RunBatch", one: Visit) -> None:
+    row = (one.id, one.status, one.outcome, one.due_at, one.finished_at)
+    execute(_SET, [batch.tenant_id, *arrays([row], _STATE)])
