@@ -44,6 +44,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Engine failures",
         "Owed deliveries",
         "Disabled subscriptions",
+        "Providers that are not well",
     }
     assert {colour for colour, _, _ in found.values()} == {"right"}
     assert "All is well" in operator(mine.tenant).get(HOME).content.decode()
