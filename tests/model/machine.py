@@ -328,6 +328,7 @@ class Journeys(RuleBasedStateMachine):
     def cancel(self, which: int, pick: int, twice: bool) -> None:
         if run := self.control(which, pick, "cancel", cancel_runs, reason="enough"):
             run.end("cancelled", "enough")
+            self.nobody_claims(run)
             if twice:
                 self.sync(self.acting)
                 self.ask(run, "cancel", cancel_runs, reason="again")
@@ -343,6 +344,15 @@ class Journeys(RuleBasedStateMachine):
         until = database_now() + timedelta(minutes=minutes) if minutes else None
         if run := self.control(which, pick, "pause", pause_runs, reason="wait", until=until):
             run.hold(switch=False, until=(minutes, self.ticks) if minutes else None)
+            self.nobody_claims(run)
+
+    def nobody_claims(self, run: Shadow) -> None:
+        """The work of a run that was just held or has ended is not handed out, whenever it is due."""
+        side = self.acting
+        for work in run.works.values():
+            mine = side.step_run(run, work).pk
+            late = database_now() + timedelta(days=9)
+            assert claim_work(tenant_id=side.tenant_id, worker="w", now=late, step_run_id=mine) is None
 
     @rule(which=sides, pick=picks)
     def resume(self, which: int, pick: int) -> None:
