@@ -1,6 +1,7 @@
 """Work owed to the outside: claims, leases, fences, retries, lost workers and poison."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -80,6 +81,16 @@ def test_a_claim_is_exclusive_until_its_lease_runs_out(tenant: Tenant, probe: Pr
     second = claim(tenant, "w2")
     assert (second.attempt_number, second.fence) == (2, first.fence + 1)
     assert attempts(tenant) == [(1, "lost", "unknown"), (2, "running", "")]
+
+
+def test_a_worker_that_comes_back_after_its_run_was_pruned_is_refused(tenant: Tenant, probe: Probe) -> None:
+    owed(tenant)
+    gone = replace(claim(tenant), run_id=0, step_run_id=0)
+
+    with pytest.raises(StaleAttempt) as refusal:
+        finish_work(claim=gone, outcome=Outcome("delivered"))
+
+    assert refusal.value.detail["status"] == "pruned"  # type: ignore[call-overload]
 
 
 def test_a_worker_that_comes_back_from_the_dead_is_refused_and_told_what_it_met(tenant: Tenant, probe: Probe) -> None:

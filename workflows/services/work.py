@@ -257,7 +257,8 @@ def tell_outcome(
 
 def _stale(batch: RunBatch, claim: Claim, said: Outcome) -> StaleAttempt:
     """A worker that comes too late changes nothing; the trace keeps that it came."""
-    status, fence, outcome = fetch(_MET, [claim.tenant_id, claim.step_run_id])[0]
+    found = fetch(_MET, [claim.tenant_id, claim.step_run_id])
+    status, fence, outcome = found[0] if found else ("pruned", None, "")  # its run ended long ago
     met = {
         "status": status,
         "fence": fence,
