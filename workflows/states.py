@@ -136,6 +136,7 @@ NOTED_AFTER_END = frozenset(
         Reason.COMPENSATION_UNKNOWN,
         Reason.COMPENSATION_NEEDLESS,
         Reason.RETRY_SCHEDULED,
+        Reason.WORK_HELD,
         Reason.ATTEMPT_LOST,
         Reason.STALE_ATTEMPT,
     }

@@ -10,7 +10,7 @@ from chimeway_py.text import is_storable
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.channels.in_app import Entry, InAppChannel
 from deliveries.channels.registry import channel
-from deliveries.gate import may_go
+from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
@@ -67,7 +67,7 @@ def plan_deliveries(
 
 _PLANNED = (
     "subject", "recipient_digest", "recipient_masked", "status", "error", "planned_at", "sending_at", "delivered_at",
-    "settled_at",
+    "settled_at", "bounced_at", "failed_at", *DECIDED,
 )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def parse_steps(raw: Mapping[str, Any]) -> tuple[Step, ...]:
             config={**shared, **step},
             on_outcome={word: Target.parse(target) for word, target in step.get("on_outcome", {}).items()},
             rules=parse_signal_rules(step),
-            compensation=_compensation(step, position),
+            compensation=_compensation(step, position, shared),
         )
         for position, step in enumerate(raw["steps"], start=1)
     )
@@ -145,10 +145,10 @@ def compensation_config(step: Mapping[str, Any]) -> dict[str, Any]:
     return {"key": f"{step['key']}.compensate", **step["compensate"]}
 
 
-def _compensation(step: Mapping[str, Any], position: int) -> Step | None:
+def _compensation(step: Mapping[str, Any], position: int, shared: Mapping[str, Any]) -> Step | None:
     if "compensate" not in step:
         return None
-    return Step(step["key"], step["compensate"]["kind"], position, compensation_config(step), {})
+    return Step(step["key"], step["compensate"]["kind"], position, {**shared, **compensation_config(step)}, {})
 
 
 def correlation_names(raw: Mapping[str, Any]) -> frozenset[str]:

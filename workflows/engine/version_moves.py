@@ -36,7 +36,7 @@ WHY: Mapping[str, str] = {
     MoveOutcome.MAPPED: "It goes to another step of the new version, whose wait is opened.",
     MoveOutcome.STEP_MISSING: "The new version has no such step; map it to another.",
     MoveOutcome.KIND_DIFFERS: "Its step, or one where work of it was done, is of another kind in the new version.",
-    MoveOutcome.IRREVERSIBLE: "It was at a step that cannot be undone, and the new version does not say so.",
+    MoveOutcome.IRREVERSIBLE: "It was at a step that cannot be undone, or says how; the new version does not.",
     MoveOutcome.STEP_UNDER_WAY: "The work of its step is owed or its outcome unknown; it can move once it waits.",
     MoveOutcome.WORK_IN_FLIGHT: "A worker holds work of it; it can move once that is done.",
     MoveOutcome.CHANGED_SINCE: "It has moved on since the plan was made; plan again.",
@@ -111,7 +111,10 @@ def _time(step: Step) -> list[Any]:
 
 
 def undoable_no_more(way: Way) -> list[str]:
-    """The steps that the old version says cannot be undone, and the new one does not."""
-    marked = [step.key for step in way.old.steps if step.config.get("irreversible")]
-    still = {step.key for step in way.new.steps if step.config.get("irreversible")}
-    return [key for key in marked if key not in still]
+    """The steps of which the old version says that they cannot be undone, or how they are, and the new one does not."""
+    old, new = (
+        {(step.key, said) for step in version.steps for said in ("irreversible", "compensate") if step.config.get(said)}
+        for version in (way.old, way.new)
+    )
+    lost = {key for key, _ in old - new}
+    return [step.key for step in way.old.steps if step.key in lost]

@@ -52,4 +52,6 @@ def run_event_type(from_state: str, to_state: str) -> EventType:
 
 def by_move() -> Mapping[tuple[str, str], str]:
     """The type of every allowed move, by the states at its ends."""
-    return {(str(start), str(end)): str(run_event_type(start, end)) for start, ends in MOVES.items() for end in ends}
+    moves = [(start, end) for start, ends in MOVES.items() for end in ends]
+    moves += [(state, state) for state in TERMINAL]  # how an ended run is undone
+    return {(str(start), str(end)): str(run_event_type(start, end)) for start, end in moves}

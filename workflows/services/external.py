@@ -173,6 +173,8 @@ def _settle(batch: RunBatch, work: ExternalWork, data: Mapping[str, Any] | None,
     context = {"external": work.kind} | ({"error": work.error} if work.error else {})
     cause, ref = who
     batch.apply(work.run_id, StepSettled(mine.step, mine.visit, work.status, ref, context, cause, answer))
+    if batch.runs[work.run_id].facts.is_finished:
+        batch.go_on_undoing(work.run_id)  # what the run undoes may have waited for this
 
 
 def _store(work: ExternalWork, *fields: str) -> None:

@@ -78,7 +78,7 @@ def _succeeded(step: Mapping[str, Any], called: Called, context: Mapping[str, An
     try:
         return Outcome("succeeded", context=context, answer=_read(called.answer))
     except _Unusable as error:
-        return Outcome("permanent_failure", error.message, context=context)
+        return Outcome("permanent_failure", error.message, context=context, maybe_done=True)
 
 
 def _read(answer: Answer) -> Mapping[str, Any]:

@@ -35,7 +35,8 @@ SELECT s.run_id FROM workflows_steprun s JOIN workflows_run r ON r.tenant_id = s
  WHERE s.tenant_id = %s AND s.undo > 0 AND s.held AND s.status = 'owed' AND r.definition_key = %s LIMIT %s
 """
 _RELEASE_UNDOING = """
-UPDATE workflows_steprun SET held = false WHERE tenant_id = %s AND run_id = ANY(%s) AND undo > 0 AND held
+UPDATE workflows_steprun SET held = false, lost_attempts = 0
+ WHERE tenant_id = %s AND run_id = ANY(%s) AND undo > 0 AND held
 """
 
 

@@ -90,15 +90,16 @@ def _settle(mine: StepRun, outcome: str, now: datetime) -> None:
 def _owe_again(batch: RunBatch, mine: StepRun) -> None:
     """Only while the run still stands there: nobody sends for a run that has gone on. A compensation waits its turn."""
     if mine.undo and not mine.resend:
-        mine.status, mine.due_at, mine.finished_at = StepRunStatus.OWED, None, None
-        _store(mine, "status", "due_at", "finished_at")
+        mine.status, mine.due_at, mine.finished_at, mine.lost_attempts = StepRunStatus.OWED, None, None, 0
+        _store(mine, "status", "due_at", "finished_at", "lost_attempts")
         return
     run = batch.runs[mine.run_id].facts
     is_here = (run.step, run.visits.get(run.step)) == (mine.step, mine.visit)
     if not mine.resend and not (is_here and run.state == RunState.ACTIVE):
         raise NotUnknown(f"The run is {run.state} at {run.step}.", {"state": str(run.state), "step": run.step})
     mine.status, mine.outcome, mine.due_at, mine.finished_at = StepRunStatus.OWED, "", batch.now, None
-    _store(mine, "status", "outcome", "due_at", "finished_at")
+    mine.lost_attempts = 0  # somebody has looked: what took workers down before counts anew
+    _store(mine, "status", "outcome", "due_at", "finished_at", "lost_attempts")
     nudge_after_commit("work", mine.tenant_id)
 
 

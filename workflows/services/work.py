@@ -205,7 +205,8 @@ def _tries(claim: Claim) -> int:
 def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime) -> bool:
     """Write the step run and the attempt while the fence is ours."""
     final = finish.retry_at is None
-    status = status_after(finish.outcome.word) if final else StepRunStatus.OWED
+    ended = undoing.status_after if claim.undo else status_after
+    status = ended(finish.outcome.word) if final else StepRunStatus.OWED
     told = str(status), finish.outcome.word, finish.retry_at, now if final else None
     ours = execute(_FINISH, [*told, claim.tenant_id, claim.step_run_id, claim.fence])
     if not ours:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.definitions.document import Document
 from workflows.engine.facts import Undo
+from workflows.models.step_run import StepRunStatus
 from workflows.states import Cause, Reason
-from workflows.steps.base import SUCCESSES, UNKNOWN, Outcome, PlannedStep, WorkKind
+from workflows.steps.base import UNKNOWN, Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import rows
 from workflows.store.load import LockedRun
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workflows.store.batch import RunBatch
 
 MOST_NAMED = 20  # visits that the trace names; the rest are counted
+SUPPRESSED = "suppressed"
 OWED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "owed", "running", "succeeded", "failed", "cancelled"
 # The lock keeps claims away: what is owed now cannot begin between this look and the end of the run.
 _VISITS = """
@@ -59,7 +61,7 @@ class Visit:
     @property
     def took_effect(self) -> bool:
         """Whether it was seen to do what it is for. What was suppressed did nothing."""
-        return self.status == SUCCEEDED and self.outcome != "suppressed"
+        return self.status == SUCCEEDED and self.outcome != SUPPRESSED
 
     @property
     def is_under_way(self) -> bool:
@@ -130,10 +132,15 @@ def named(visits: Sequence[Visit]) -> list[str]:
     return [f"{one.step} #{one.visit}" if one.visit > 1 else one.step for one in visits]
 
 
+def status_after(word: str) -> StepRunStatus:
+    """The status of a compensation that ended with this outcome. What was suppressed has undone nothing."""
+    return StepRunStatus.FAILED if word == SUPPRESSED else rows.status_after(word)
+
+
 def _reason(word: str) -> Reason:
     if word == UNKNOWN:
         return Reason.COMPENSATION_UNKNOWN
-    return Reason.COMPENSATED if word in SUCCESSES else Reason.COMPENSATION_FAILED
+    return Reason.COMPENSATED if status_after(word) == StepRunStatus.SUCCEEDED else Reason.COMPENSATION_FAILED
 
 
 def _owe(batch: "RunBatch", run: LockedRun, undo: Undo, visits: list[Visit]) -> None:
@@ -214,14 +221,17 @@ def _plan(batch: "RunBatch", begun: Mapping[int, Visit]) -> None:
         settled |= (kind.plan_again if is_again else kind.plan)(together, batch.now)
     for run_id, one in begun.items():
         outcome = settled.get(one.id)
-        if outcome is None:
-            one.due_at = batch.now
+        key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
+        if outcome is None or outcome.until is not None:
+            one.due_at = batch.now if outcome is None else outcome.until
             _store(batch, one)
             batch.work_planned()
         else:
-            _end(batch, one, SUCCEEDED if outcome.word in SUCCESSES else FAILED, outcome.word)
-            key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
+            _end(batch, one, str(status_after(outcome.word)), outcome.word)
             tell(batch, (run_id, *one.place), outcome, key, {})
+        if outcome is not None and outcome.until is not None:  # quiet hours, a window, a cap
+            context = {**outcome.context, "compensates": one.step, "visit": one.visit}
+            batch.note(run_id, Cause.STEP, key, Reason.WORK_HELD, context)
 
 
 def _planned(batch: "RunBatch", run: LockedRun, one: Visit) -> PlannedStep:
