@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
@@ -103,16 +102,14 @@ def arrays(rows: Iterable[Sequence[Any]], columns: Columns) -> list[Packed]:
     return columns_packed(rows, list(columns.values()))
 
 
-# Cursors that nobody uses. Making one and teaching it our types takes longer than a small statement.
-_idle: WeakKeyDictionary[psycopg.Connection[Any], list[psycopg.Cursor[tuple[Any, ...]]]] = WeakKeyDictionary()
-
-
 @contextmanager
 def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
     """A cursor of the driver; its own `cursor()` would be Django's, which binds on the client."""
     connection.ensure_connection()
     driver = connection.connection
-    idle = _idle.setdefault(driver, [])
+    # Cursors that nobody uses: making one and teaching it our types takes longer than a small statement. They lie with
+    # their connection and go with it; a table of them, though weak, would keep it, because cursors name it.
+    idle = driver.__dict__.setdefault("chimeway_idle_cursors", [])
     cursor = idle.pop() if idle else _taught(psycopg.Cursor(driver))
     try:
         with connection.wrap_database_errors:
