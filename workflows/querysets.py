@@ -51,6 +51,17 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
         waiting = Wait.objects.filter(**mine, closed_at__isnull=True).values_list(is_named)
         return self.filter(models.Exists(listening), models.Subquery(waiting), state="waiting")
 
+    def asked_to_decide(self, actor: str = "", step: str = "", visit: int | None = None) -> Self:
+        """Waiting runs with an open approval: one that this actor may decide, of this step and visit, if given."""
+        from workflows.models import Wait  # the models use these words
+
+        mine = {"tenant_id": models.OuterRef("tenant_id"), "run_id": models.OuterRef("id"), "closed_at__isnull": True}
+        place = {name: value for name, value in (("step", step), ("visit", visit)) if value}
+        asked = Wait.objects.filter(**mine, **place).exclude(routes={})
+        if actor:
+            asked = asked.filter(models.Q(actors=[]) | models.Q(actors__contains=[actor]))
+        return self.filter(models.Exists(asked), state="waiting")
+
     def overdue(self, now: Any) -> Self:
         """Runs whose clock has passed: a number that should be zero."""
         return self.filter(due_at__lt=now)

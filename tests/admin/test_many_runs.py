@@ -14,7 +14,12 @@ from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
 from tests.journeys import GRACE, drain, publish, run_of, start, waiting_run
-from workflows.models import ExternalWork, StickyCancel
+from tests.steps.test_compensation import resting, undone
+from tests.workflows.conftest import probe
+from tests.workflows.probe import Probe
+from workflows.models import ExternalWork, Run, StickyCancel, Wait
+
+__all__ = ["probe"]
 
 BULK, STICKY = "admin:workflows_run_bulk", "admin:workflows_stickycancel_add"
 EXTERNAL = {"key": "transfer", "kind": "external", "of": "bank_transfer", "id": "data.id"}
@@ -52,6 +57,44 @@ def test_all_that_meet_a_condition_are_looked_at_and_cancelled(operator: Callabl
     with tenant_scope(tenant.pk):
         act = OperatorAction.objects.get()
     assert (act.action, act.reason, act.moved) == ("bulk cancel", "wrong import", True)
+
+
+def test_a_cancel_in_bulk_undoes_where_it_is_ticked(operator: Callable[..., Client], tenant: Tenant, probe: Probe):
+    ticked, plain = resting(tenant), resting(tenant)
+    client = operator(tenant, role=Role.OPERATOR)
+    where = {"workflow": "order", "state": "waiting"}
+
+    assert "/compensate" in look(client, tenant, **where, action="pause", compensate="on")
+    with tenant_scope(tenant.pk):
+        Run.objects.filter(id=plain).update(subject="bob")
+    page = look(client, tenant, **where, subject="ada", compensate="on")
+    assert "To be undone: 1 order.charge, 1 order.reserve, 1 order.ship." in page
+    assert "Cancel: 1 moved" in go(client, page)
+    assert "Cancel: 1 moved" in go(client, look(client, tenant, **where))
+
+    assert len(undone(tenant, ticked)) == 3
+    assert (undone(tenant, plain), states(tenant, ticked, plain)) == ([], ["cancelled", "cancelled"])
+
+
+def test_approvals_are_decided_in_bulk_in_the_operators_name(operator: Callable[..., Client], tenant: Tenant):
+    sign_off = {"key": "sign_off", "kind": "approval"}
+    publish(tenant, {"key": "refund", "steps": [sign_off]})
+    asked, other = start(tenant, "refund"), waiting_run(tenant)
+    drain(tenant)
+    client = operator(tenant, role=Role.OPERATOR)
+
+    assert "/step" in look(client, tenant, subject="ada", step="sign_off")
+    page = look(client, tenant, action="approve", subject="ada", step="sign_off")
+    assert "Selected: 2 waiting. To approve: 1." in page
+    done = go(client, page, reason="checked")
+
+    assert "Approve: 1 moved, 1 refused, 0 to come." in done
+    assert "The run does not wait for an approval." in done
+    assert states(tenant, asked, other) == ["completed", "waiting"]
+    with tenant_scope(tenant.pk):
+        assert Wait.objects.get(run_id=asked).decided_by == client.get("/admin/").context["user"].username
+        acts = OperatorAction.objects.order_by("id").values_list("action", "reason", "moved")
+        assert list(acts) == [("bulk approve", "checked", True), ("bulk approve", "checked", False)]
 
 
 def test_batches_go_on_until_none_is_left(

@@ -5,16 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from chimeway_py.errors import Invalid
+from signals_app.services.payloads import load_payloads
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tests.control.runs import begun, taken
-from tests.journeys import GRACE, drain, end_of, publish, rows_of, run_of, start
+from tests.control.test_approvals import SIGN_OFF, wait_of
+from tests.journeys import GRACE, drain, end_of, publish, reasons_of, rows_of, run_of, start, waits_of
 from tests.workflows.probe import Probe
 from workflows.services.bulk_control import Forecast, control_planned, plan_control
-from workflows.services.control import cancel_runs
+from workflows.services.control import cancel_runs, pause_runs
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause
 
@@ -173,7 +176,13 @@ def test_rest_looks_then_carries_out(tenant: Tenant, rest: APIClient) -> None:
         ({}, "/action"),
         ({"action": "cancel", "where": {}}, ""),
         ({"action": "cancel", "where": {"owner": "x"}}, "/where/owner"),
-        ({"action": "approve", "where": {"workflow": "dunning"}}, "/action"),
+        ({"action": "settle", "where": {"workflow": "dunning"}}, "/action"),
+        ({"action": "approve", "where": {"workflow": "dunning"}}, "/actor"),
+        ({"action": "approve", "where": {"workflow": "dunning"}, "comment": "ok", "dry_run": True}, "/actor"),
+        ({"action": "reject", "where": {"workflow": "dunning"}, "actor": "ada", "reason": "no"}, "/reason"),
+        ({"action": "reject", "where": {"workflow": "dunning"}, "actor": "ada", "comment": "c" * 2001}, "/comment"),
+        ({"action": "cancel", "where": {"workflow": "dunning"}, "actor": "ada"}, "/actor"),
+        ({"action": "cancel", "where": {"workflow": "dunning"}, "actor": "ada", "dry_run": True}, "/actor"),
         ({"action": "cancel", "where": {"workflow": "dunning"}, "until": "2999-01-01T00:00:00Z"}, "/until"),
         ({"action": "cancel", "where": {"workflow": "dunning"}, "limit": 5000}, "/limit"),
         ({"plan": "x", "action": "cancel"}, "/plan"),
@@ -204,3 +213,99 @@ def test_the_command_says_what_it_would_do_and_how_far_it_has_come(tenant: Tenan
     assert looked.getvalue().startswith("Selected: 3 waiting. To cancel: 3; 0 in flight.\n")
     assert done.getvalue().endswith("3 moved, 0 refused, 0 to come.\n")
     assert states(tenant, runs) == ["cancelled"] * 3
+
+
+def mixed(tenant: Tenant) -> dict[str, int]:
+    """Runs of one subject: with an approval that is asked of ada, with one asked of bob alone, and with none."""
+    of_bob = SIGN_OFF | {"key": "payout", "steps": [SIGN_OFF["steps"][0] | {"actors": ["bob"]}, SIGN_OFF["steps"][1]]}
+    for document in (SIGN_OFF, of_bob, GRACE):
+        publish(tenant, document)
+    order = {"correlation": {"order": "o1"}}
+    runs = {
+        "first": start(tenant, "refund", **order),
+        "of_bob": start(tenant, "payout", **order),
+        "waits": start(tenant, "dunning", correlation={"invoice_id": "i1"}),
+        "held": start(tenant, "refund", **order),
+        "ended": start(tenant, "refund", **order),
+    }
+    drain(tenant)
+    cancel(tenant, runs["ended"])
+    held = [run_of(tenant, runs["held"]).public_id]
+    pause_runs(tenant_id=tenant.pk, public_ids=held, cause=Cause.API, cause_ref="", reason="")
+    return runs
+
+
+REFUSALS = {
+    "of_bob": "ada may not decide this; it is asked of bob.",
+    "waits": "The run does not wait for an approval.",
+    "held": "The run is paused; resume it first.",
+}
+
+
+def test_many_approvals_are_decided_and_runs_without_one_are_refused_and_untouched(
+    tenant: Tenant, other_tenant: Tenant, rest: APIClient
+) -> None:
+    runs, others = mixed(tenant), mixed(other_tenant)
+    rows = rows_of(tenant)
+    before = {name: run_of(tenant, runs[name]) for name in REFUSALS}
+    call = {
+        "action": "approve",
+        "where": {"subject": "ada"},
+        "actor": "ada",
+        "comment": "Checked.",
+        "metadata": {"t": 7},
+    }
+
+    anybody = rest.post("/v1/runs/bulk", {"action": "approve", "where": call["where"], "dry_run": True}).json()
+    elsewhere = rest.post("/v1/runs/bulk", call | {"dry_run": True, "step": "second"}).json()
+    seen = rest.post("/v1/runs/bulk", call | {"dry_run": True}).json()
+    looked = rows_of(tenant)
+    done = rest.post(
+        "/v1/runs/bulk", {name: call[name] for name in ("actor", "comment", "metadata")} | {"plan": seen["plan"]}
+    )
+    again = rest.post("/v1/runs/bulk", call | {"step": "sign_off"}).json()
+
+    assert (anybody["moves"], elsewhere["moves"], seen["moves"]) == (2, 0, 1)
+    assert seen["by_state"] == {"waiting": 3, "paused": 1, "cancelled": 1}
+    assert looked == rows
+    told = {one["id"]: (one["verdict"], one["why"]) for one in done.json()["runs"]}
+    public = {name: str(run_of(tenant, run_id).public_id) for name, run_id in runs.items()}
+    assert told == {public["first"]: ("moved", "")} | {public[name]: ("refused", why) for name, why in REFUSALS.items()}
+    assert waits_of(tenant, runs["first"]) == [("sign_off", 1, "approved"), ("second", 1, "")]
+    wait = wait_of(tenant, runs["first"])
+    with tenant_scope(tenant.pk):
+        [said] = load_payloads(tenant.pk, [wait.decision_sha]).values()
+    assert (wait.decided_by, said) == ("ada", {"comment": "Checked.", "metadata": {"t": 7}})
+    assert {name: run_of(tenant, runs[name]).revision for name in REFUSALS} == {
+        name: run.revision for name, run in before.items()
+    }
+    assert (again["moves"], run_of(tenant, runs["first"]).step) == (0, "second")
+    assert "approved" not in reasons_of(other_tenant, others["first"])
+
+
+def test_the_command_rejects_a_selection_in_somebodys_name(tenant: Tenant) -> None:
+    runs = mixed(tenant)
+    words = ["bulk", "reject", "--tenant", tenant.slug, "--subject", "ada", "--by", "bob", "--comment", "no money"]
+
+    looked, done = io.StringIO(), io.StringIO()
+    call_command("runs", *words, "--dry-run", stdout=looked)
+    assert run_of(tenant, runs["of_bob"]).state == "waiting"
+    call_command("runs", *words, stdout=done)
+
+    assert "To reject: 1; 0 in flight." in looked.getvalue()
+    assert done.getvalue().endswith("1 moved, 3 refused, 0 to come.\n")
+    assert f"{run_of(tenant, runs['waits']).public_id}  refused, waiting ({REFUSALS['waits']})" in done.getvalue()
+    assert [run_of(tenant, runs[name]).state for name in ("of_bob", "first", "waits")] == [
+        "stopped",
+        "waiting",
+        "waiting",
+    ]
+    with pytest.raises(CommandError, match="Say who decides"):
+        call_command("runs", "bulk", "approve", "--tenant", tenant.slug, "--subject", "ada")
+    with pytest.raises(CommandError, match="Say why"):
+        call_command("runs", "bulk", "cancel", "--tenant", tenant.slug, "--subject", "ada")
+    with pytest.raises(CommandError, match="/comment"):
+        call_command(
+            "runs", "bulk", "wake", "--tenant", tenant.slug, "--subject", "ada", "--reason", "x", "--comment", "y"
+        )
+    assert run_of(tenant, runs["waits"]).state == "waiting"

@@ -14,7 +14,9 @@ from tenants.admin.writes import WIDE, ServiceForm
 from tenants.models import Role, Tenant
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, Operator, check_reason, record_acts
-from workflows.services.bulk_control import CONTROLS, MOST_RUNS, Batch, Forecast, control_planned, plan_control
+from workflows.services.approvals import Decision
+from workflows.services.bulk_checks import DECISIONS, MOST_RUNS
+from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause, RunState
 
@@ -32,6 +34,8 @@ class LookForm(ServiceForm):
     waiting_on = forms.CharField(max_length=100, required=False, help_text="A signal that an open wait takes.")
     started_after = forms.DateTimeField(required=False, help_text="2026-11-20 09:30, in UTC.")
     started_before = forms.DateTimeField(required=False)
+    compensate = forms.BooleanField(required=False, help_text="Of a cancel: undo what their steps did.")
+    step = forms.CharField(max_length=64, required=False, help_text="Of an approve or a reject: the approval meant.")
 
 
 class GoForm(ServiceForm):
@@ -39,6 +43,7 @@ class GoForm(ServiceForm):
 
     tenant = forms.IntegerField(widget=forms.HiddenInput)
     plan = forms.CharField(max_length=4096, widget=forms.HiddenInput)
+    step = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Why? The trace keeps it.")
 
 
@@ -55,7 +60,7 @@ def bulk_page(request: HttpRequest) -> dict[str, Any]:
     form.order_fields(["tenant", *form.fields])
     if request.method == "POST" and form.is_valid():
         try:
-            return {"form": form, **_look(form.cleaned_data)}
+            return {"form": form, **_look(operator_of(request), form.cleaned_data)}
         except ChimewayError as error:
             form.add_faults(error)
     return {"form": form}
@@ -66,12 +71,27 @@ def _tenants(operator: Operator) -> Any:
     return Tenant.objects.filter(id__in=mine).order_by("slug")
 
 
-def _look(said: Mapping[str, Any]) -> dict[str, Any]:
+def _look(operator: Operator, said: Mapping[str, Any]) -> dict[str, Any]:
     same = ("workflow", "state", "subject", "waiting_on", "started_after", "started_before")
     selection = Selection(correlation=_pair(said["correlation"]), **{name: said[name] for name in same})
-    forecast = plan_control(tenant_id=said["tenant"].pk, action=said["action"], selection=selection)
-    more = {"go": _go_form(said["tenant"].pk, forecast.plan), "verb": said["action"].capitalize()}
+    if said["step"] and said["action"] not in DECISIONS:
+        raise Invalid(
+            "The call is not valid.", [fault("/step", "conflict", "Only an approve or a reject means a step.")]
+        )
+    forecast = plan_control(
+        tenant_id=said["tenant"].pk,
+        action=said["action"],
+        selection=selection,
+        compensate=said["compensate"],
+        decision=_decision(operator, said["action"], said["step"]),
+    )
+    more = {"go": _go_form(said["tenant"].pk, forecast.plan, said["step"]), "verb": said["action"].capitalize()}
     return {"lead": _foreseen(forecast), "sections": [_sample(forecast)], **(more if forecast.moves else {})}
+
+
+def _decision(operator: Operator, action: str, step: str, comment: str = "") -> Decision | None:
+    """Approvals are decided in the name of the operator; the reason is the comment."""
+    return Decision(operator.username, comment, step=step) if action in DECISIONS else None
 
 
 def _pair(text: str) -> dict[str, str]:
@@ -96,29 +116,39 @@ def _go(request: HttpRequest, mine: Any) -> dict[str, Any]:
     moved = sum(one.verdict == "moved" for one in batch.verdicts)
     refused = len(batch.verdicts) - moved
     lead = f"{plan.action.capitalize()}: {moved} moved, {refused} refused, {batch.remaining} to come."
-    more = {"go": _go_form(said["tenant"], batch.rest, said["reason"]), "verb": "Go on"} if batch.rest else {}
+    again = _go_form(said["tenant"], batch.rest, said["step"], said["reason"]) if batch.rest else None
+    more = {"go": again, "verb": "Go on"} if again else {}
     return {"lead": lead, "sections": [_verdicts(batch)], **more}
 
 
 def _carry_out(request: HttpRequest, said: Mapping[str, Any]) -> tuple[Batch, Plan]:
     operator, tenant_id = operator_of(request), said["tenant"]
     plan, reason = Plan.from_token(said["plan"]), check_reason(said["reason"])
+    decision = _decision(operator, plan.action, said["step"], reason)
     batch = control_planned(
-        tenant_id=tenant_id, plan=plan, cause=Cause.OPERATOR, cause_ref=operator.username, reason=reason, limit=BATCH
+        tenant_id=tenant_id,
+        plan=plan,
+        cause=Cause.OPERATOR,
+        cause_ref=operator.username,
+        reason="" if decision else reason,
+        limit=BATCH,
+        decision=decision,
     )
     acts = [Act("run", str(one.public_id), "" if one.verdict == "moved" else one.why) for one in batch.verdicts]
     record_acts(tenant_id=tenant_id, operator=operator, action=f"bulk {plan.action}", reason=reason, acts=acts)
     return batch, plan
 
 
-def _go_form(tenant_id: int, plan: Plan, reason: str = "") -> GoForm:
-    return GoForm(initial={"tenant": tenant_id, "plan": plan.as_token(), "reason": reason})
+def _go_form(tenant_id: int, plan: Plan, step: str, reason: str = "") -> GoForm:
+    return GoForm(initial={"tenant": tenant_id, "plan": plan.as_token(), "step": step, "reason": reason})
 
 
 def _foreseen(forecast: Forecast) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(forecast.by_state.items())) or "no run"
     busy = f" {forecast.in_flight} in flight may still take effect." if forecast.in_flight else ""
-    return f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}.{busy}"
+    undone = ", ".join(f"{count} {step}" for step, count in forecast.compensates.items()) or "nothing"
+    undo = f" To be undone: {undone}." if forecast.plan.compensate else ""
+    return f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}.{busy}{undo}"
 
 
 def _sample(forecast: Forecast) -> Section:

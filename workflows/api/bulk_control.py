@@ -13,9 +13,12 @@ from chimeway_py.errors import Invalid, fault
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.approvals import DecisionSerializer
 from workflows.api.run_asking import ControlVerdictSerializer, ReasonSerializer
 from workflows.api.runs import TAG
-from workflows.services.bulk_control import CONTROLS, MOST_RUNS, Batch, Forecast, control_planned, plan_control
+from workflows.services.approvals import Decision
+from workflows.services.bulk_checks import MOST_RUNS
+from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause, RunState
 
@@ -40,10 +43,20 @@ class SelectionSerializer(StrictSerializer):
             request_only=True,
         ),
         OpenApiExample("Then do it", value={"plan": "WyJjYW5jZWwi…", "reason": "wrong import"}, request_only=True),
+        OpenApiExample(
+            "Say yes to many",
+            value={"action": "approve", "where": {"workflow": "refund"}, "actor": "ada", "comment": "Checked."},
+            request_only=True,
+        ),
     ]
 )
-class BulkSerializer(ReasonSerializer):
-    """Either `action` and `where`, or the `plan` of an answer before."""
+class BulkSerializer(ReasonSerializer, DecisionSerializer):
+    """Either `action` and `where`, or the `plan` of an answer before.
+
+    An approve or a reject says who decides instead of a reason, with every batch: a plan does not keep it.
+    """
+
+    actor = serializers.CharField(required=False, max_length=200, help_text="Of an approve or a reject: who decides.")
 
     action = serializers.ChoiceField(required=False, choices=list(CONTROLS))
     where = SelectionSerializer(required=False)
@@ -87,13 +100,13 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
 
 
 class BulkControlView(TenantView):
-    """Cancel, wake, pause or resume all runs of a selection."""
+    """Cancel, wake, pause, resume, approve or reject all runs of a selection."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
 
     @extend_schema(
         operation_id="runs_bulk",
-        summary="Cancel, wake, pause or resume all runs that meet a condition",
+        summary="Cancel, wake, pause, resume, approve or reject all runs that meet a condition",
         tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=BulkSerializer,
@@ -112,6 +125,7 @@ class BulkControlView(TenantView):
             reason=asked["reason"],
             limit=asked["limit"],
             until=asked.get("until"),
+            decision=_decision(asked),
         )
         return _answer(_done(plan.action, batch))
 
@@ -125,7 +139,11 @@ class BulkControlView(TenantView):
     def _look(self, asked: dict[str, Any]) -> Forecast:
         action, selection = _where(asked)
         return plan_control(
-            tenant_id=self.tenant_id, action=action, selection=selection, compensate=asked["compensate"]
+            tenant_id=self.tenant_id,
+            action=action,
+            selection=selection,
+            compensate=asked["compensate"],
+            decision=_decision(asked),
         )
 
 
@@ -134,6 +152,12 @@ def _where(asked: dict[str, Any]) -> tuple[str, Selection]:
     if faults:
         raise Invalid("The request is not valid.", faults)
     return asked["action"], Selection(**asked["where"])
+
+
+def _decision(asked: dict[str, Any]) -> Decision | None:
+    """What somebody says to the approvals; None when nobody says anything."""
+    said = {name: asked[name] for name in ("actor", "comment", "metadata", "step", "visit") if asked.get(name)}
+    return Decision(**{"actor": "", **said}) if said else None
 
 
 def _foreseen(forecast: Forecast) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from chimeway_py.errors import Invalid, fault
 from workflows.definitions.durations import parse_duration
 from workflows.management.arguments import instant
-from workflows.management.run_controlling import add_compensate, add_reason, by, told
+from workflows.management.run_controlling import add_compensate, add_decision, add_reason, by, decision_of, told
 from workflows.management.verbs import Verb
+from workflows.services.approvals import Decision
+from workflows.services.bulk_checks import DECISIONS
 from workflows.services.bulk_control import CONTROLS, Forecast, control_planned, plan_control
 from workflows.services.cancel_by_key import Key, cancel_by_key
 from workflows.services.run_selection import Plan, Selection
@@ -20,7 +23,7 @@ CONDITIONS = ("workflow", "state", "subject", "waiting_on", "started_after", "st
 class BulkControl(Verb):
     """A control call on all runs of a selection, batch by batch."""
 
-    name, help = "bulk", "Cancel, wake, pause or resume all runs that meet every condition given."
+    name, help = "bulk", "Cancel, wake, pause, resume, approve or reject all runs that meet every condition given."
 
     def arguments(self, parser: ArgumentParser) -> None:
         """What to do, and to which runs."""
@@ -35,18 +38,24 @@ class BulkControl(Verb):
         parser.add_argument("--until", type=instant, metavar="TIME", help="Of a pause: when it ends by itself.")
         add_compensate(parser)
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
-        add_reason(parser)
+        add_reason(parser, required=False)  # who decides gives a comment instead
+        add_decision(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What it would do; then, after each batch, how far it has come."""
         correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
         selection = Selection(correlation=correlation, **{name: options[name] for name in CONDITIONS})
+        decision = _decision(options)
         forecast = plan_control(
-            tenant_id=tenant_id, action=options["action"], selection=selection, compensate=options["compensate"]
+            tenant_id=tenant_id,
+            action=options["action"],
+            selection=selection,
+            compensate=options["compensate"],
+            decision=decision,
         )
         yield from _foreseen(forecast)
         if not options["dry_run"]:
-            yield from _carried_out(tenant_id, forecast.plan, options)
+            yield from _carried_out(tenant_id, forecast.plan, options, decision)
 
 
 class CancelKey(Verb):
@@ -81,6 +90,20 @@ class CancelKey(Verb):
             yield f"Runs that start under it are cancelled until {done.sticky.until:%Y-%m-%d %H:%M:%S} UTC."
 
 
+def _decision(options: dict[str, Any]) -> Decision | None:
+    """Who decides what, for an approve or a reject; the other calls need a reason. Raises `Invalid`."""
+    if options["action"] in DECISIONS:
+        return decision_of(options) if options["by"] else None
+    if not options["reason"]:
+        raise Invalid("The call is not valid.", [fault("/reason", "missing", "Say why.")])
+    given = [name for name in ("comment", "metadata", "step", "visit") if options[name]]
+    if given:
+        raise Invalid(
+            "The call is not valid.", [fault(f"/{name}", "conflict", "Only of a decision.") for name in given]
+        )
+    return None
+
+
 def _foreseen(forecast: Forecast) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(forecast.by_state.items())) or "no run"
     yield f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}; {forecast.in_flight} in flight."
@@ -92,17 +115,22 @@ def _foreseen(forecast: Forecast) -> Iterator[str]:
     )
 
 
-def _carried_out(tenant_id: int, plan: Plan, options: dict[str, Any]) -> Iterator[str]:
+def _carried_out(tenant_id: int, plan: Plan, options: dict[str, Any], decision: Decision | None) -> Iterator[str]:
     rest: Plan | None = plan
     moved = refused = 0
     while rest is not None:
         batch = control_planned(
-            tenant_id=tenant_id, plan=rest, reason=options["reason"], until=options["until"], **by(options)
+            tenant_id=tenant_id,
+            plan=rest,
+            reason=options["reason"],
+            until=options["until"],
+            decision=decision,
+            **by(options),
         )
         rest = batch.rest
         moved += sum(one.verdict == "moved" for one in batch.verdicts)
         refused += sum(one.verdict == "refused" for one in batch.verdicts)
-        yield from told(one for one in batch.verdicts if one.in_flight)
+        yield from told(one for one in batch.verdicts if one.in_flight or one.verdict == "refused")
         yield f"{moved} moved, {refused} refused, {batch.remaining} to come."
 
 

@@ -70,14 +70,11 @@ class DecideRuns(ControlRuns):
         """Which runs, who decides, and what they say."""
         parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
         parser.add_argument("--by", required=True, metavar="ACTOR", help="Who decides, in the words of the step.")
-        parser.add_argument("--comment", default="", help="Kept as a payload, apart from the trace.")
-        parser.add_argument("--metadata", type=json.loads, default={}, metavar="JSON")
-        parser.add_argument("--step", default="", help="The approval that is meant; another one is then refused.")
+        add_decision(parser)
 
     def more(self, options: dict[str, Any]) -> dict[str, Any]:
         """The decision."""
-        said = {name: options[name] for name in ("comment", "metadata", "step")}
-        return {"decision": Decision(actor=options["by"], **said)}
+        return {"decision": decision_of(options)}
 
 
 def add_compensate(parser: ArgumentParser) -> None:
@@ -85,10 +82,24 @@ def add_compensate(parser: ArgumentParser) -> None:
     parser.add_argument("--compensate", action="store_true", help="Undo afterwards what steps with `compensate` did.")
 
 
-def add_reason(parser: ArgumentParser) -> None:
+def add_decision(parser: ArgumentParser) -> None:
+    """The options of what is said to an approval."""
+    parser.add_argument("--comment", default="", help="Of a decision: kept as a payload, apart from the trace.")
+    parser.add_argument("--metadata", type=_object, default={}, metavar="JSON", help="Of a decision, likewise.")
+    parser.add_argument("--step", default="", help="The approval that is meant; another one is then refused.")
+    parser.add_argument("--visit", type=int, metavar="N", help="Its visit, in a loop.")
+
+
+def decision_of(options: dict[str, Any]) -> Decision:
+    """What is said to an approval, by whom."""
+    said = {name: options[name] for name in ("comment", "metadata", "step", "visit")}
+    return Decision(actor=options["by"], **said)
+
+
+def add_reason(parser: ArgumentParser, *, required: bool = True) -> None:
     """The options that say why, and who asks."""
     help = f"At most {LONGEST_REASON} characters; the trace keeps it."
-    parser.add_argument("--reason", required=True, type=_reason, help=help)
+    parser.add_argument("--reason", required=required, default="", type=reason_text, help=help)
     parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
 
 
@@ -106,10 +117,21 @@ def told(verdicts: Iterable[ControlVerdict]) -> Iterator[str]:
         yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{undone}{why}"
 
 
-def _reason(text: str) -> str:
+def reason_text(text: str) -> str:
+    """An argument that says why."""
     if len(text) > LONGEST_REASON:
         raise ArgumentTypeError(f"it has more than {LONGEST_REASON} characters")
     return text
+
+
+def _object(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ArgumentTypeError("it is not a JSON object")
+    return value
 
 
 CONTROLS = (

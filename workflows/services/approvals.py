@@ -36,6 +36,11 @@ class Decision:
     step: str = ""
     visit: int | None = None
 
+    @property
+    def meant(self) -> tuple[str, str, int | None]:
+        """By whom, of which step and which visit."""
+        return self.actor, self.step, self.visit
+
 
 def approve_runs(
     *,
@@ -74,7 +79,7 @@ def _decide(
     cause: tuple[Cause, str],
     expected: Revisions | None,
 ) -> list[ControlVerdict]:
-    _check(decision)
+    check_decision(decision)
 
     def event(run_ids: Sequence[int]) -> ApprovalDecided:
         address = _keep(tenant_id, decision, run_ids)
@@ -103,7 +108,8 @@ def _keep(tenant_id: int, decision: Decision, run_ids: Sequence[int]) -> str:
     return address.hex() if address else ""
 
 
-def _check(decision: Decision) -> None:
+def check_decision(decision: Decision) -> None:
+    """Raises `Invalid` listing every fault of what somebody says."""
     faults = []
     if not decision.actor or not is_storable(decision.actor, 200):
         faults.append(fault("/actor", "bad_actor", "Text of 1 to 200 characters: who decides."))

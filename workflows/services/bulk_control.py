@@ -12,18 +12,21 @@ from tenants.scope import tenant_scope
 from workflows.engine.permits import Standing, why_not
 from workflows.models import Run, StepRun
 from workflows.querysets import RunQuerySet
+from workflows.services.approvals import Decision, approve_runs, reject_runs
+from workflows.services.bulk_checks import DECISIONS, MOST_RUNS, check_call, check_look
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.documents import documents
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import LIVE, Cause, RunState
 
-MOST_RUNS = 1000  # in one batch, which is one transaction
 SAMPLE = 10
 CONTROLS: Mapping[str, Callable[..., list[ControlVerdict]]] = {
     "cancel": cancel_runs,
     "wake": wake_runs,
     "pause": pause_runs,
     "resume": resume_runs,
+    "approve": approve_runs,
+    "reject": reject_runs,
 }
 
 
@@ -63,12 +66,22 @@ class Batch:
     rest: Plan | None
 
 
-def plan_control(*, tenant_id: int, action: str, selection: Selection, compensate: bool = False) -> Forecast:
-    """Look at what a bulk call would do. Nothing is written. Raises `Invalid`."""
+def plan_control(
+    *,
+    tenant_id: int,
+    action: str,
+    selection: Selection,
+    compensate: bool = False,
+    decision: Decision | None = None,
+) -> Forecast:
+    """Look at what a bulk call would do. Nothing is written.
+
+    With the `decision` of an approve or a reject, what its actor may not decide, or does not mean, is not counted as
+    moving. Raises `Invalid`.
+    """
     selection.check()
     accepted = _accepted(action)
-    if compensate and action != "cancel":
-        raise Invalid("The call is not valid.", [fault("/compensate", "conflict", "Only a cancel undoes anything.")])
+    check_look(action, compensate, decision)
     with tenant_scope(tenant_id) as scope:
         rows = Run.objects.for_tenant(tenant_id)
         last = rows.aggregate(last=Max("id"))["last"] or 0
@@ -76,10 +89,14 @@ def plan_control(*, tenant_id: int, action: str, selection: Selection, compensat
         selected = _selected(tenant_id, plan)
         by_state = dict(selected.order_by().values_list("state").annotate(count=Count("id")))
         moving = selected.filter(state__in=accepted)
+        moves = sum(count for state, count in by_state.items() if state in accepted)
+        if action in DECISIONS:
+            moving = moving.asked_to_decide(*(decision.meant if decision else ()))
+            moves = moving.count()
         busy = StepRun.objects.for_tenant(tenant_id).in_flight().filter(run_id__in=moving.values("id"))
         return Forecast(
             plan=plan,
-            moves=sum(count for state, count in by_state.items() if state in accepted),
+            moves=moves,
             by_state=by_state,
             in_flight=busy.count(),
             compensates=_compensates(tenant_id, moving) if compensate else {},
@@ -97,31 +114,33 @@ def control_planned(
     plan: Plan,
     cause: Cause,
     cause_ref: str,
-    reason: str,
+    reason: str = "",
     limit: int = MOST_RUNS,
     until: datetime | None = None,
+    decision: Decision | None = None,
 ) -> Batch:
     """Carry out the next batch of a plan, at most `limit` runs (1 to 1000), in one transaction. Repeat with `rest`.
 
-    `until` is when a pause ends by itself. Raises `Invalid`.
+    `until` is when a pause ends by itself. An approve or a reject takes a `decision` instead of a reason, and answers
+    for every live run of the selection: one without an open approval is refused. Raises `Invalid`.
     """
-    _check(plan, limit, until)
+    check_call(plan, limit, until, reason, decision)
     with tenant_scope(tenant_id):
-        moving = _selected(tenant_id, plan).filter(state__in=_accepted(plan.action)).order_by("id")
-        chosen = list(moving.values_list("id", "public_id")[:limit])
+        asked = _selected(tenant_id, plan).filter(state__in=_asked(plan.action)).order_by("id")
+        chosen = list(asked.values_list("id", "public_id")[:limit])
         verdicts = CONTROLS[plan.action](
             tenant_id=tenant_id,
             public_ids=[public_id for _, public_id in chosen],
             cause=cause,
             cause_ref=cause_ref,
-            reason=reason,
+            **({"decision": decision} if decision is not None else {"reason": reason}),
             **({"until": until} if until is not None else {}),
             **({"compensate": True} if plan.compensate else {}),
         )
         if len(chosen) < limit:
             return Batch(verdicts, 0, None)
         rest = replace(plan, after=chosen[-1][0])
-        remaining = _selected(tenant_id, rest).filter(state__in=_accepted(plan.action)).count()
+        remaining = _selected(tenant_id, rest).filter(state__in=_asked(plan.action)).count()
         return Batch(verdicts, remaining, rest if remaining else None)
 
 
@@ -138,16 +157,6 @@ def _compensates(tenant_id: int, moving: RunQuerySet) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _check(plan: Plan, limit: int, until: datetime | None) -> None:
-    faults = []
-    if not 1 <= limit <= MOST_RUNS:
-        faults.append(fault("/limit", "bad_limit", f"A whole number from 1 to {MOST_RUNS}."))
-    if until is not None and plan.action != "pause":
-        faults.append(fault("/until", "conflict", "Only a pause ends by itself."))
-    if faults:
-        raise Invalid("The call is not valid.", faults)
-
-
 def _selected(tenant_id: int, plan: Plan) -> RunQuerySet:
     rows = Run.objects.for_tenant(tenant_id).filter(id__gt=plan.after, id__lte=plan.up_to)
     return plan.selection.of(rows)
@@ -158,4 +167,13 @@ def _accepted(action: str) -> Sequence[str]:
     if action not in CONTROLS:
         known = ", ".join(CONTROLS)
         raise Invalid("The call is not valid.", [fault("/action", "unknown_action", f"One of {known}.")])
-    return [state for state in LIVE if not why_not(action, Standing(state, state == RunState.WAITING))]
+    waits = RunState.WAITING
+    return [
+        state for state in LIVE if not why_not(action, Standing(state, state == waits, has_approval=state == waits))
+    ]
+
+
+def _asked(action: str) -> Sequence[str]:
+    """The states of runs that get a verdict. A decision is told of every live run: whether it asks for one differs."""
+    accepted = _accepted(action)
+    return list(LIVE) if action in DECISIONS else accepted
