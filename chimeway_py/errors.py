@@ -15,6 +15,7 @@ class ChimewayError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 400
     retryable: ClassVar[bool] = False
+    headers: Mapping[str, str] = {}  # that REST answers with besides
 
     def __init__(self, message: str = "", detail: Detail | None = None) -> None:
         self.message = message or (self.__doc__ or self.code).splitlines()[0]

@@ -208,6 +208,7 @@ CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with
 INBOX_STREAMS = env.int("INBOX_STREAMS", default=4)  # of one web process; each holds a thread
 INBOX_STREAM_SECONDS = env.int("INBOX_STREAM_SECONDS", default=300)  # how long one lives before the browser asks again
 INBOX_ORIGINS = env.list("INBOX_ORIGINS", default=[])  # whose pages may ask for inboxes from a browser
+TENANT_LIMITS = {name: int(amount) for name, amount in env.dict("TENANT_LIMITS", default={}).items()}
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
 # -- Mail -------------------------------------------------------------------------------------------------------------

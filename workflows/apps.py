@@ -14,17 +14,21 @@ class WorkflowsConfig(AppConfig):
         from signals_app.services.payload_names import register_name
         from signals_app.subjects import registry
         from signals_app.verdict_reader import register_verdict_reader
+        from tenants.limits.kinds import LimitKind
+        from tenants.limits.taking import register_counter
         from tenants.vault import columns
         from tenants.vault.columns import SealedSecrets
         from workflows.explain.signal import read_verdicts
         from workflows.history import own_parts
         from workflows.retention import pruners
+        from workflows.services.live_runs import count_live
         from workflows.steps import builtin
         from workflows.subjects.holds import HoldHolder
         from workflows.subjects.runs import RunHolder
         from workflows.subjects.schedules import ScheduleHolder
 
         builtin.register_all()
+        register_counter(LimitKind.LIVE_RUNS, count_live)
         own_parts.register_all()
         pruners.register_all()
         register_verdict_reader(read_verdicts)

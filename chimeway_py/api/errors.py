@@ -132,7 +132,7 @@ def _code(error: exceptions.APIException) -> str:
 
 
 def _headers(refusal: ChimewayError, error: Exception) -> dict[str, str]:
-    headers = {}
+    headers = dict(refusal.headers)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if refusal.status in {429, 503}:

@@ -27,7 +27,7 @@ _MEANINGS = {
     412: "The object has moved on since the revision in If-Match; `detail` names both.",
     413: "The body is larger than 1 MiB.",
     415: "Not JSON, or compressed.",
-    429: "Too many requests; see Retry-After.",
+    429: "A limit of the tenant is used up; see Retry-After. Nothing was written.",
     503: "The database cannot answer now; see Retry-After. Nothing was written.",
 }
 _EXAMPLE = OpenApiExample(
@@ -55,9 +55,9 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 
 
 def answers(body: Any, *refusals: int, status: int = 200, examples: Sequence[OpenApiExample] = ()) -> dict[int, Any]:
-    """The `responses` of an operation: its answer, and the refusals it may give besides 401, 403 and 503."""
+    """The `responses` of an operation: its answer, and the refusals it may give besides 401, 403, 429 and 503."""
     given = {status: OpenApiResponse(body, examples=list(examples))}
-    for refusal in sorted({401, 403, 503, *refusals}):
+    for refusal in sorted({401, 403, 429, 503, *refusals}):
         shown = [_EXAMPLE] if refusal == 400 else []
         given[refusal] = OpenApiResponse(ErrorBody, description=_MEANINGS[refusal], examples=shown)
     return given

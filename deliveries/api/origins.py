@@ -28,7 +28,7 @@ class InboxOriginsMiddleware:
             response = HttpResponse(status=204, headers=ALLOWED)
         else:
             response = self.get_response(request)
-            response["Access-Control-Expose-Headers"] = "Retry-After, X-Request-Id"
+            response["Access-Control-Expose-Headers"] = "RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
         response["Access-Control-Allow-Origin"] = origin
         response["Vary"] = "Origin"
         return response

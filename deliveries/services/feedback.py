@@ -37,7 +37,7 @@ def record_bounce(
             if mine.resend_of_id is None:
                 batch.apply(mine.run_id, _event(mine))
                 batch.flush()
-            accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, ReportKind.BOUNCED, batch.now)])
+            accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, ReportKind.BOUNCED, batch.now)], counted=False)
         return mine
 
 

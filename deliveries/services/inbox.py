@@ -36,7 +36,7 @@ def mark_item(*, tenant_id: int, subject: str, item: UUID, mark: Mark) -> InboxI
         if found is None:
             raise NotFound
         if marked:
-            accept_signals(tenant_id=tenant_id, signals=[signal_of(found, mark)])
+            accept_signals(tenant_id=tenant_id, signals=[signal_of(found, mark)], counted=False)
         return found
 
 
@@ -65,7 +65,7 @@ def mark_items(*, tenant_id: int, subject: str, mark: Mark, items: Sequence[UUID
         mine.filter(id__in=[row.pk for row in rows]).update(**{column: scope.now})
         for row in rows:
             setattr(row, column, scope.now)
-        accept_signals(tenant_id=tenant_id, signals=[signal_of(row, mark) for row in rows])
+        accept_signals(tenant_id=tenant_id, signals=[signal_of(row, mark) for row in rows], counted=False)
         return Marked(len(rows), more=len(ids) > MOST_MARKED)
 
 

@@ -94,7 +94,7 @@ def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
         if outcome:
             _move(batch, mine, outcome, f"reported {report.kind} {report.code}".strip())
         batch.flush()
-        accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, report.kind, batch.now)])
+        accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, report.kind, batch.now)], counted=False)
         return "accepted"
 
 

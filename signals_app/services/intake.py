@@ -17,6 +17,9 @@ from signals_app.services.keys import keys_of, write_keys
 from signals_app.services.new_signal import CheckedSignal, NewSignal, check_signals
 from signals_app.services.payloads import address_of, canonical, write_payloads
 from tenants.ids import new_public_id
+from tenants.limits.board import limits_of
+from tenants.limits.kinds import LimitKind
+from tenants.limits.taking import take
 from tenants.scope import tenant_scope
 from tenants.sql import arrays, execute, fetch, given
 from tenants.vault import vault_of
@@ -79,15 +82,19 @@ class _Stored:
     received_at: datetime
 
 
-def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal]) -> list[Receipt]:
+def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal], counted: bool = True) -> list[Receipt]:
     """Store signals, all or none, and return a receipt for each in order. Joins the caller's transaction.
 
-    Raises `Invalid` (paths start with the index of the signal) and `SignalConflict` (detail: index and external id).
+    They count towards the tenant's limits, unless the service itself says that something happened. Raises `Invalid`
+    (paths start with the index of the signal), `SignalConflict` (detail: index and external id), `LimitReached` and
+    `BeyondLimit`.
     """
     asked = check_signals(signals)
     if not asked:
         return []
     with tenant_scope(tenant_id) as scope:
+        if counted and limits_of(tenant_id):
+            _take(tenant_id, asked)
         checked = _keyed(tenant_id, asked)
         first: dict[Name, CheckedSignal] = {}
         for signal in checked:
@@ -101,6 +108,13 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal]) -> list[Rece
         if fresh:
             nudge_after_commit("engine", tenant_id)
         return receipts
+
+
+def _take(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
+    """Before anything else is locked: whoever waits for a limit holds nothing that others wait for."""
+    count, size = len(signals), sum(len(signal.payload.encode()) for signal in signals)
+    counts = {LimitKind.SIGNALS_PER_MINUTE: count, LimitKind.SIGNALS_PER_DAY: count}
+    take(tenant_id, counts | {LimitKind.PAYLOAD_BYTES_PER_DAY: size})
 
 
 def _keyed(tenant_id: int, signals: Sequence[CheckedSignal]) -> list[CheckedSignal]:

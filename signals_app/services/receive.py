@@ -14,6 +14,8 @@ from signals_app.models import SignalSource
 from signals_app.services.intake import Receipt, accept_signals
 from signals_app.services.sources import live_secrets
 from signals_app.verification import Rejection, scheme_named, verify
+from tenants.limits.errors import BeyondLimit, LimitReached
+from tenants.limits.taking import taking_as
 from tenants.scope import tenant_scope
 
 
@@ -28,7 +30,8 @@ def receive_webhook(*, source_public_id: uuid.UUID, headers: Mapping[str, str], 
     """The receipt of the signal that a webhook says, committed. A replay gets the receipt of the first.
 
     Raises `NotFound` (no such source, or disabled), `BadSignature` (which part failed is for operators only: it is kept
-    on the source), `Invalid` naming paths of the sender's own body, and `SignalConflict`.
+    on the source), `Invalid` naming paths of the sender's own body, `SignalConflict`, and `LimitReached` or
+    `BeyondLimit`: only a webhook that proves itself uses up anything.
     """
     tenant_id = _tenant_of(source_public_id)
     if tenant_id is None:
@@ -38,7 +41,10 @@ def receive_webhook(*, source_public_id: uuid.UUID, headers: Mapping[str, str], 
         if source is None:
             raise NotFound
         try:
-            return _accept(source, headers, body, scope.now)
+            with taking_as(f"source {source.key}"):
+                return _accept(source, headers, body, scope.now)
+        except (LimitReached, BeyondLimit):
+            raise  # nothing is wrong with the webhook; a refusal for want of room writes nothing
         except ChimewayError as error:
             refusal = error
             _count(source, error, scope.now)

@@ -1,5 +1,5 @@
 """The admin of tenants, and what the admin of every tenant's row is made of."""
 
-from tenants.admin import access, accounts, secrets, tenants
+from tenants.admin import access, accounts, limits, secrets, tenants
 
-__all__ = ["access", "accounts", "secrets", "tenants"]
+__all__ = ["access", "accounts", "limits", "secrets", "tenants"]

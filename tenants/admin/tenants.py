@@ -12,6 +12,7 @@ from django.urls import reverse
 from tenants.admin import words
 from tenants.admin.base import TenantAdmin
 from tenants.admin.filters import TenantFilter
+from tenants.admin.limits import limits_of_tenant
 from tenants.admin.pages import Page
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
 from tenants.models import Membership, OperatorAction, Role, Tenant
@@ -65,7 +66,7 @@ class TenantsAdmin(WritingAdmin):
             ("Suspended", words.moment(row.suspended_at)),
             ("Operators", members),
         ]
-        return Page(row.slug, facts=facts)
+        return Page(row.slug, facts=facts, sections=[limits_of_tenant(row.pk)])
 
 
 @admin.register(OperatorAction)

@@ -19,6 +19,9 @@ from chimeway_py.errors import NotFound
 from tenants.api import openapi  # noqa: F401  registers how keys are described in OpenAPI
 from tenants.api.authentication import ApiKeyAuthentication, HasScope, caller_of
 from tenants.api.idempotency import answer_once, idempotency_key
+from tenants.limits.headers import rate_limit_fields
+from tenants.limits.kinds import LimitKind
+from tenants.limits.taking import take, taking_as
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
@@ -51,7 +54,12 @@ class TenantView(BoundedView):
             if request.method in WRITES:
                 read_body(request)  # before anything is asked of the database: a slow sender holds no connection
             self.initial(asked, *args, **kwargs)
-            response = self._answer(asked)
+            caller = caller_of(asked)
+            with taking_as(f"key cw_{caller.prefix}"):
+                asked_of = take(caller.tenant_id, {LimitKind.REQUESTS_PER_MINUTE: 1})  # kept, whatever comes of it
+                response = self._answer(asked)
+            for name, value in rate_limit_fields(asked_of).items():
+                response[name] = value
         except Exception as error:
             response = self.handle_exception(error)
         self.response = self.finalize_response(asked, response, *args, **kwargs)

@@ -24,7 +24,7 @@ from signals_app.services.sources import create_source
 from signals_app.subjects.erase import erase_subject
 from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
-from tenants.services import create_api_key, create_tenant, set_role
+from tenants.services import create_api_key, create_tenant, set_limit, set_role
 from tenants.services.secrets import put_secret
 from workflows.events.subscriptions import put_subscription
 from workflows.models import (
@@ -194,6 +194,7 @@ def furnish(mark: str) -> Furnished:
         subjects=[f"{mark}_anna"],
     )
     put_secret(tenant_id=tenant.pk, key=f"{mark}_token", value="hush")
+    set_limit(tenant_id=tenant.pk, kind="live_runs", amount=1000, changed_by=f"{mark}_olga")
     kept = keep_something(tenant, definition, mark)
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
     with tenant_scope(tenant.pk):

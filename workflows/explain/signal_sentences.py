@@ -75,6 +75,8 @@ def _no_run(signal: Signal, verdict: str, reason: str) -> str:
             return f"the start{definition} was refused: {listed(faults) if faults else 'it was not valid'}"
         case "rejected", "definition_off":
             return f"the definition{definition} is switched off and starts nothing"
+        case "rejected", "limit_reached":
+            return f"a run{definition} was not started: the tenant had used up its limit {context.get('limit', '')}"
         case "buffered", _:
             about = matched(signal.correlation) or matched({"subject": signal.subject} if signal.subject else None)
             return f"none waits for {signal.name}{about} yet; a run that starts later may still look back and use it"

@@ -14,7 +14,7 @@ SOURCE = "engine"
 def send_reminders(tenant_id: int, reminded: Sequence[tuple[LockedRun, WaitFacts]]) -> None:
     """Accept one `approval.reminder` per approval, about the run's subject and with its correlation values."""
     if reminded:
-        accept_signals(tenant_id=tenant_id, signals=[_reminder(run, wait) for run, wait in reminded])
+        accept_signals(tenant_id=tenant_id, signals=[_reminder(run, wait) for run, wait in reminded], counted=False)
 
 
 def _reminder(run: LockedRun, wait: WaitFacts) -> NewSignal:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from chimeway_py.errors import Invalid
+from tenants.limits.taking import take_some
 from workflows.definitions.conditions import evaluate
 from workflows.definitions.document import StartRule
 from workflows.definitions.paths import MISSING, lookup
 from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.documents import Loaded, documents
-from workflows.services.start import NewRun, insert_runs
+from workflows.services.start import PER_START, NewRun, insert_runs
 from workflows.services.start_checks import check_starts
 from workflows.states import Cause
 
@@ -67,17 +68,28 @@ def start_by_signals(tenant_id: int, catalog: Catalog, signals: Sequence[SignalF
                 verdicts.setdefault(signal.id, []).append((None, answer))
         starts = [(signal, answer) for signal, answer in asked if isinstance(answer, NewRun)]
         if starts:
-            _insert(tenant_id, loaded, starts, now, verdicts)
+            fits, met = take_some(tenant_id, PER_START, len(starts))
+            _insert(tenant_id, loaded, starts[:fits], now, verdicts)
+            for signal, _ in starts[fits:]:
+                verdicts.setdefault(signal.id, []).append((None, _over(loaded, met)))
     return verdicts
 
 
 def _insert(
     tenant_id: int, loaded: Loaded, starts: Sequence[tuple[SignalFacts, NewRun]], now: datetime, verdicts: Verdicts
 ) -> None:
+    if not starts:
+        return
     started = insert_runs(tenant_id, loaded, [run for _, run in starts], now)
     for (signal, _), answer in zip(starts, started, strict=True):
         which = {"definition": loaded.key, "version": loaded.version}
         verdicts.setdefault(signal.id, []).append((answer.run_id, Judged("started", "started_by", context=which)))
+
+
+def _over(loaded: Loaded, limit: str) -> Judged:
+    return Judged(
+        "rejected", "limit_reached", context={"definition": f"{loaded.key} v{loaded.version}", "limit": limit}
+    )
 
 
 def _refused(loaded: Loaded) -> Judged:

@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.payloads import canonical, write_payloads
+from tenants.limits.board import limits_of
+from tenants.limits.kinds import LimitKind
+from tenants.limits.taking import take
 from tenants.scope import tenant_scope
 from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
@@ -30,6 +33,7 @@ from workflows.store.write import write_transitions
 
 __all__ = ["NewRun", "OnDuplicate", "Started", "insert_runs", "start_runs"]
 
+PER_START = (LimitKind.STARTS_PER_MINUTE, LimitKind.LIVE_RUNS)  # each start takes one of these
 OnDuplicate = Literal["return", "skip"]
 # In the order of the unique key, so that two starts with the same keys wait for each other instead of deadlocking.
 _RUNS = insert(
@@ -75,14 +79,23 @@ def start_runs(
 
     The same idempotency key with the same request answers with the run it started; with `skip` it says that this start
     was skipped, so that nobody takes the run for a new one. A run that a sticky cancel waited for is cancelled as it is
-    made. Raises `DefinitionNotFound`, `Invalid` (paths start with the index of the run) and `StartConflict`.
+    made. Raises `DefinitionNotFound`, `Invalid` (paths start with the index of the run), `StartConflict`, and
+    `LimitReached` or `BeyondLimit` when the tenant's limits do not allow it.
     """
     with tenant_scope(tenant_id) as scope:
         loaded = startable(tenant_id, definition_key, version)
-        started = insert_runs(tenant_id, loaded, check_starts(loaded, runs), scope.now)
+        checked = check_starts(loaded, runs)
+        if limits_of(tenant_id):
+            _take(tenant_id, checked)
+        started = insert_runs(tenant_id, loaded, checked, scope.now)
     if on_duplicate == "skip":
         return [one if one.created else replace(one, skipped=True) for one in started]
     return started
+
+
+def _take(tenant_id: int, runs: Sequence[NewRun]) -> None:
+    size = sum(len(canonical(run.data).encode()) for run in runs if run.data)
+    take(tenant_id, dict.fromkeys(PER_START, len(runs)) | {LimitKind.PAYLOAD_BYTES_PER_DAY: size})
 
 
 def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: datetime) -> list[Started]:
