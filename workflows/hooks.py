@@ -45,6 +45,7 @@ class DeliveryEvent:
     visit: int
     channel: str
     status: str
+    is_compensation: bool = False  # it undoes the visit
 
 
 HookEvent = RunEvent | DeliveryEvent

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 
 from workflows.states import LIVE, Reason
+from workflows.steps.registry import kinds
 
 if TYPE_CHECKING:
     from workflows import models as rows  # noqa: F401  used in the base classes below
@@ -127,6 +128,9 @@ class StepRunQuerySet(models.QuerySet["rows.StepRun"]):
         return self.filter(status="running")
 
     def undoable(self, steps: Sequence[str]) -> Self:
-        """Visits of these steps that took effect, or may yet: what a cancel with compensation makes owed."""
-        visits = self.filter(undo=0, resend=0, step__in=steps, status__in=["succeeded", "running", "unknown"])
-        return visits.exclude(outcome="suppressed")
+        """Visits of these steps that took effect, may have or may yet: what a cancel with compensation makes owed."""
+        visits = self.filter(undo=0, resend=0, step__in=steps)
+        took = models.Q(status="succeeded") & ~models.Q(outcome="suppressed")
+        tried = models.Q(maybe_done=True) | models.Q(lost_attempts__gt=0)
+        doubtful = tried & models.Q(kind__in=[name for name, kind in kinds().items() if getattr(kind, "acts", False)])
+        return visits.filter(took | doubtful | models.Q(status__in=["running", "unknown"]))

@@ -127,20 +127,23 @@ NOTED = frozenset(
         Reason.COMPENSATION_NEEDLESS,
     }
 )
-#: What may still be noted of a run that has ended: how its steps are undone.
-NOTED_AFTER_END = frozenset(
+#: How an ended run is undone.
+UNDOING = frozenset(
     {
         Reason.COMPENSATION_OWED,
         Reason.COMPENSATED,
         Reason.COMPENSATION_FAILED,
         Reason.COMPENSATION_UNKNOWN,
         Reason.COMPENSATION_NEEDLESS,
-        Reason.RETRY_SCHEDULED,
-        Reason.WORK_HELD,
-        Reason.ATTEMPT_LOST,
-        Reason.STALE_ATTEMPT,
     }
 )
+#: What may still be noted of a run that has ended: how its steps are undone.
+NOTED_AFTER_END = UNDOING | {
+    Reason.RETRY_SCHEDULED,
+    Reason.WORK_HELD,
+    Reason.ATTEMPT_LOST,
+    Reason.STALE_ATTEMPT,
+}
 
 
 class InvalidTransition(ChimewayError):

@@ -11,7 +11,8 @@ _ENDED = """
 SELECT d.tenant_id, 'delivery.' || d.status AS type, r.public_id AS run_public_id, clock_timestamp() AS occurred_at,
        d.id AS position,
        jsonb_build_object('delivery_id', d.public_id, 'run_id', r.public_id, 'workflow', d.definition_key,
-                          'step', d.step_key, 'visit', d.visit, 'channel', d.channel, 'status', d.status) AS data
+                          'step', d.step_key, 'visit', d.visit, 'channel', d.channel, 'status', d.status)
+       || CASE WHEN d.key LIKE '%%:compensate%%' THEN '{"compensation": true}'::jsonb ELSE '{}' END AS data
   FROM deliveries_delivery d JOIN workflows_run r ON r.tenant_id = d.tenant_id AND r.id = d.run_id
  WHERE d.tenant_id = %s AND d.id = ANY (%s) AND d.status NOT IN ('planned', 'sending')
 """
@@ -41,6 +42,7 @@ def _told(tenant_id: int, delivery_ids: Sequence[int]) -> list[hooks.DeliveryEve
             visit=one.visit,
             channel=one.channel,
             status=one.status,
+            is_compensation=":compensate" in one.key,
         )
         for one in rows.select_related("run").order_by("id")
     ]

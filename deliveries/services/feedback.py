@@ -12,7 +12,7 @@ from deliveries.services.resend import NotSettled
 from deliveries.states import DeliveryStatus
 from signals_app.services import accept_signals
 from tenants.scope import tenant_scope
-from workflows.engine.events import StepSettled
+from workflows.services.later_outcomes import tell_later_outcome
 from workflows.store.batch import RunBatch
 
 _MAY_BOUNCE = (DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN)
@@ -35,7 +35,8 @@ def record_bounce(
         if mine.status in _MAY_BOUNCE:
             _note(mine, error, batch.now)
             if mine.resend_of_id is None:
-                batch.apply(mine.run_id, _event(mine))
+                context = {"delivery": str(mine.public_id)}
+                tell_later_outcome(batch, mine.step_run_id, DeliveryStatus.BOUNCED, mine.key, context)
                 batch.flush()
             accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, ReportKind.BOUNCED, batch.now)], counted=False)
         return mine
@@ -57,8 +58,3 @@ def _note(delivery: Delivery, error: str, now: datetime) -> None:
     delivery.bounced_at = delivery.settled_at = now
     Delivery.objects.bulk_update([delivery], ["status", "error", "bounced_at", "settled_at"])
     record_settled(delivery.tenant_id, [delivery.pk])
-
-
-def _event(delivery: Delivery) -> StepSettled:
-    context = {"delivery": str(delivery.public_id)}
-    return StepSettled(delivery.step_key, delivery.visit, DeliveryStatus.BOUNCED, delivery.key, context)

@@ -67,7 +67,7 @@ def plan_deliveries(
 
 _PLANNED = (
     "subject", "recipient_digest", "recipient_masked", "status", "error", "planned_at", "sending_at", "delivered_at",
-    "settled_at", "bounced_at", "failed_at", *DECIDED,
+    "settled_at", "bounced_at", "failed_at", "confirmed_at", *DECIDED,
 )  # fmt: skip
 
 

@@ -20,9 +20,9 @@ from deliveries.services.events import record_settled
 from deliveries.states import DeliveryStatus
 from signals_app.services import NewSignal, accept_signals
 from tenants.scope import tenant_scope
-from workflows.engine.events import StepSettled
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
+from workflows.services.later_outcomes import tell_later_outcome
 from workflows.services.unknown import settle_unknown
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
@@ -87,7 +87,7 @@ def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
         mine = Delivery.objects.for_tenant(tenant_id).filter(id=found.pk).locked().get()
         if mine.status == DeliveryStatus.SENDING and report.kind in _BAD:
             raise StillSending
-        if not _is_news(mine, report.kind):
+        if _is_planned_anew(mine) or not _is_news(mine, report.kind):
             return "repeated"
         _note(mine, report, batch.now)
         outcome = _outcome(mine, report.kind)
@@ -99,7 +99,11 @@ def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
 
 
 def signal_of(delivery: Delivery, kind: ReportKind, now: datetime) -> NewSignal:
-    """The signal that tells of a report. Its id comes from the delivery, so it can never be accepted twice."""
+    """The signal that tells of a report. Its id comes from the delivery, so it can never be accepted twice.
+
+    What undoes another may be sent anew in its place; then each sending is reported on for itself.
+    """
+    sending = f":{delivery.planned_at.timestamp():.6f}" if delivery.key.endswith(":compensate") else ""
     return NewSignal(
         name=f"notification.{kind}",
         subject=delivery.subject,
@@ -108,7 +112,7 @@ def signal_of(delivery: Delivery, kind: ReportKind, now: datetime) -> NewSignal:
             "step": delivery.step_key,
             "delivery_id": str(delivery.public_id),
         },
-        external_id=f"{delivery.public_id}:{kind}",
+        external_id=f"{delivery.public_id}:{kind}{sending}",
         source=SOURCE,
         occurred_at=now,
     )
@@ -124,6 +128,11 @@ def _find(tenant_id: int, provider: str, report: Report) -> Delivery | None:
     if found is None and report.ref:
         found = rows.filter(provider_ref=report.ref).order_by("-id").first()
     return found
+
+
+def _is_planned_anew(delivery: Delivery) -> bool:
+    """Whether nothing was sent since it was planned: what is told is of a message before, which failed to undo."""
+    return delivery.status == DeliveryStatus.PLANNED and delivery.sending_at is None
 
 
 def _is_news(delivery: Delivery, kind: ReportKind) -> bool:
@@ -170,8 +179,7 @@ def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
     record_settled(delivery.tenant_id, [delivery.pk])
     if delivery.resend_of_id is None:
         context = {"delivery": str(delivery.public_id), "reported": why}
-        told = StepSettled(delivery.step_key, delivery.visit, outcome, delivery.key, context)
-        batch.apply(delivery.run_id, told)
+        tell_later_outcome(batch, delivery.step_run_id, outcome, delivery.key, context)
 
 
 def _settle(delivery: Delivery, outcome: str) -> bool:

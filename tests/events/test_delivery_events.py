@@ -103,3 +103,30 @@ def test_a_delivery_of_another_tenant_is_not_told(
     assert crm.requests == []
     with tenant_scope(other_tenant.pk):
         assert Delivery.objects.count() == 1
+
+
+def test_what_undoes_a_message_is_told_as_that(
+    journey: Journey, subscribe: Callable[..., Subscriber], heard: list[DeliveryEvent]
+) -> None:
+    crm = subscribe(types=[*ENDS, "run.noted"])
+    undo = {"kind": "deliver", "channel": "in_app", "template": "hello"}
+    journey.publish({**INBOX, "compensate": undo}, {"kind": "wait", "for": "P1D"}, templates=HELLO)
+    run = journey.start()
+    by = {"cause": Cause.API, "cause_ref": "test", "reason": "changed their mind"}
+    cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], compensate=True, **by)
+    record_bounce(tenant_id=journey.tenant.pk, delivery=journey.deliveries(run)[1].public_id)
+    events_turn(tenant_id=journey.tenant.pk)
+
+    told = [{name: one["data"].get(name) for name in ("status", "compensation")} for one in crm.told]
+    assert [one for one in told if one["status"]] == [
+        {"status": "delivered", "compensation": None},
+        {"status": "delivered", "compensation": True},
+        {"status": "bounced", "compensation": True},
+    ]
+    assert [one.is_compensation for one in heard] == [False, True, True]
+    notes = [one["data"] for one in crm.told if one["type"] == "run.noted" and one["data"]["state"] == "cancelled"]
+    assert [(one["reason"], one.get("steps"), one.get("compensates"), one.get("outcome")) for one in notes] == [
+        ("compensation_owed", ["step_1"], None, None),
+        ("compensated", None, "step_1", "delivered"),
+        ("compensation_failed", None, "step_1", "bounced"),
+    ]

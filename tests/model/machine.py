@@ -281,7 +281,7 @@ class Journeys(RuleBasedStateMachine):
     @rule(which=sides, pick=picks)
     def bounce(self, which: int, pick: int) -> None:
         side = self.act(which)
-        told = [one for one in self.works(side, "succeeded") if one[1].step.get("channel") == "in_app"]
+        told = [one for one in self.works(side) if one[1].step.get("channel") == "in_app" and one[1].status != "owed"]
         if not told:
             self.idle()
             return
@@ -293,6 +293,7 @@ class Journeys(RuleBasedStateMachine):
         if was == "bounced":
             self.unchanged(side)
             return
+        work.status = "failed"
         run.settle(work.step, work.visit, "bounced")
         side.world.plan()
 
@@ -426,6 +427,8 @@ class Journeys(RuleBasedStateMachine):
             side.published = 2
             publish(side.tenant, side.document)
             return
+        with tenant_scope(side.tenant_id):  # a look is taken by the true clock, which was not moved
+            Run.objects.for_tenant(side.tenant_id).update(updated_at=database_now())
         from_, to = (2, 1) if back else (1, 2)
         plan = plan_move(tenant_id=side.tenant_id, change=Change("random", from_, to)).plan
         told = move_planned(tenant_id=side.tenant_id, plan=plan, reason="better", **WHO).verdicts

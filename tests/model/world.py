@@ -147,7 +147,6 @@ class World:
         if job.work is None or job.owner is None:
             job.answer = answer
             return
-        if job.work.status in ("owed", "running"):
-            job.work.status, job.work.due = DONE.get(status, "failed"), None
+        job.work.status, job.work.due = DONE.get(status, "failed"), None
         job.owner.settle(job.work.step, job.work.visit, status, answer)
         self.plan()

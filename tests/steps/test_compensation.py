@@ -166,7 +166,7 @@ def test_a_run_that_fails_is_undone_without_being_asked(tenant: Tenant, probe: P
     work(tenant)
 
     assert (run_of(tenant, run_id).state, run_of(tenant, run_id).status_reason) == ("failed", "step_quarantined")
-    assert sent(probe) == ["charge:1", "reserve:1"]
+    assert sent(probe) == ["ship:1", "charge:1", "reserve:1"]  # any of the workers may have shipped before it died
     assert intact(tenant, run_id)
 
 
@@ -379,7 +379,7 @@ def test_an_attempt_in_flight_that_fails_after_the_cancel_has_nothing_to_undo(te
 def test_one_whose_worker_was_lost_is_undone_only_once_somebody_says_that_it_happened(
     found_out: str, then: str, tenant: Tenant, probe: Probe
 ) -> None:
-    run_id, claim = in_flight(tenant)
+    run_id, claim = in_flight(tenant, compensate=UNDO | {"unsure": "settle"})
     make_due(tenant)
     assert end_forsaken(tenant_id=tenant.pk) == 1
     work(tenant)

@@ -34,7 +34,7 @@ from workflows.models import Listener, Run, StepRun, Transition, Wait
 from workflows.services.control import cancel_runs, pause_runs, resume_runs
 from workflows.services.definitions import retire_definition, save_draft
 from workflows.services.switches import switch_definition
-from workflows.services.turn import engine_turn
+from workflows.services.turn import engine_turn, work_turn
 from workflows.services.version_moves import MoveForecast, MoveVerdict, move_planned, plan_move
 from workflows.services.version_plan import Change, MovePlan
 from workflows.services.work import claim_work, finish_work
@@ -461,3 +461,29 @@ def test_signal_timer_cancel_and_move_have_one_winner(tenant: Tenant, together: 
             assert not Wait.objects.filter(tenant_id=tenant.pk, run_id=run_id, closed_at__isnull=True).exists()
         assert_rebuilt(tenant, run_id)
     assert {"completed completed_by_rule", "stopped new_rule"} <= ended
+
+
+def test_a_run_that_moved_is_undone_as_its_new_version_says(tenant: Tenant, probe: Probe) -> None:
+    """By key, also a step that says so only there, and visits of before the move."""
+    first = {"key": "charge", "kind": "probe", "compensate": {"kind": "probe", "retry": {"max_attempts": 1}}}
+    second = {"key": "ship", "kind": "probe"}
+    rest = {"key": "rest", "kind": "wait", "for": "P1D"}
+    publish(tenant, {"key": "order", "steps": [first, second, rest]})
+    run_id = start(tenant, "order")
+    while drain(tenant) + work_turn(tenant_id=tenant.pk):
+        pass
+    undo = {"kind": "probe", "retry": {"max_attempts": 7}}
+    publish(tenant, {"key": "order", "steps": [first | {"compensate": undo}, second | {"compensate": undo}, rest]})
+    [verdict] = move(tenant, "order")
+    assert (verdict.verdict, verdict.outcome) == ("moved", "kept")
+
+    by = {"cause": Cause.API, "cause_ref": "test", "reason": "withdrawn"}
+    [told] = cancel_runs(tenant_id=tenant.pk, public_ids=[verdict.public_id], compensate=True, **by)
+
+    assert told.compensates == ("ship", "charge")
+    claim = claim_work(tenant_id=tenant.pk, worker="w")
+    assert claim is not None
+    assert claim.step["retry"] == {"max_attempts": 7}
+    assert_rebuilt(tenant, run_id)
+    refused = fates(look(tenant, "order", from_version=2, to_version=1))
+    assert refused == []  # an ended run stays on the version that undoes it

@@ -17,7 +17,7 @@ from workflows.services.control import ControlVerdict, cancel_runs, compensate_r
 from workflows.services.documents import documents
 from workflows.services.replay import irreversible_effects, replay_run
 from workflows.states import TERMINAL, Cause, RunState
-from workflows.store.undoing import undoable, visits_of
+from workflows.store.visits import undoable, visits_of
 
 
 class ControlAction(ReasonedAction):

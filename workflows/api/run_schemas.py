@@ -89,6 +89,7 @@ class StepRunSerializer(serializers.ModelSerializer[StepRun]):
             "outcome",
             "attempts_made",
             "lost_attempts",
+            "maybe_done",
             "due_at",
             "created_at",
             "finished_at",

@@ -20,6 +20,10 @@ IRREVERSIBLE = {
     "type": "boolean",
     "description": "what the step does cannot be undone or must not be done again: a replay after it has to be allowed",
 }
+UNSURE = {
+    "enum": ["undo", "settle"],
+    "description": "where nobody saw whether the step took effect: undo it all the same, or once somebody says so",
+}
 COMPENSATE = "what undoes the step when the run fails, or is ended with compensation: a step without a key"
 
 
@@ -72,6 +76,7 @@ def _compensation(kind: StepKind) -> dict[str, Any]:
     """The keys of a step of that kind which undoes another: it leads nowhere and brings nothing back."""
     own = dict(kind.schema)
     properties = {name: value for name, value in own.pop("properties", {}).items() if name != "answer"}
+    properties["unsure"] = UNSURE
     return own | _closed({"kind": {"const": kind.name}, **properties}, required=["kind", *own.get("required", ())])
 
 

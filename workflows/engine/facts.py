@@ -159,11 +159,15 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What an ended run did is to be undone, as somebody or a rule said."""
+    """What an ended run did is to be undone, as somebody or a rule said.
+
+    With `after_all` only what became known since: the context says of a visit that it took effect after all.
+    """
 
     cause: Cause
     cause_ref: str
     why: str = ""
+    after_all: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

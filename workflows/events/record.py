@@ -11,10 +11,12 @@ from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
 from workflows.events.types import EventType, by_move
+from workflows.states import UNDOING
 from workflows.store.chain import canonical
 from workflows.store.sql import execute, fetch
 
 _KINDS = ", ".join(f"('{start}', '{end}', '{type_}')" for (start, end), type_ in by_move().items())
+_UNDOING = ", ".join(sorted(UNDOING))
 _IS_WATCHED = "EXISTS (SELECT 1 FROM workflows_eventsubscription WHERE tenant_id = %s)"
 _RECORD = """
 WITH happened AS (
@@ -33,7 +35,10 @@ SELECT h.tenant_id, h.id, s.id, 'owed', 0, 0, 0, clock_timestamp(), clock_timest
 _MOVES = f"""
 SELECT t.tenant_id, k.type, r.public_id AS run_public_id, t.occurred_at, (t.run_id, t.seq) AS position,
        jsonb_build_object('run_id', r.public_id, 'workflow', r.definition_key, 'seq', t.seq, 'step', t.step,
-                          'from_state', t.from_state, 'state', t.to_state, 'reason', t.reason) AS data
+                          'from_state', t.from_state, 'state', t.to_state, 'reason', t.reason)
+       || CASE WHEN t.reason = ANY('{{{_UNDOING}}}') THEN jsonb_strip_nulls(jsonb_build_object(
+               'steps', t.context -> 'steps', 'compensates', t.context -> 'compensates',
+               'visit', t.context -> 'visit', 'outcome', t.context -> 'outcome')) ELSE '{{}}' END AS data
   FROM unnest(%s::bigint[], %s::int[]) AS u (run_id, seq)
   JOIN workflows_transition t ON t.tenant_id = %s AND t.run_id = u.run_id AND t.seq = u.seq
   JOIN workflows_run r ON r.tenant_id = t.tenant_id AND r.id = t.run_id

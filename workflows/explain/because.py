@@ -76,7 +76,11 @@ def _work(step: str, context: Context) -> str:
 
 def _compensation_owed(step: str, context: Context) -> str:
     steps = [quoted(str(one)) for one in context.get("steps", ())]
-    return f"{listed(steps) if steps else 'what it did'} is to be undone, the last first{_why(context)}"
+    if "outcome" in context:  # known only after the end
+        return f"{listed(steps)} turned out as {_outcome(context)} after all, and is to be undone"
+    if len(steps) > 1:
+        return f"{listed(steps)} are to be undone, the last first{_why(context)}"
+    return f"{listed(steps) if steps else 'what it did'} is to be undone{_why(context)}"
 
 
 CLAUSES: Mapping[Reason, Clause] = {

@@ -14,7 +14,7 @@ from workflows.services.replay import irreversible_effects
 from workflows.states import NOTED, TERMINAL
 from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
-from workflows.store.undoing import Visit, visits_of
+from workflows.store.visits import Visit, visits_of
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
 

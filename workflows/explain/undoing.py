@@ -6,7 +6,7 @@ from workflows.explain.explanation import Compensation, Next, NextOn
 from workflows.explain.picture import Picture
 from workflows.explain.wording import instant, listed, outcome, quoted
 from workflows.retry import RetryPolicy
-from workflows.store.undoing import Visit, undoable
+from workflows.store.visits import Visit, is_to_be_undone, undoable
 
 ENDED = frozenset({"succeeded", "cancelled"})
 
@@ -42,10 +42,10 @@ def undoing(picture: Picture) -> list[str]:
     """What is told of it after the sentence of the end."""
     owed = _undoing(picture)
     if not owed:
-        return []
+        return list(_stuck(picture)) if is_to_be_undone(picture.run.state, picture.run.status_context) else []
     done = sum(one.status in ENDED for one in owed)
     if done == len(owed):
-        return [f"Undone: {done} of {len(owed)}."]
+        return [f"Undone: {done} of {len(owed)}.", *_stuck(picture)]
     return [f"Undoing: {done} of {len(owed)} done{_coming(picture)}.", *_stuck(picture)]
 
 
@@ -72,6 +72,8 @@ def _stuck(picture: Picture) -> Iterator[str]:
         yield f"Nobody can tell whether {listed(unknown)} was undone; somebody has to settle it."
     if doubtful := [quoted(one.step) for one in _doubtful(picture)]:
         yield f"Whether {listed(doubtful)} took effect nobody knows; it is undone only if somebody settles that it did."
+    if expected := [quoted(one.step) for one in _expected(picture)]:
+        yield f"If {listed(expected)} is yet observed to succeed, it is undone as well."
 
 
 def _undoing(picture: Picture) -> list[Visit]:
@@ -79,9 +81,18 @@ def _undoing(picture: Picture) -> list[Visit]:
 
 
 def _doubtful(picture: Picture) -> list[Visit]:
-    """Owed compensations of visits whose own outcome is unknown."""
-    unknown = {one.place for one in picture.visits if not one.undo and one.status == "unknown"}
-    return [one for one in _undoing(picture) if one.status == "owed" and one.place in unknown]
+    """Owed compensations that wait until somebody settles whether the visit took effect."""
+    document = picture.version.document
+    waiting = {one.place for one in picture.visits if not one.undo and one.waits_for_word(document)}
+    return [one for one in _undoing(picture) if one.status == "owed" and one.place in waiting]
+
+
+def _expected(picture: Picture) -> list[Visit]:
+    """Visits that were given up when the run ended, while others still work at what they wait for."""
+    document = picture.version.document
+    undone = {one.place for one in _undoing(picture)}
+    given_up = (one for one in picture.visits if not one.undo and one.status == "cancelled" and not one.acts)
+    return [one for one in given_up if one.step in document.compensating and one.place not in undone]
 
 
 def _most(picture: Picture, one: Visit) -> int:

@@ -32,6 +32,7 @@ class StepRun(TenantPart):
     outcome = models.CharField(max_length=32, blank=True, default="")
     attempts_made = models.PositiveIntegerField(default=0)
     lost_attempts = models.PositiveIntegerField(default=0)  # whose worker died or fell silent
+    maybe_done = models.BooleanField(db_default=False)  # some try may have taken effect, whatever came of it
     fence = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
     held = models.BooleanField(db_default=False)  # its run is paused or has ended: nobody may claim it

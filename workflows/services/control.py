@@ -16,7 +16,7 @@ from workflows.states import Cause
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
 from workflows.store.sql import fetch
-from workflows.store.undoing import Visit, undoable, visits_of
+from workflows.store.visits import Visit, undoable, visits_of
 
 _IN_FLIGHT = """
 SELECT s.run_id, s.step, a.number, s.undo FROM workflows_steprun s

@@ -11,15 +11,13 @@ from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.text import is_storable
 from signals_app.services.payloads import canonical, write_payloads
 from tenants.scope import tenant_scope
-from workflows.engine.events import StepSettled
 from workflows.models import StepRun
 from workflows.models.external_work import ENDS, ExternalStatus, ExternalWork
-from workflows.models.step_run import StepRunStatus
 from workflows.services.documents import step_of
+from workflows.services.later_outcomes import tell_later_outcome
 from workflows.states import Cause
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
-from workflows.store.rows import status_after
 from workflows.store.sql import execute
 
 MOST_LISTED = 1000
@@ -160,21 +158,17 @@ def _apply(
 
 
 def _settle(batch: RunBatch, work: ExternalWork, data: Mapping[str, Any] | None, who: tuple[Cause, str]) -> None:
-    """End the step run that waits, and tell its run; one that waits no more is told all the same."""
+    """End the step run that waits, and tell its run; one that waits no more is told all the same, and may be undone."""
     assert work.run_id is not None
     assert work.step_run_id is not None
-    mine = StepRun.objects.for_tenant(work.tenant_id).select_for_update(no_key=True).get(id=work.step_run_id)
-    if mine.status in (StepRunStatus.OWED, StepRunStatus.RUNNING):
-        ended = {"status": status_after(work.status), "outcome": work.status, "due_at": None, "finished_at": batch.now}
-        StepRun.objects.for_tenant(work.tenant_id).filter(id=mine.pk).update(**ended)
-        execute(_LOSE, [batch.now, work.tenant_id, mine.pk])
+    mine = StepRun.objects.for_tenant(work.tenant_id).get(id=work.step_run_id)
     config = step_of(work.tenant_id, batch.runs[work.run_id].definition, mine.step).config
     answer = store_answer(work.tenant_id, config["answer"], data) if data and "answer" in config else None
     context = {"external": work.kind} | ({"error": work.error} if work.error else {})
     cause, ref = who
-    batch.apply(work.run_id, StepSettled(mine.step, mine.visit, work.status, ref, context, cause, answer))
-    if batch.runs[work.run_id].facts.is_finished:
-        batch.go_on_undoing(work.run_id)  # what the run undoes may have waited for this
+    told: dict[str, Any] = {"cause": cause, "answer": answer, "ended_now": True}
+    tell_later_outcome(batch, mine.pk, work.status, ref, context, **told)
+    execute(_LOSE, [batch.now, work.tenant_id, mine.pk])
 
 
 def _store(work: ExternalWork, *fields: str) -> None:

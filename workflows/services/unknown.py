@@ -84,22 +84,24 @@ def _check(kind: WorkKind, outcome: str, reason: str) -> None:
 
 def _settle(mine: StepRun, outcome: str, now: datetime) -> None:
     mine.status, mine.outcome, mine.finished_at = status_after(outcome), outcome, now
-    _store(mine, "status", "outcome", "finished_at")
+    mine.maybe_done, mine.lost_attempts = False, 0  # somebody has looked: what they say counts, not what may have been
+    _store(mine, "status", "outcome", "finished_at", "maybe_done", "lost_attempts")
 
 
 def _owe_again(batch: RunBatch, mine: StepRun) -> None:
     """Only while the run still stands there: nobody sends for a run that has gone on. A compensation waits its turn."""
     if mine.undo and not mine.resend:
-        mine.status, mine.due_at, mine.finished_at, mine.lost_attempts = StepRunStatus.OWED, None, None, 0
-        _store(mine, "status", "due_at", "finished_at", "lost_attempts")
+        mine.status, mine.due_at, mine.finished_at = StepRunStatus.OWED, None, None
+        mine.maybe_done, mine.lost_attempts = False, 0
+        _store(mine, "status", "due_at", "finished_at", "maybe_done", "lost_attempts")
         return
     run = batch.runs[mine.run_id].facts
     is_here = (run.step, run.visits.get(run.step)) == (mine.step, mine.visit)
     if not mine.resend and not (is_here and run.state == RunState.ACTIVE):
         raise NotUnknown(f"The run is {run.state} at {run.step}.", {"state": str(run.state), "step": run.step})
     mine.status, mine.outcome, mine.due_at, mine.finished_at = StepRunStatus.OWED, "", batch.now, None
-    mine.lost_attempts = 0  # somebody has looked: what took workers down before counts anew
-    _store(mine, "status", "outcome", "due_at", "finished_at", "lost_attempts")
+    mine.maybe_done, mine.lost_attempts = False, 0  # somebody has looked: what took workers down counts anew
+    _store(mine, "status", "outcome", "due_at", "finished_at", "maybe_done", "lost_attempts")
     nudge_after_commit("work", mine.tenant_id)
 
 

@@ -60,7 +60,7 @@ UPDATE workflows_steprun SET due_at = clock_timestamp() + make_interval(secs => 
  WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
 """
 _FINISH = """
-UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = %s, finished_at = %s
+UPDATE workflows_steprun SET status = %s, outcome = %s, due_at = %s, finished_at = %s, maybe_done = maybe_done OR %s
  WHERE tenant_id = %s AND id = %s AND fence = %s AND status = 'running'
 """
 _FINISH_ATTEMPT = """
@@ -207,7 +207,7 @@ def _write_finish(claim: Claim, outcome: Outcome, finish: Finish, now: datetime)
     final = finish.retry_at is None
     ended = undoing.status_after if claim.undo else status_after
     status = ended(finish.outcome.word) if final else StepRunStatus.OWED
-    told = str(status), finish.outcome.word, finish.retry_at, now if final else None
+    told = str(status), finish.outcome.word, finish.retry_at, now if final else None, outcome.maybe_done
     ours = execute(_FINISH, [*told, claim.tenant_id, claim.step_run_id, claim.fence])
     if not ours:
         return False

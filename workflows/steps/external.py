@@ -20,6 +20,7 @@ class ExternalStep(WorkKind):
 
     name = "external"
     failure = "failed"
+    acts = False
     outcomes = frozenset({"succeeded", "failed", TIMED_OUT, "permanent_failure"})
     schema: ClassVar[Mapping[str, Any]] = {
         "properties": {

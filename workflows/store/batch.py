@@ -90,6 +90,10 @@ class RunBatch:
         """Something of an ended run has ended: its next compensation may begin, if it owes any."""
         self._undoing.setdefault(run_id, None)
 
+    def undo_after_all(self, run_id: int, undo: Undo) -> None:
+        """A visit of an ended run turned out to have taken effect: it is undone if what the run did is."""
+        self._undoing[run_id] = undo
+
     def work_planned(self) -> None:
         """Something is due for the workers once this is committed."""
         self._work_planned = True

@@ -4,12 +4,9 @@ Compensations are step runs like others, with a place in the order of undoing (`
 ends; each is due once the one before it has ended, whatever became of that. Runs inside the lock of the run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workflows.definitions.document import Document
 from workflows.engine.facts import Undo
 from workflows.models.step_run import StepRunStatus
 from workflows.states import Cause, Reason
@@ -18,82 +15,35 @@ from workflows.steps.registry import step_kind
 from workflows.store import rows
 from workflows.store.load import LockedRun
 from workflows.store.sql import arrays, execute, fetch, insert, update
+from workflows.store.visits import (
+    CANCELLED,
+    OWED,
+    RUNNING,
+    SUPPRESSED,
+    Visit,
+    after_all,
+    is_to_be_undone,
+    named,
+    undoable,
+    visits_of,
+)
 
 if TYPE_CHECKING:
     from workflows.store.batch import RunBatch
 
 MOST_NAMED = 20  # visits that the trace names; the rest are counted
-SUPPRESSED = "suppressed"
-OWED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "owed", "running", "succeeded", "failed", "cancelled"
-# The lock keeps claims away: what is owed now cannot begin between this look and the end of the run.
-_VISITS = """
-SELECT id, run_id, step, visit, undo, status, outcome, due_at, finished_at, attempts_made FROM workflows_steprun
- WHERE tenant_id = %s AND run_id = ANY(%s) AND resend = 0 ORDER BY run_id, id {lock}
-"""
 _WRITE = insert("workflows_steprun", rows.STEP_RUN | {"undo": "int"}, "RETURNING key, id")
 _STATE = {"id": "bigint", "status": "text", "outcome": "text", "due_at": "timestamptz", "finished_at": "timestamptz"}
 _SET = update("workflows_steprun", _STATE)
 _HOLD = "UPDATE workflows_steprun SET held = true WHERE tenant_id = %s AND id = %s"  # until the switch is thrown back
 _IDS = {"id": "bigint"}
-_AGAIN = update("workflows_steprun", _IDS, "status = 'owed', lost_attempts = 0, finished_at = NULL")
-
-
-@dataclass(slots=True)
-class Visit:
-    """One step run of a run. `undo` is 0 for a visit of a step, else the place of a compensation in their order."""
-
-    id: int
-    run_id: int
-    step: str
-    visit: int
-    undo: int
-    status: str
-    outcome: str
-    due_at: datetime | None
-    finished_at: datetime | None
-    attempts_made: int
-
-    @property
-    def place(self) -> tuple[str, int]:
-        """The visit it is, or that it undoes."""
-        return self.step, self.visit
-
-    @property
-    def took_effect(self) -> bool:
-        """Whether it was seen to do what it is for. What was suppressed did nothing."""
-        return self.status == SUCCEEDED and self.outcome != SUPPRESSED
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a worker may take it, or has it: the next one waits for its end."""
-        return self.status == RUNNING or (self.status == OWED and self.due_at is not None)
-
-
-def visits_of(tenant_id: int, run_ids: Iterable[int], *, lock: bool = False) -> dict[int, list[Visit]]:
-    """The visits and compensations of these runs, by run."""
-    statement = _VISITS.format(lock="FOR NO KEY UPDATE" if lock else "")
-    found: dict[int, list[Visit]] = {}
-    for row in fetch(statement, [tenant_id, list(run_ids)]):
-        found.setdefault(row[1], []).append(Visit(*row))
-    return found
-
-
-def undoable(document: Document, visits: Sequence[Visit]) -> list[Visit]:
-    """What asking for compensation would make owed: visits not yet undone, last first, and compensations that failed.
-
-    A visit in flight or of unknown outcome counts: what became of it decides later whether it is undone.
-    """
-    done = {one.place for one in visits if one.undo}
-    fresh = [
-        one
-        for one in visits
-        if not one.undo
-        and one.step in document.compensating
-        and one.place not in done
-        and (one.took_effect or one.status in (RUNNING, UNKNOWN))
-    ]
-    fresh.sort(key=lambda one: (one.finished_at is None, one.finished_at or 0, one.id), reverse=True)
-    return [*fresh, *(one for one in visits if one.undo and one.status == FAILED)]
+_AGAIN = update("workflows_steprun", _IDS, "status = 'owed', lost_attempts = 0, maybe_done = false, finished_at = NULL")
+_PLACE = {"id": "bigint", "undo": "int"}
+_PLACES = update("workflows_steprun", _PLACE)
+_DOUBT = """
+UPDATE workflows_steprun SET status = 'unknown', due_at = NULL, held = true, finished_at = coalesce(finished_at, %s)
+ WHERE tenant_id = %s AND id = %s
+"""
 
 
 def undo_runs(batch: "RunBatch", asked: Mapping[int, Undo | None]) -> None:
@@ -127,11 +77,6 @@ def tell(
         batch.go_on_undoing(run_id)
 
 
-def named(visits: Sequence[Visit]) -> list[str]:
-    """Visits by the keys of their steps; a second visit says so."""
-    return [f"{one.step} #{one.visit}" if one.visit > 1 else one.step for one in visits]
-
-
 def status_after(word: str) -> StepRunStatus:
     """The status of a compensation that ended with this outcome. What was suppressed has undone nothing."""
     return StepRunStatus.FAILED if word == SUPPRESSED else rows.status_after(word)
@@ -144,7 +89,11 @@ def _reason(word: str) -> Reason:
 
 
 def _owe(batch: "RunBatch", run: LockedRun, undo: Undo, visits: list[Visit]) -> None:
-    owed = undoable(run.definition.document, visits)
+    document = run.definition.document
+    if undo.after_all is None:
+        owed = undoable(document, visits)
+    else:
+        owed = after_all(document, visits) if _is_wanted(run, visits) else []
     if not owed:
         return
     again = [one for one in owed if one.undo]
@@ -154,10 +103,31 @@ def _owe(batch: "RunBatch", run: LockedRun, undo: Undo, visits: list[Visit]) -> 
         one.status, one.due_at = OWED, None
     last = max((one.undo for one in visits), default=0)
     visits += _write(batch, run, [one for one in owed if not one.undo], last)
+    if undo.after_all is not None:
+        _put_first(batch, [one.place for one in owed], visits)
     batch.owed_compensations[run.id] = named(owed)
-    context: dict[str, Any] = {"count": len(owed), "steps": named(owed)[:MOST_NAMED]}
+    context: dict[str, Any] = {"count": len(owed), "steps": named(owed)[:MOST_NAMED], **(undo.after_all or {})}
     context |= {"why": undo.why} if undo.why else {}
     batch.note(run.id, undo.cause, undo.cause_ref, Reason.COMPENSATION_OWED, context)
+
+
+def _is_wanted(run: LockedRun, visits: Sequence[Visit]) -> bool:
+    """Whether the run failed, was ended with compensation, or somebody asked for it since."""
+    return is_to_be_undone(run.facts.state, run.facts.status_context) or any(one.undo for one in visits)
+
+
+def _put_first(batch: "RunBatch", places: Sequence[tuple[str, int]], visits: Sequence[Visit]) -> None:
+    """What ended last is undone next, before all that has not begun; the places in the order are dealt out anew."""
+    waiting = sorted((one for one in visits if one.undo and one.status == OWED and not one.due_at), key=_turn)
+    waiting.sort(key=lambda one: places.index(one.place) if one.place in places else len(places))
+    turns = sorted(map(_turn, waiting))
+    for one, turn in zip(waiting, turns, strict=True):
+        one.undo = turn
+    execute(_PLACES, [batch.tenant_id, *arrays([(one.id, one.undo) for one in waiting], _PLACE)])
+
+
+def _turn(one: Visit) -> int:
+    return one.undo
 
 
 def _write(batch: "RunBatch", run: LockedRun, fresh: Sequence[Visit], last: int) -> list[Visit]:
@@ -190,22 +160,35 @@ def step_of(key: str) -> str:
 
 def _next(batch: "RunBatch", run_id: int, visits: Sequence[Visit]) -> Visit | None:
     """The compensation whose turn it is, if one may begin. Those that turned out needless end here."""
-    undoing = sorted((one for one in visits if one.undo), key=lambda one: one.undo)
+    undoing = sorted((one for one in visits if one.undo), key=_turn)
+    document = batch.runs[run_id].definition.document
     if any(one.is_under_way for one in undoing):
         return None
     done = {one.place: one for one in visits if not one.undo}
     for one in (one for one in undoing if one.status == OWED):
         of = done.get(one.place)
-        if of is None or of.took_effect:
-            return one
-        if of.status == RUNNING:
+        if of is not None and of.status == RUNNING:
             return None  # it comes first, if it comes
-        if of.status != UNKNOWN:  # that one waits until somebody settles it; the others do not
+        if of is not None and of.waits_for_word(document):
+            _doubt(batch, of)  # until somebody settles it; the others do not wait
+        elif of is None or of.took_effect or of.may_have:
+            return one
+        else:
             _end(batch, one, CANCELLED, one.outcome)
             context = {"compensates": one.step, "visit": one.visit, "outcome": of.outcome or of.status}
             key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
             batch.note(run_id, Cause.STEP, key, Reason.COMPENSATION_NEEDLESS, context)
     return None
+
+
+def _doubt(batch: "RunBatch", of: Visit) -> None:
+    """Nobody knows whether the visit took effect, whatever its last try said: it is there to be settled."""
+    if of.status != UNKNOWN:
+        of.status = UNKNOWN
+        execute(_DOUBT, [batch.now, batch.tenant_id, of.id])
+        kind = step_kind(of.kind)
+        assert isinstance(kind, WorkKind)
+        kind.resolve(batch.tenant_id, of.id, UNKNOWN, batch.now)
 
 
 def _plan(batch: "RunBatch", begun: Mapping[int, Visit]) -> None:
