@@ -13,6 +13,7 @@ from types import FrameType
 
 from chimeway_py.demo.screen import say
 from chimeway_py.embedded.processes import DidNotStart
+from tests.explorer.__main__ import main as explore
 from tests.faults.ground import Ground
 from tests.faults.journeys import new_seed
 from tests.faults.plan import FULL, QUICK, TENANTS, make_plan
@@ -31,6 +32,8 @@ The same again: bin/prove --seed {seed}"""
 def main(arguments: Sequence[str]) -> int:
     """Run, print the report; 0 when everything held, 1 when not, 130 when interrupted."""
     options = parse(arguments)
+    if options.explore:
+        return explore()
     length = QUICK if options.quick else FULL
     plan = make_plan(options.seed or new_seed(), length)
     if options.plan:
@@ -72,6 +75,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer faults: about two minutes")
     parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
+    parser.add_argument("--explore", action="store_true", help="try every order of a few actors instead, in memory")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run although everything held")
     return parser.parse_args(arguments)
 

@@ -10,8 +10,21 @@ import pytest
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tests.journeys import GRACE, drain, moves_of, paid, publish, run_of, start, verdicts_of, waiting_run, waits_of
+from tests.journeys import (
+    GRACE,
+    drain,
+    moves_of,
+    paid,
+    publish,
+    run_of,
+    signal_of,
+    start,
+    verdicts_of,
+    waiting_run,
+    waits_of,
+)
 from workflows.models import Run
+from workflows.services import route
 from workflows.services.advance import advance_due
 from workflows.services.control import cancel_runs
 from workflows.services.route import route_signals
@@ -147,3 +160,34 @@ def test_early_signals_and_opening_waits_at_one_instant(tenant: Tenant, together
         drain(tenant)
         assert run_of(tenant, run_id).state == "completed", number
         assert [verdict for _, verdict, _ in verdicts_of(tenant, receipt)] == ["matched"]
+
+
+def test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that_it_came_late(
+    tenant: Tenant, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tenant, GRACE)
+    receipt = paid(tenant)
+    run_ids = []
+    began_at = signal_of(tenant, receipt).received_at
+    find = route._find_runs
+
+    def find_none_and_let_a_run_begin(*given: Any) -> Any:
+        found = find(*given)
+        [run_id] = together(lambda: start(tenant, "dunning", correlation={"invoice_id": "42"}, began_at=began_at))
+        run_ids.append(run_id)
+        return found
+
+    tell = route._tell_finished
+
+    def tell_after_the_run_has_ended(*given: Any) -> None:
+        together(lambda: advance_due(tenant_id=tenant.pk))
+        tell(*given)
+
+    monkeypatch.setattr(route, "_find_runs", find_none_and_let_a_run_begin)
+    monkeypatch.setattr(route, "_tell_finished", tell_after_the_run_has_ended)
+
+    route_signals(tenant_id=tenant.pk)
+
+    assert run_of(tenant, run_ids[0]).state == "completed"
+    assert verdicts_of(tenant, receipt) == [(run_ids[0], "matched", "early_signal_used")]
+    assert signal_of(tenant, receipt).verdict == "matched"

@@ -47,11 +47,15 @@ SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
        AND l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id LIMIT %s) l
 """  # noqa: S608  column types of our own
+# With the verdict that the run has of the signal: a look-back may have told it a moment ago, and ended it.
 _FINISHED = f"""
-SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
+SELECT u.id, l.run_id, v.verdict FROM {given(_PROBE)} CROSS JOIN LATERAL (
     SELECT run_id FROM workflows_listener l
      WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND NOT l.live AND l.rest <@ u.correlation
      ORDER BY l.run_id DESC LIMIT %s) l
+  LEFT JOIN LATERAL (
+    SELECT verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = u.id AND run_id = l.run_id
+     OFFSET 0) v ON true
 """  # noqa: S608
 # `OFFSET 0`, here and elsewhere: the planner shall look each row up by its whole key, whatever it thinks of the table.
 _JUDGED = """
@@ -238,9 +242,10 @@ def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) 
         return
     by_id = {one.facts.id: one for one in silent}
     late = Judged("late", "run_finished")
-    for signal_id, run_id in fetch(_FINISHED, [*_probes(silent), tenant_id, LATE_RUNS]):
-        by_id[signal_id].said.append(late)
-        batch.verdict(run_id, by_id[signal_id].facts, late)
+    for signal_id, run_id, verdict in fetch(_FINISHED, [*_probes(silent), tenant_id, LATE_RUNS, tenant_id]):
+        by_id[signal_id].said.append(late if verdict is None else Judged(verdict, ""))
+        if verdict is None:
+            batch.verdict(run_id, by_id[signal_id].facts, late)
 
 
 def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Catalog, now: datetime) -> None:
