@@ -1,16 +1,18 @@
 """Changing the deadline of a run and the end of its pause: what is left out stays."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from tenants.models import Tenant
 from tests.control.places import PLACES, created
 from tests.control.runs import order, resting
 from tests.control.test_matrix import everything
-from tests.journeys import drain, reasons_of, run_of
+from tests.journeys import drain, reasons_of, run_of, told_of
 from tests.workflows.probe import Probe
 from workflows.services.control import pause_runs
 
@@ -113,4 +115,39 @@ def test_an_older_revision_and_another_tenant(
 
     assert (older.status_code, older.json()["detail"]["expected"]) == (412, 1)
     assert (stranger.status_code, stranger.json()["code"]) == (404, "run_not_found")
+    assert everything(tenant) == before
+
+
+def test_the_command_changes_times_and_adds_notes(tenant: Tenant, other_tenant: Tenant, probe: Probe) -> None:
+    run_id = resting(tenant)
+    order(tenant, run_id, pause_runs, until=SOON)
+    public_id = str(run_of(tenant, run_id).public_id)
+
+    def manage(verb: str, *words: str, of: Tenant = tenant) -> str:
+        written = io.StringIO()
+        call_command("runs", verb, public_id, *words, "--tenant", of.slug, "--by", "ada", stdout=written)
+        return written.getvalue()
+
+    seen = run_of(tenant, run_id).revision
+    never, later = ["--suspended-until", "never"], (SOON + timedelta(days=1)).isoformat()
+    told = manage("change", *never, "--deadline", later, "--revision", str(seen), "--reason", "a week more")
+    noted = manage("note", "customer called", "--expected-seq", str(seen + 1))
+
+    run = run_of(tenant, run_id)
+    assert (run.suspended_until, run.deadline_at) == (None, SOON + timedelta(days=1))
+    assert told == f"{public_id}  moved, paused\n"
+    assert noted == f"{public_id}  noted, seq {seen + 2}\n"
+    assert told_of(tenant, run_id, "note_added") == [{"note": "customer called"}]
+    before = everything(tenant)
+    for words, why in (
+        (["change", "--deadline", later, "--revision", str(seen), "--reason", "x"], "stands at revision"),
+        (["change", "--deadline", "2020-01-01T00:00:00Z", "--reason", "x"], "/deadline_at"),
+        (["change", "--reason", "x"], "Give one of"),
+        (["note", "again", "--expected-seq", str(seen)], "The trace has come to"),
+        (["note", "x" * 65], "1 to 64"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            manage(*words)
+    with pytest.raises(CommandError, match="No such run"):
+        manage("note", "x", of=other_tenant)
     assert everything(tenant) == before

@@ -1,6 +1,7 @@
 """Runs: a list that answers an operator's questions, and the page of one run."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -14,9 +15,12 @@ from tenants.admin import words
 from tenants.admin.concerns import GRACE
 from tenants.admin.filters import Choice, TenantFilter, question_filter
 from tenants.admin.pages import Page, PageAdmin
+from tenants.admin.paging import page_of
+from tenants.models import Role
 from tenants.operator_scope import operator_of
 from workflows.admin.actions import REPLAYS, RUN_ACTIONS
 from workflows.admin.bulk import bulk_page
+from workflows.admin.run_forms import RUN_FORMS, filled, run_form_buttons, saved
 from workflows.admin.run_page import run_page
 from workflows.admin.search import search_runs, signal_names
 from workflows.admin.settling import SETTLING
@@ -87,9 +91,16 @@ class RunAdmin(PageAdmin):
     actions = [*RUN_ACTIONS, *REPLAYS, *SETTLING]
 
     def get_urls(self) -> list[URLPattern]:
-        """The page of bulk calls before the stock ones, whose last one catches everything."""
-        bulk = path("bulk/", self.admin_site.admin_view(self.bulk_view), name="workflows_run_bulk")
-        return [bulk, *super().get_urls()]
+        """Ours before the stock ones, whose last one catches everything."""
+        view = self.admin_site.admin_view
+        return [
+            path("bulk/", view(self.bulk_view), name="workflows_run_bulk"),
+            *(
+                path(f"<str:object_id>/{name}/", view(partial(self.form_view, name)), name=f"workflows_run_{name}")
+                for name in RUN_FORMS
+            ),
+            *super().get_urls(),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         more = {"may_act_on_many": self.has_act_permission(request)}
@@ -97,12 +108,29 @@ class RunAdmin(PageAdmin):
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         """Looking at what meets a condition, and acting on all of it."""
-        shared = {**self.admin_site.each_context(request), "opts": self.opts}
         if not self.has_act_permission(request):
-            refused = {**shared, "title": "Your role does not allow this"}
-            return TemplateResponse(request, "admin/refused.html", refused, status=403)
-        shown = {**shared, "title": "Act on all runs that meet a condition", **bulk_page(request)}
-        return TemplateResponse(request, "admin/bulk_runs.html", shown)
+            return self._refused(request)
+        title = "Act on all runs that meet a condition"
+        return self._answer(request, "admin/bulk_runs.html", title, bulk_page(request))
+
+    def form_view(self, name: str, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A form of one run: to change its times, or to add a note."""
+        row, asked = self.found_or_404(request, object_id), RUN_FORMS[name]
+        if not operator_of(request).may(Role.OPERATOR, row.tenant_id):
+            return self._refused(request)
+        form = filled(row, asked, request)
+        done = saved(row, name, form, request) if request.method == "POST" and form.is_valid() else None
+        more = {"form": form, "row": row, "row_url": page_of(row)}
+        return done or self._answer(request, "admin/service_form.html", asked.label, more)
+
+    def _refused(self, request: HttpRequest) -> HttpResponse:
+        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
+
+    def _answer(
+        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
+    ) -> HttpResponse:
+        shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **more}
+        return TemplateResponse(request, template, shown, status=status)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("correlation", "visits", "status_context")
@@ -114,7 +142,10 @@ class RunAdmin(PageAdmin):
         return (search_runs(queryset, term, list(operator_of(request).roles)) if term else queryset), False
 
     def page(self, request: HttpRequest, row: Run) -> Page:
-        return run_page(row)
+        page = run_page(row)
+        if operator_of(request).may(Role.OPERATOR, row.tenant_id):
+            page.buttons += run_form_buttons(row)
+        return page
 
     @admin.display(description="Run")
     def shown_id(self, row: Run) -> str:

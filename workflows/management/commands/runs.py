@@ -10,12 +10,13 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from workflows.management.arguments import add_tenant
 from workflows.management.run_bulk import BulkControl, CancelKey
+from workflows.management.run_changing import CHANGES
 from workflows.management.run_controlling import CONTROLS
 from workflows.management.run_files import FILES
 from workflows.management.run_replaying import ReplayRun
 from workflows.management.run_starting import ListRuns, StartRuns
 
-MORE = (ReplayRun(), BulkControl(), CancelKey())
+MORE = (*CHANGES, ReplayRun(), BulkControl(), CancelKey())
 VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, *MORE, *FILES)}
 
 
