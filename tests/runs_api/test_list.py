@@ -1,12 +1,24 @@
 """GET /v1/runs: filters and pages."""
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 from rest_framework.test import APIClient
 
+from chimeway_py.errors import ChimewayError
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tests.journeys import GRACE, drain, paid, publish, start
+from workflows.querysets import RunQuerySet
+from workflows.services import wide_search
+from workflows.services.bulk_control import plan_control
+from workflows.services.cancel_by_key import Key, cancel_by_key
+from workflows.services.run_selection import Selection
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +121,51 @@ def test_a_run_shows_structure_and_no_payload(tenant: Tenant, rest: APIClient) -
 
 def test_another_tenant_sees_none(other_tenant: Tenant, client_of: Any) -> None:
     assert client_of(other_tenant).get("/v1/runs").json() == {"items": [], "next": None}
+
+
+def test_a_search_that_takes_too_long_is_ended_and_says_how_to_narrow_it(
+    tenant: Tenant, rest: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wide_search, "MOST_MILLISECONDS", 50)
+    slow = RawSQL("pg_sleep(5) IS NOT NULL", [], output_field=BooleanField())
+    monkeypatch.setattr(RunQuerySet, "for_tenant", lambda rows, tenant_id: rows.filter(slow, tenant_id=tenant_id))
+    selection, key = Selection(correlation={"invoice_id": "1"}), Key(correlation={"invoice_id": "1"})
+
+    answer = rest.get("/v1/runs?correlation.invoice_id=1")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "search_too_wide")
+    assert answer.json()["detail"] == {"narrow_by": ["subject", "state", "waiting_on", "due_before"]}
+    with pytest.raises(wide_search.SearchTooWide):
+        plan_control(tenant_id=tenant.pk, action="cancel", selection=selection)
+    with pytest.raises(wide_search.SearchTooWide):
+        cancel_by_key(tenant_id=tenant.pk, key=key, cause="api", cause_ref="", reason="")
+    with pytest.raises(CommandError, match="Too many runs"):
+        listed(tenant, "--correlation", "invoice_id=1")
+
+
+def test_the_limit_of_a_search_ends_with_it(tenant: Tenant) -> None:
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return str(cursor.fetchone()[0])
+
+    with tenant_scope(tenant.pk):
+        before = limit()
+        with wide_search.bounded_search():
+            within = limit()
+        after = limit()
+        with pytest.raises(ChimewayError), wide_search.bounded_search():
+            raise ChimewayError
+        refused = limit()
+
+    assert (within, after, refused) == ("2s", before, before)
+
+
+def test_the_command_lists_by_correlation(tenant: Tenant) -> None:
+    assert [line.split()[-1] for line in listed(tenant, "--correlation", "invoice_id=1")] == ["ada"]
+
+
+def listed(tenant: Tenant, *words: str) -> list[str]:
+    written = StringIO()
+    call_command("runs", "list", *words, "--tenant", tenant.slug, stdout=written)
+    return written.getvalue().splitlines()

@@ -33,6 +33,7 @@ from workflows.querysets import RunQuerySet
 from workflows.services.companions import companions
 from workflows.services.run_times import change_times
 from workflows.services.start import start_runs
+from workflows.services.wide_search import bounded_search
 from workflows.states import Cause, RunState
 from workflows.trace import in_words
 
@@ -100,15 +101,22 @@ class RunsView(TenantView):
             OpenApiParameter("due_before", _TIME, description="Whose next clock comes before this."),
             OpenApiParameter("created_after", _TIME),
             OpenApiParameter("created_before", _TIME),
-            OpenApiParameter("correlation.<name>", str, description="A correlation value; any number of names."),
+            OpenApiParameter(
+                "correlation.<name>",
+                str,
+                description="A correlation value; any number of names. Looks through the runs for at most two seconds.",
+            ),
         ],
         responses=answers(page_of(RunSerializer), 400),
     )
     def get(self, request: Request) -> Response:
         """Only runs that meet every filter. An unknown filter is refused, not ignored."""
-        self.filters = (*FILTERS, *correlation_filters(request.query_params))  # type: ignore[misc]
+        correlation = correlation_filters(request.query_params)
+        self.filters = (*FILTERS, *correlation)  # type: ignore[misc]
         check_query(request, self.filters)
-        return self.page(filtered(runs_of(self.tenant_id), request.query_params.dict()), RunSerializer)
+        rows = filtered(runs_of(self.tenant_id), request.query_params.dict())
+        with bounded_search(is_wide=bool(correlation)):
+            return self.page(rows, RunSerializer)
 
 
 class RunView(TenantView):

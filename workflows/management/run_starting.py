@@ -9,6 +9,7 @@ from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
 from workflows.models import Run
 from workflows.services.start import NewRun, start_runs
+from workflows.services.wide_search import bounded_search
 from workflows.states import Cause, RunState
 
 
@@ -50,14 +51,18 @@ class ListRuns(Verb):
         parser.add_argument("--state", choices=RunState.values)
         parser.add_argument("--subject")
         parser.add_argument("--waiting-on", metavar="SIGNAL")
+        parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--limit", type=int, default=50)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line for each."""
         asked = {"definition_key": options["workflow"], "state": options["state"], "subject": options["subject"]}
-        with tenant_scope(tenant_id):
+        correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
+        with tenant_scope(tenant_id), bounded_search(is_wide=bool(correlation)):
             rows = Run.objects.for_tenant(tenant_id).filter(**{name: value for name, value in asked.items() if value})
             if options["waiting_on"]:
                 rows = rows.waiting_on(options["waiting_on"])
+            if correlation:
+                rows = rows.filter(correlation__contains=correlation)
             for run in rows.order_by("-id")[: options["limit"]]:
                 yield f"{run.public_id}  {run.state:<9}  {run.definition_key}  {run.step or '-'}  {run.subject}"

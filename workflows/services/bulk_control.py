@@ -17,6 +17,7 @@ from workflows.services.bulk_checks import DECISIONS, MOST_RUNS, check_call, che
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.documents import documents
 from workflows.services.run_selection import Plan, Selection
+from workflows.services.wide_search import bounded_search
 from workflows.states import LIVE, Cause, RunState
 
 SAMPLE = 10
@@ -82,7 +83,7 @@ def plan_control(
     selection.check()
     accepted = _accepted(action)
     check_look(action, compensate, decision)
-    with tenant_scope(tenant_id) as scope:
+    with tenant_scope(tenant_id) as scope, bounded_search(is_wide=bool(selection.correlation)):
         rows = Run.objects.for_tenant(tenant_id)
         last = rows.aggregate(last=Max("id"))["last"] or 0
         plan = Plan(action, selection, last, compensate=compensate)
@@ -127,7 +128,8 @@ def control_planned(
     check_call(plan, limit, until, reason, decision)
     with tenant_scope(tenant_id):
         asked = _selected(tenant_id, plan).filter(state__in=_asked(plan.action)).order_by("id")
-        chosen = list(asked.values_list("id", "public_id")[:limit])
+        with bounded_search(is_wide=bool(plan.selection.correlation)):
+            chosen = list(asked.values_list("id", "public_id")[:limit])
         verdicts = CONTROLS[plan.action](
             tenant_id=tenant_id,
             public_ids=[public_id for _, public_id in chosen],

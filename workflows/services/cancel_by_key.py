@@ -13,6 +13,7 @@ from workflows.models import Run
 from workflows.models.sticky_cancel import StickyCancel
 from workflows.services.control import ControlVerdict, cancel_runs
 from workflows.services.sticky_cancels import lock_starts, marks
+from workflows.services.wide_search import bounded_search
 from workflows.states import Cause
 
 MOST_RUNS = 1000
@@ -100,7 +101,8 @@ def _runs(tenant_id: int, key: Key) -> Sequence[uuid.UUID]:
         rows = rows.filter(idempotency_key=key.idempotency_key)
     else:
         rows = rows.filter(correlation__contains=dict(key.correlation))
-    found = list(rows.order_by("id").values_list("public_id", flat=True)[: MOST_RUNS + 1])
+    with bounded_search(is_wide=not key.idempotency_key):
+        found = list(rows.order_by("id").values_list("public_id", flat=True)[: MOST_RUNS + 1])
     if len(found) > MOST_RUNS:
         raise Invalid(
             "The cancel is not valid.",
