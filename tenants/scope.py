@@ -6,15 +6,15 @@ connection sees and writes nothing. The scope also reads the database clock, the
 judged by (`now()` is frozen at the start of a transaction: a statement that waited for a lock must not use it).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection, transaction
 
-from tenants.sql import fetch_each
+from tenants.sql import Parameters, Question, Rows, fetch_each
 
 _ENTER = """
 SELECT set_config('chimeway.tenant_id', %s, true), set_config('chimeway.tenant_ids', %s, true), clock_timestamp()
@@ -23,33 +23,37 @@ SELECT set_config('chimeway.tenant_id', %s, true), set_config('chimeway.tenant_i
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a scope knows: whose rows it may touch, and the database clock when it was entered."""
+    """What a scope knows: whose rows it may touch, the database clock when it was entered, and what it was asked."""
 
     tenant_ids: tuple[int, ...]
     now: datetime
+    answers: Sequence[Rows] = ()
 
 
 _current: ContextVar[Scope | None] = ContextVar("tenant_scope", default=None)
 
 
 @contextmanager
-def tenant_scope(tenant_id: int) -> Iterator[Scope]:
-    """A transaction in which exactly one tenant's rows exist. Nested scopes join the outer transaction."""
-    with scope_of([tenant_id]) as scope:
+def tenant_scope(tenant_id: int, *asked: Question) -> Iterator[Scope]:
+    """A transaction in which exactly one tenant's rows exist. Nested scopes join the outer transaction.
+
+    What is asked is answered in `answers`, and sent together with what opens the scope: one trip to the server.
+    """
+    with scope_of([tenant_id], *asked) as scope:
         yield scope
 
 
 @contextmanager
-def scope_of(tenant_ids: Iterable[int]) -> Iterator[Scope]:
+def scope_of(tenant_ids: Iterable[int], *asked: Question) -> Iterator[Scope]:
     """A transaction that sees the rows of several tenants (an operator's memberships) or, with none, of nobody."""
     wanted = tuple(sorted(set(tenant_ids)))
-    outer = _current.get() if connection.in_atomic_block else None
+    outer = current_scope()
     if outer is not None and outer.tenant_ids == wanted:
         with transaction.atomic():
-            yield outer
+            yield replace(outer, answers=fetch_each(*asked)) if asked else outer
         return
     with transaction.atomic():
-        scope = Scope(wanted, _enter(wanted))
+        scope = _enter(wanted, *asked)
         token = _current.set(scope)
         try:
             yield scope
@@ -57,6 +61,18 @@ def scope_of(tenant_ids: Iterable[int]) -> Iterator[Scope]:
             _current.reset(token)
         if outer is not None:  # an error rolls the setting back with the savepoint; success must put it back by hand
             _enter(outer.tenant_ids)
+
+
+def peek(tenant_id: int, statement: str, parameters: Parameters) -> Rows:
+    """The rows of one statement that reads, as of now, in one trip to the server and without a transaction of its own.
+
+    PostgreSQL takes what is sent up to the next sync as one transaction, so the setting that opens a scope holds for
+    the statement and ends with it.
+    """
+    if connection.in_atomic_block:
+        with tenant_scope(tenant_id, (statement, parameters)) as scope:
+            return scope.answers[0]
+    return fetch_each(_opening((tenant_id,)), (statement, parameters))[1]
 
 
 def current_scope() -> Scope | None:
@@ -71,8 +87,12 @@ def database_now() -> datetime:
         return cursor.fetchone()[0]  # type: ignore[no-any-return]
 
 
-def _enter(tenant_ids: tuple[int, ...]) -> datetime:
+def _enter(tenant_ids: tuple[int, ...], *asked: Question) -> Scope:
+    [(_, _, now)], *answers = fetch_each(_opening(tenant_ids), *asked)  # together with BEGIN
+    return Scope(tenant_ids, now, answers)
+
+
+def _opening(tenant_ids: tuple[int, ...]) -> Question:
     one = str(tenant_ids[0]) if len(tenant_ids) == 1 else ""
     several = "{" + ",".join(map(str, tenant_ids)) + "}" if len(tenant_ids) > 1 else ""
-    entered: datetime = fetch_each((_ENTER, [one, several]))[0][0][2]  # together with BEGIN
-    return entered
+    return _ENTER, [one, several]

@@ -6,8 +6,8 @@ binary, which spares parsing times. Errors come out as `django.db` errors all th
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -20,21 +20,37 @@ from tenants.packing import Packed, PackedDumper, columns_packed
 
 Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
 Parameters = Sequence[Any] | Mapping[str, Any]
+Rows = list[tuple[Any, ...]]
+Question = tuple[str, Parameters]  # a statement and what it is asked with
 
 
-def fetch(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+def fetch(statement: str, parameters: Parameters) -> Rows:
     """All rows that a statement returns."""
-    with _cursor() as cursor:
-        return cursor.execute(statement, parameters, binary=True).fetchall()
+    return ask(statement, parameters)()
 
 
-def fetch_each(*asked: tuple[str, Parameters]) -> list[list[tuple[Any, ...]]]:
+def fetch_each(*asked: Question) -> list[Rows]:
     """All rows of each statement, sent together: one trip to the server. Each sees what was committed when it ran."""
-    with pipelined(), ExitStack() as cursors:
-        sent = [cursors.enter_context(_cursor()) for _ in asked]
-        for cursor, (statement, parameters) in zip(sent, asked, strict=True):
-            cursor.execute(statement, parameters, binary=True)
-        return [cursor.fetchall() for cursor in sent]
+    with pipelined():
+        answers = [ask(*one) for one in asked]
+    return [answer() for answer in answers]
+
+
+def ask(statement: str, parameters: Parameters) -> Callable[[], Rows]:
+    """Send a statement; what is returned gives its rows, once.
+
+    Inside `pipelined` nothing waits for them until they are read, which is best done after it.
+    """
+    with _cursor(keep=True) as cursor:
+        cursor.execute(statement, parameters, binary=True)
+
+    def rows() -> Rows:
+        with connection.wrap_database_errors:
+            found = cursor.fetchall()
+        _idle().append(cursor)
+        return found
+
+    return rows
 
 
 def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator[tuple[Any, ...]]:
@@ -103,19 +119,24 @@ def arrays(rows: Iterable[Sequence[Any]], columns: Columns) -> list[Packed]:
 
 
 @contextmanager
-def _cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+def _cursor(*, keep: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
     """A cursor of the driver; its own `cursor()` would be Django's, which binds on the client."""
     connection.ensure_connection()
-    driver = connection.connection
-    # Cursors that nobody uses: making one and teaching it our types takes longer than a small statement. They lie with
-    # their connection and go with it; a table of them, though weak, would keep it, because cursors name it.
-    idle = driver.__dict__.setdefault("chimeway_idle_cursors", [])
-    cursor = idle.pop() if idle else _taught(psycopg.Cursor(driver))
-    try:
-        with connection.wrap_database_errors:
-            yield cursor
-    finally:
+    idle = _idle()
+    cursor = idle.pop() if idle else _taught(psycopg.Cursor(connection.connection))
+    with connection.wrap_database_errors:
+        yield cursor
+    if not keep:
         idle.append(cursor)
+
+
+def _idle() -> list[psycopg.Cursor[tuple[Any, ...]]]:
+    """Cursors that nobody uses: making one and teaching it our types takes longer than a small statement.
+
+    They lie with their connection and go with it; a table of them, though weak, would keep it, because cursors name it.
+    """
+    idle: list[psycopg.Cursor[tuple[Any, ...]]] = connection.connection.__dict__.setdefault("chimeway_idle_cursors", [])
+    return idle
 
 
 def _taught(cursor: psycopg.Cursor[tuple[Any, ...]]) -> psycopg.Cursor[tuple[Any, ...]]:

@@ -15,13 +15,13 @@ from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.forgetting import forget_payloads
 from signals_app.services.keys import keys_of, write_keys
 from signals_app.services.new_signal import CheckedSignal, NewSignal, check_signals
-from signals_app.services.payloads import address_of, canonical, write_payloads
+from signals_app.services.payloads import address_of, canonical, send_payloads
 from tenants.ids import new_public_id
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
 from tenants.scope import tenant_scope
-from tenants.sql import arrays, execute, fetch, given
+from tenants.sql import arrays, ask, execute, fetch, given, pipelined
 from tenants.vault import vault_of
 
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
@@ -132,11 +132,14 @@ def _forget_repeated(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
 def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -> dict[Name, _Stored]:
     """Insert what is new, with its payloads and keys."""
     signals = list(first.values())
-    addresses = write_payloads(tenant_id=tenant_id, texts=[signal.payload for signal in signals if signal.payload])
     public_ids = {new_public_id(): name for name in first}
-    given_rows = [_row(*one, addresses, now) for one in zip(public_ids, signals, strict=True)]
-    stored = fetch(_WRITE, [tenant_id, now, *arrays(given_rows, _SIGNAL)])
-    written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in stored}
+    texts = [signal.payload for signal in signals if signal.payload]
+    with pipelined():
+        addresses, hold_payloads = send_payloads(tenant_id=tenant_id, texts=texts)
+        given_rows = [_row(*one, addresses, now) for one in zip(public_ids, signals, strict=True)]
+        stored = ask(_WRITE, [tenant_id, now, *arrays(given_rows, _SIGNAL)])
+    hold_payloads()
+    written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in stored()}
     rows = [
         (signal_id, first[name].name, key)
         for name, (signal_id, _) in written.items()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chimeway_py.jsontext import encoder_of
-from tenants.sql import arrays, fetch, given
+from tenants.sql import Rows, arrays, ask, fetch, given
 from tenants.vault import Vault, vault_of
 
 PLACE = "signals_app_payload.sealed"
@@ -45,25 +45,43 @@ def address_of(vault: Vault, text: str) -> bytes:
 
 def write_payloads(*, tenant_id: int, texts: Iterable[str]) -> dict[str, bytes]:
     """Store canonical texts inside the caller's tenant scope; the address of each. What is stored already stays."""
-    texts = set(texts)
-    if not texts:
-        return {}
-    vault = vault_of(tenant_id)
-    addresses = {text: address_of(vault, text) for text in texts}
-    missing = {address: text for text, address in addresses.items()}
-    while missing:
-        written = _insert(vault, missing)
-        others = [address for address in missing if address not in written]
-        held = _hold(tenant_id, others) if others else set()
-        missing = {address: missing[address] for address in others if address not in held}
+    addresses, hold = send_payloads(tenant_id=tenant_id, texts=texts)
+    hold()
     return addresses
 
 
-def _insert(vault: Vault, texts: Mapping[bytes, str]) -> set[bytes]:
+def send_payloads(*, tenant_id: int, texts: Iterable[str]) -> tuple[dict[str, bytes], Callable[[], None]]:
+    """As `write_payloads`, without waiting for the server: call what is returned before the transaction ends.
+
+    For who names the payloads in the same trip; see `tenants.sql.ask`.
+    """
+    texts = set(texts)
+    if not texts:
+        return {}, lambda: None
+    vault = vault_of(tenant_id)
+    addresses = {text: address_of(vault, text) for text in texts}
+    missing = {address: text for text, address in addresses.items()}
+    inserted = _insert(vault, missing)
+    return addresses, lambda: _hold_others(vault, missing, inserted)
+
+
+def _hold_others(vault: Vault, missing: Mapping[bytes, str], inserted: Callable[[], Rows]) -> None:
+    """Hold what was there, and write again what was taken away meanwhile."""
+    while True:
+        written = {bytes(address) for (address,) in inserted()}
+        others = [address for address in missing if address not in written]
+        held = _hold(vault.tenant_id, others) if others else set()
+        missing = {address: missing[address] for address in others if address not in held}
+        if not missing:
+            return
+        inserted = _insert(vault, missing)
+
+
+def _insert(vault: Vault, texts: Mapping[bytes, str]) -> Callable[[], Rows]:
     """Insert what is not there; the addresses that were not."""
     # Sorted, so that two transactions that share bodies meet them in one order and cannot deadlock.
     rows = [(address, vault.seal(PLACE, address, text), len(text.encode())) for address, text in sorted(texts.items())]
-    return {bytes(address) for (address,) in fetch(_WRITE, [vault.tenant_id, *arrays(rows, _PAYLOAD)])}
+    return ask(_WRITE, [vault.tenant_id, *arrays(rows, _PAYLOAD)])
 
 
 def _hold(tenant_id: int, addresses: list[bytes]) -> set[bytes]:

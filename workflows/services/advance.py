@@ -13,7 +13,7 @@ from workflows.services.reminders import send_reminders
 from workflows.states import Cause, Reason, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
-from workflows.store.sql import fetch
+from workflows.store.sql import Question
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,9 @@ def advance_due(*, tenant_id: int, limit: int = BATCH, now: datetime | None = No
         raise
     except Exception as error:
         log.warning("advancing_one_by_one", tenant_id=tenant_id, error=type(error).__name__)
-        return sum(_advance_or_postpone(tenant_id, run_id, now) for run_id in _due(tenant_id, limit, now))
+        with tenant_scope(tenant_id, _claiming(tenant_id, limit, now)) as scope:
+            due = [run_id for (run_id,) in scope.answers[0]]
+        return sum(_advance_or_postpone(tenant_id, run_id, now) for run_id in due)
 
 
 def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> int:
@@ -49,17 +51,15 @@ def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> i
         return 1
 
 
-def _due(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> list[int]:
+def _claiming(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> Question:
     one = "" if run_id is None else "AND id = %s"
-    with tenant_scope(tenant_id):
-        rows = fetch(_CLAIM.format(one=one), [tenant_id, now, *([] if run_id is None else [run_id]), limit])
-        return [row[0] for row in rows]
+    return _CLAIM.format(one=one), [tenant_id, now, *([] if run_id is None else [run_id]), limit]
 
 
 def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> int:
     """One transaction: claim, load, look back for those that begin, decide, write."""
-    with tenant_scope(tenant_id):
-        due = _due(tenant_id, limit, now, run_id)
+    with tenant_scope(tenant_id, _claiming(tenant_id, limit, now, run_id)) as scope:
+        due = [run_id for (run_id,) in scope.answers[0]]
         if not due:
             return 0
         batch = RunBatch.lock(tenant_id, due, now=now)

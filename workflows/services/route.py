@@ -8,7 +8,6 @@ waiting runs.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -23,7 +22,7 @@ from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.signal_starts import VERSIONS, Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.sql import Packed, arrays, execute, fetch, fetch_each, given, pipelined, update
+from workflows.store.sql import Packed, Question, Rows, arrays, execute, fetch, given, update
 from workflows.store.switches import OFF_FOR_ROUTING, ROUTING_SPACE
 
 log = structlog.get_logger(__name__)
@@ -130,36 +129,40 @@ def _unrouted(tenant_id: int, limit: int) -> list[int]:
 
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
-    with tenant_scope(tenant_id) as scope:
-        catalog, claimed = _claim(tenant_id, limit, signal_id)
+    with tenant_scope(tenant_id, *_claiming(tenant_id, limit, signal_id)) as scope:
+        catalog, claimed = _claimed_by(tenant_id, scope.answers)
         claimed = _find_runs(tenant_id, claimed)
         if not claimed:
             return 0
         # After the batch was cut: a run that is started gets the verdict of its signal in this very transaction. The
         # others of the batch find it by its look-back, which comes after this commit.
         started = start_by_signals(tenant_id, catalog, [one.facts for one in claimed if not one.cursor], scope.now)
-        batch = RunBatch.lock(tenant_id, {run for one in claimed for run in one.runs})
-        known = _known_verdicts(tenant_id, claimed)
+        runs = {run for one in claimed for run in one.runs}
+        batch, judged = RunBatch.lock_and_ask(tenant_id, runs, *_judged_before(tenant_id, claimed))
+        known = _known_verdicts(claimed, judged)
         for one in claimed:
             _judge(batch, one, known)
             _tell_started(batch, one, started.get(one.facts.id, []))
         _tell_finished(tenant_id, batch, claimed)
-        with pipelined():
-            _finish(tenant_id, claimed, catalog, batch.now)
-            batch.flush()
+        _finish(batch, claimed, catalog)
+        batch.flush()
         return len(claimed)
 
 
-def _claim(tenant_id: int, limit: int, signal_id: int | None) -> tuple[Catalog, list[Claimed]]:
-    """The oldest signals, locked, and what the tenant's definitions ask of signals."""
+def _claiming(tenant_id: int, limit: int, signal_id: int | None) -> list[Question]:
+    """Lock the oldest signals, and read what the tenant's definitions ask of signals."""
     one = "AND id = %s" if signal_id is not None else ""
     parameters = [tenant_id, *([signal_id] if signal_id is not None else []), limit]
-    # In this order: listeners, which the next statement of the caller reads, stay as they are from the first one on.
-    [(_, off)], versions, rows = fetch_each(
+    # In this order: listeners, which are read next, stay as they are from the first statement on.
+    return [
         (OFF_FOR_ROUTING, [ROUTING_SPACE, tenant_id, tenant_id]),
         (VERSIONS, [tenant_id]),
         (_CLAIM.format(one=one), parameters),
-    )
+    ]
+
+
+def _claimed_by(tenant_id: int, answers: Sequence[Rows]) -> tuple[Catalog, list[Claimed]]:
+    [(_, off)], versions, rows = answers
     catalog = catalog_of(tenant_id, off, versions)
     if not rows:
         return catalog, []
@@ -203,16 +206,21 @@ def _probes(claimed: Sequence[Claimed]) -> list[Packed]:
     return arrays(probes, _PROBE)
 
 
-def _known_verdicts(tenant_id: int, claimed: Sequence[Claimed]) -> set[tuple[int, int]]:
+def _judged_before(tenant_id: int, claimed: Sequence[Claimed]) -> list[Question]:
     """Pairs already judged: by a look-back that was faster, or by an earlier part of a wide signal.
 
     What earlier parts said is on the signal; only the runs of this part are asked for.
     """
-    by_id = {one.facts.id: one for one in claimed}
     fresh = [one.facts.id for one in claimed if not one.cursor]
     going_on = [(one.facts.id, run_id) for one in claimed if one.cursor for run_id in one.runs]
-    found = fetch(_JUDGED, [fresh, tenant_id]) if fresh else []
-    found += fetch(_JUDGED_OF, [*arrays(going_on, _PAIR), tenant_id]) if going_on else []
+    questions: list[Question] = [(_JUDGED, [fresh, tenant_id])] if fresh else []
+    return questions + ([(_JUDGED_OF, [*arrays(going_on, _PAIR), tenant_id])] if going_on else [])
+
+
+def _known_verdicts(claimed: Sequence[Claimed], judged: Sequence[Rows]) -> set[tuple[int, int]]:
+    """The pairs, and what was said of each signal."""
+    by_id = {one.facts.id: one for one in claimed}
+    found = [row for rows in judged for row in rows]
     for signal_id, _, verdict in found:
         by_id[signal_id].said.append(Judged(verdict, ""))
     return {(signal_id, run_id) for signal_id, run_id, _ in found}
@@ -248,14 +256,14 @@ def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) 
             batch.verdict(run_id, by_id[signal_id].facts, late)
 
 
-def _finish(tenant_id: int, claimed: Sequence[Claimed], catalog: Catalog, now: datetime) -> None:
+def _finish(batch: RunBatch, claimed: Sequence[Claimed], catalog: Catalog) -> None:
     rows = []
     for one in claimed:
         overall = _overall(one, catalog.listened)
         cursor = one.runs[-1] if one.runs else one.cursor
-        routed_at = None if one.has_more else now
+        routed_at = None if one.has_more else batch.now
         rows.append((one.facts.id, routed_at, overall.verdict, overall.reason, dumps(dict(overall.context)), cursor))
-    execute(_ROUTED, [tenant_id, *arrays(rows, _ROUTE)])
+    batch.also(_ROUTED, [batch.tenant_id, *arrays(rows, _ROUTE)])
 
 
 def _overall(one: Claimed, listened: frozenset[str]) -> Judged:

@@ -6,13 +6,13 @@ sides.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from chimeway_py.nudges import nudge_after_commit
-from signals_app.services.payloads import canonical, write_payloads
+from signals_app.services.payloads import canonical, send_payloads
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
@@ -23,7 +23,7 @@ from workflows.errors import StartConflict
 from workflows.retention.buried import withdraw_buried
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded
-from workflows.services.start_checks import check_starts, startable
+from workflows.services.start_checks import asking_startable, check_starts, startable
 from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_transition, run_columns, start_row
 from workflows.services.sticky_cancels import catch_cancelled, marks
 from workflows.states import Cause
@@ -82,8 +82,8 @@ def start_runs(
     made. Raises `DefinitionNotFound`, `Invalid` (paths start with the index of the run), `StartConflict`, and
     `LimitReached` or `BeyondLimit` when the tenant's limits do not allow it.
     """
-    with tenant_scope(tenant_id) as scope:
-        loaded = startable(tenant_id, definition_key, version)
+    with tenant_scope(tenant_id, *asking_startable(tenant_id, definition_key, version)) as scope:
+        loaded = startable(tenant_id, definition_key, version, scope.answers)
         checked = check_starts(loaded, runs)
         if limits_of(tenant_id):
             _take(tenant_id, checked)
@@ -101,17 +101,22 @@ def _take(tenant_id: int, runs: Sequence[NewRun]) -> None:
 def insert_runs(tenant_id: int, loaded: Loaded, runs: Sequence[NewRun], now: datetime) -> list[Started]:
     """Write checked runs with their first transition and their listeners, inside the caller's scope."""
     texts = [canonical(run.data) if run.data else "" for run in runs]
-    addresses = write_payloads(tenant_id=tenant_id, texts=filter(None, texts))
-    first: dict[Any, StartRow] = {}
     vault = vault_of(tenant_id)
-    asked = [start_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
-    for row in asked:
-        first.setdefault(row.name, row)
+    first: dict[Any, StartRow] = {}
     with pipelined():
-        created = _write(tenant_id, loaded, list(first.values()), now)
-        mine = [row for row in first.values() if row.public_id in created]
-        marked = {created[row.public_id]: [*marks(row.new.idempotency_key, row.new.correlation)] for row in mine}
-        caught = catch_cancelled(tenant_id, loaded.key, marked)
+        addresses, hold_payloads = send_payloads(tenant_id=tenant_id, texts=filter(None, texts))
+        asked = [start_row(vault, loaded, run, now, addresses.get(text)) for run, text in zip(runs, texts, strict=True)]
+        for row in asked:
+            first.setdefault(row.name, row)
+        created = _insert(tenant_id, loaded, list(first.values()), now)
+    hold_payloads()
+    mine = [row for row in first.values() if row.public_id in created]
+    marked = {created[row.public_id]: [*marks(row.new.idempotency_key, row.new.correlation)] for row in mine}
+    with pipelined():
+        tell = _write(tenant_id, loaded, [(created[row.public_id], row) for row in mine], now)
+        catch = catch_cancelled(tenant_id, loaded.key, marked)
+    tell()
+    caught = catch()
     if created:
         nudge_after_commit("engine", tenant_id)
         _store_companions(tenant_id, [row.new for row in mine], now)
@@ -128,14 +133,18 @@ def _store_companions(tenant_id: int, new: Sequence[NewRun], now: datetime) -> N
             companion.store(tenant_id, said, now)
 
 
-def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datetime) -> dict[uuid.UUID, int]:
-    """Insert the runs that are new, with their traces and listeners; their ids by public id."""
+def _insert(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datetime) -> dict[uuid.UUID, int]:
+    """Insert the runs that are new; their ids by public id."""
     found = fetch(_RUNS, [tenant_id, *arrays([run_columns(loaded, row, now) for row in given], NEW_RUN)])
     created = {public_id: run_id for run_id, public_id in found}
     for public_id in withdraw_buried(tenant_id, loaded.key, _keys_to_doubt(given, created)):
         del created[public_id]
-    mine = [(created[row.public_id], row) for row in given if row.public_id in created]
-    write_transitions(tenant_id, [first_transition(run_id, row, now) for run_id, row in mine])
+    return created
+
+
+def _write(tenant_id: int, loaded: Loaded, mine: Sequence[tuple[int, StartRow]], now: datetime) -> Callable[[], None]:
+    """Write the traces and listeners of new runs. Call what is returned: it records the events."""
+    tell = write_transitions(tenant_id, [first_transition(run_id, row, now) for run_id, row in mine])
     listeners = [
         (run_id, name, key, rows.dumps(dict(rest)), True)
         for run_id, row in mine
@@ -143,7 +152,7 @@ def _write(tenant_id: int, loaded: Loaded, given: Sequence[StartRow], now: datet
     ]
     if listeners:
         execute(_LISTENERS, [tenant_id, *arrays(listeners, rows.LISTENER)])
-    return created
+    return tell
 
 
 def _keys_to_doubt(given: Sequence[StartRow], created: Mapping[uuid.UUID, int]) -> list[str]:

@@ -12,7 +12,7 @@ from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded, documents
-from workflows.store.sql import fetch_each
+from workflows.store.sql import Question, Rows, fetch_each
 from workflows.store.switches import OFF
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ SELECT id FROM workflows_definition
 """
 
 
-def startable(tenant_id: int, key: str, version: int | None = None) -> Loaded:
+def asking_startable(tenant_id: int, key: str, version: int | None = None) -> list[Question]:
+    """What `startable` must know, for one trip to the server with whatever else is asked."""
+    return [(_PUBLISHED, [tenant_id, key, version]), (OFF, [tenant_id])]
+
+
+def startable(tenant_id: int, key: str, version: int | None, answers: Sequence[Rows] | None = None) -> Loaded:
     """The published version that a start uses: the one asked for, or the latest.
 
     Raises `DefinitionNotFound`, and `DefinitionOff` when its key is switched off.
     """
-    found, [(off,)] = fetch_each((_PUBLISHED, [tenant_id, key, version]), (OFF, [tenant_id]))
+    found, [(off,)] = answers or fetch_each(*asking_startable(tenant_id, key, version))
     if not found:
         raise DefinitionNotFound(f"No published definition {key!r}" + (f" version {version}." if version else "."))
     if (switch := off.get(key)) is not None:

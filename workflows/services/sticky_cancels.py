@@ -4,13 +4,13 @@ A start looks for sticky cancels after it has written its runs, and a sticky can
 both under one lock of the tenant, shared among starts, so that neither can miss the other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from workflows.engine.events import CancelAsked
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
-from workflows.store.sql import fetch, fetch_each
+from workflows.store.sql import Rows, ask, fetch
 
 _LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
@@ -33,15 +33,25 @@ def lock_starts(tenant_id: int) -> None:
     fetch(_OWN, [_LOCK_SPACE + tenant_id])
 
 
-def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> set[int]:
-    """Cancel the runs, given by id with their marks, that a cancel was waiting for; the ids of those caught.
+def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> Callable[[], set[int]]:
+    """Look for cancels that were waiting for runs, given by id with their marks.
 
-    Inside the transaction that wrote the runs.
+    Inside the transaction that wrote the runs. Call what is returned: it cancels them; the ids of those caught.
     """
     wanted = sorted({mark for own in starts.values() for mark in own})
     if not wanted:
-        return set()
-    _, found = fetch_each((_SHARE, [_LOCK_SPACE + tenant_id]), (_STICKING, [tenant_id, workflow, wanted]))
+        return set
+    locked = ask(_SHARE, [_LOCK_SPACE + tenant_id])
+    found = ask(_STICKING, [tenant_id, workflow, wanted])
+
+    def catch() -> set[int]:
+        locked()
+        return _cancel(tenant_id, starts, found())
+
+    return catch
+
+
+def _cancel(tenant_id: int, starts: Mapping[int, Sequence[str]], found: Rows) -> set[int]:
     sticking = {row[0]: row for row in found}
     caught = {
         run_id: next(sticking[mark] for mark in own if mark in sticking)

@@ -15,6 +15,7 @@ from workflows.services.firing import fire_due_schedules
 from workflows.services.forsaken import end_forsaken
 from workflows.services.lease import kept_alive
 from workflows.services.lost_work import end_lost_work
+from workflows.services.owed import EngineOwes, engine_owes, work_owed
 from workflows.services.route import route_signals
 from workflows.services.switch_holding import release_held
 from workflows.services.work import claim_work, finish_work, perform
@@ -32,30 +33,34 @@ def engine_turn(*, tenant_id: int) -> int:
     """
     ends_at = time.monotonic() + TURN_SECONDS
     total = 0
-    while taken := _go_on(tenant_id):
+    while taken := _go_on(tenant_id, owes := engine_owes(tenant_id)):
         total += taken
         if time.monotonic() >= ends_at:
             offer("engine", tenant_id)  # behind the other tenants' nudges
             break
-    return total + fire_due_schedules(tenant_id=tenant_id)
+    return total + (fire_due_schedules(tenant_id=tenant_id) if owes.schedules else 0)
 
 
-def _go_on(tenant_id: int) -> int:
+def _go_on(tenant_id: int, owes: EngineOwes) -> int:
     """What most nudges are for comes first."""
-    taken = route_signals(tenant_id=tenant_id) + advance_due(tenant_id=tenant_id)
-    return taken + release_held(tenant_id=tenant_id)
+    taken = route_signals(tenant_id=tenant_id) if owes.signals else 0
+    taken += advance_due(tenant_id=tenant_id) if owes.runs else 0
+    return taken + (release_held(tenant_id=tenant_id) if owes.released else 0)
 
 
 def work_turn(*, tenant_id: int) -> int:
     """Claim and do owed work, one piece at a time, until nothing is due or the turn is over; how many were finished."""
     ends_at = time.monotonic() + TURN_SECONDS
-    end_lost_work(tenant_id=tenant_id)
-    end_forsaken(tenant_id=tenant_id)
+    owed = work_owed(tenant_id)
+    if owed.lost:
+        end_lost_work(tenant_id=tenant_id)
+    if owed.forsaken:
+        end_forsaken(tenant_id=tenant_id)
     done = 0
-    while True:
+    while owed.due:
         claim = claim_work(tenant_id=tenant_id, worker=worker_name())
         if claim is None:
-            return done
+            break
         with kept_alive(claim):
             outcome = perform(claim)
         try:
@@ -66,7 +71,8 @@ def work_turn(*, tenant_id: int) -> int:
         done += 1
         if time.monotonic() >= ends_at:
             offer("work", tenant_id)
-            return done
+            break
+    return done
 
 
 def _ids(claim: Claim) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 One run is a batch of one: there is no other path by which a run changes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
 from workflows.store.reasons import keep_words, replaced, words_in
 from workflows.store.rows import dumps
+from workflows.store.sql import Parameters, Question, Rows
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Pending:
     answers: list[tuple[int, str, int, Answer]] = field(default_factory=list)  # with the run, the step and the visit
     reasons: list[tuple[int, str]] = field(default_factory=list)  # with the address of what somebody said
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
+    also: list[Question] = field(default_factory=list)  # what the caller writes besides
 
 
 _PEOPLE = frozenset({Cause.API, Cause.OPERATOR})
@@ -63,8 +65,16 @@ class RunBatch:
         cls, tenant_id: int, run_ids: Iterable[int], *, now: datetime | None = None, skip_locked: bool = False
     ) -> "RunBatch":
         """Lock runs in id order. `now` replaces the database clock where a test moves time."""
-        runs, clock = lock_runs(tenant_id, run_ids, skip_locked=skip_locked)
+        runs, clock, _ = lock_runs(tenant_id, run_ids, skip_locked=skip_locked)
         return cls(tenant_id, runs, now or clock)
+
+    @classmethod
+    def lock_and_ask(
+        cls, tenant_id: int, run_ids: Iterable[int], *asked: Question
+    ) -> tuple["RunBatch", Sequence[Rows]]:
+        """Lock runs in id order and, in the same trip to the server, ask what is to be known once they are locked."""
+        runs, clock, answers = lock_runs(tenant_id, run_ids, *asked)
+        return cls(tenant_id, runs, clock), answers
 
     def apply(self, run_id: int, event: Event) -> Decision:
         """Let one thing happen to one run. Nothing is written before `flush`."""
@@ -97,6 +107,10 @@ class RunBatch:
     def work_planned(self) -> None:
         """Something is due for the workers once this is committed."""
         self._work_planned = True
+
+    def also(self, statement: str, parameters: Parameters) -> None:
+        """Let the flush send one more statement that writes, before its own."""
+        self._pending.also.append((statement, parameters))
 
     def flush(self) -> None:
         """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction."""

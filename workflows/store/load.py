@@ -11,7 +11,7 @@ from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
 from workflows.store.answers import Addresses, addresses_of, merged
-from workflows.store.sql import fetch, fetch_each
+from workflows.store.sql import Question, Rows, fetch, fetch_each
 from workflows.store.switches import held_by, holds
 
 # `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the
@@ -54,17 +54,20 @@ class LockedRun:
 
 
 def lock_runs(
-    tenant_id: int, run_ids: Iterable[int], *, skip_locked: bool = False
-) -> tuple[dict[int, LockedRun], datetime]:
-    """The runs that exist, locked in id order, and the database clock as read after the last lock was taken."""
+    tenant_id: int, run_ids: Iterable[int], *asked: Question, skip_locked: bool = False
+) -> tuple[dict[int, LockedRun], datetime, Sequence[Rows]]:
+    """The runs that exist, locked in id order, and the database clock as read after the last lock was taken.
+
+    With them what is asked besides, as of after the locks.
+    """
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
     ids = sorted(set(run_ids))
     # In this order, each with a snapshot of its own: what comes after the locks sees what their last holders committed.
-    rows, [(off, now, time_zone)], waits = fetch_each(
-        (statement, [ids, tenant_id]), (_CLOCK, [tenant_id, tenant_id]), (_WAITS, [ids, tenant_id])
+    rows, [(off, now, time_zone)], waits, *answered = fetch_each(
+        (statement, [ids, tenant_id]), (_CLOCK, [tenant_id, tenant_id]), (_WAITS, [ids, tenant_id]), *asked
     )
     if not rows:
-        return {}, now
+        return {}, now, answered
     loaded = documents(tenant_id, {row[2] for row in rows})
     answers = _answers(tenant_id, rows, loaded)
     payloads = _payloads(tenant_id, rows, loaded, answers)
@@ -76,7 +79,7 @@ def lock_runs(
         if run_id in runs:  # not those that others hold
             runs[run_id].facts.wait = _wait(row)
     _load_buffered(tenant_id, [run for run in runs.values() if run.facts.pending_signals], runs)
-    return runs, now
+    return runs, now, answered
 
 
 def signal_facts(row: Sequence[Any], data: Any = None) -> SignalFacts:

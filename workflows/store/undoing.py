@@ -141,7 +141,7 @@ def _write(batch: "RunBatch", run: LockedRun, fresh: Sequence[Visit], last: int)
         row = (run.id, *one.place, 0, work.kind, key, OWED, "", 0, 0, 0, None, once, batch.now, undo)
         written.append(row)
     columns = rows.STEP_RUN | {"undo": "int"}
-    ids = dict(fetch(_WRITE, [batch.tenant_id, *arrays(written, columns)]))
+    ids: dict[str, int] = dict(fetch(_WRITE, [batch.tenant_id, *arrays(written, columns)]))
     return [
         Visit(ids[row[5]], run.id, *one.place, row[-1], OWED, "", None, None, 0)
         for row, one in zip(written, fresh, strict=True)

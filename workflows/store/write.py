@@ -1,7 +1,7 @@
 """The statements that write a batch: one per table, whatever the number of runs."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from workflows.store import rows
 from workflows.store.answers import write_answers
 from workflows.store.load import LockedRun
 from workflows.store.reasons import name_reasons
-from workflows.store.sql import arrays, execute, fetch, insert, pipelined, update
+from workflows.store.sql import arrays, ask, execute, fetch, insert, pipelined, update
 
 if TYPE_CHECKING:
     from workflows.store.batch import Pending
@@ -67,12 +67,15 @@ def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
     """Write everything of a batch. The caller holds the row locks of all its runs."""
     with pipelined():
         _write(tenant_id, pending, now)
-    if pending.finished:
-        ended = fetch(_CANCEL_WORK, [now, tenant_id, pending.finished])
-        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended if status == "cancelled"], now)
+        ended = ask(_CANCEL_WORK, [now, tenant_id, pending.finished]) if pending.finished else list
+        tell = write_transitions(tenant_id, pending.transitions)
+    tell()
+    abandon(tenant_id, [(kind, id_) for kind, id_, status in ended() if status == "cancelled"], now)
 
 
 def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
+    for question in pending.also:
+        execute(*question)
     closed = [(wait.id, outcome, now) for _, wait, outcome in pending.closed if wait.id is not None]
     if closed:
         execute(_CLOSE_WAITS, [tenant_id, *arrays(closed, rows.CLOSED_WAIT)])
@@ -92,7 +95,6 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
         for statement in _FINISH:
             execute(statement, [tenant_id, pending.finished])
     _write_verdicts(tenant_id, pending, now)
-    write_transitions(tenant_id, pending.transitions)  # last: it waits for an answer, and so for all that was sent
 
 
 def _hold_work(tenant_id: int, pending: "Pending") -> None:
@@ -112,12 +114,25 @@ def abandon(tenant_id: int, ended: Sequence[tuple[Any, ...]], now: datetime) -> 
             kind.abandon(tenant_id, ids, now)
 
 
-def write_transitions(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> None:
-    """Append rows of `rows.TRANSITION`, already numbered and chained, to the traces of their runs."""
-    if transitions:
-        ((is_watched,),) = fetch(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION), tenant_id])
+def write_transitions(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+    """Append rows of `rows.TRANSITION`, already numbered and chained, to the traces of their runs.
+
+    Call what is returned, in the same transaction: it records the events if anybody watches.
+    """
+    if not transitions:
+        return lambda: None
+    _log(tenant_id, transitions)
+    answer = ask(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION), tenant_id])
+
+    def tell() -> None:
+        ((is_watched,),) = answer()
         if is_watched:
             record_moves(tenant_id, transitions)
+
+    return tell
+
+
+def _log(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> None:
     if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         names = list(rows.TRANSITION)[:10]  # structure; the context may be large
         for row in transitions:
@@ -132,7 +147,7 @@ def write_step_runs(tenant_id: int, owed: Sequence[tuple[LockedRun, Owed]], now:
         key = effect_key(run.facts.public_id, item.step, item.visit)
         once = bool(step.config.get("at_most_once"))
         step_runs.append((run.id, item.step, item.visit, 0, step.kind, key, "owed", "", 0, 0, 0, now, once, now))
-    ids = dict(fetch(_STEP_RUNS, [tenant_id, *arrays(step_runs, rows.STEP_RUN)]))
+    ids: dict[str, int] = dict(fetch(_STEP_RUNS, [tenant_id, *arrays(step_runs, rows.STEP_RUN)]))
     return [(ids[row[5]], row[5]) for row in step_runs]
 
 
