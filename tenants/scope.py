@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from tenants.sql import Parameters, Question, Rows, fetch_each
+from tenants.sql import Parameters, Question, Rows, execute, fetch_each, pipelined
 
 _ENTER = """
 SELECT set_config('chimeway.tenant_id', %s, true), set_config('chimeway.tenant_ids', %s, true), clock_timestamp()
@@ -73,6 +73,18 @@ def peek(tenant_id: int, statement: str, parameters: Parameters) -> Rows:
         with tenant_scope(tenant_id, (statement, parameters)) as scope:
             return scope.answers[0]
     return fetch_each(_opening((tenant_id,)), (statement, parameters))[1]
+
+
+@contextmanager
+def with_commit() -> Iterator[None]:
+    """The last statements of a transaction, sent together with its COMMIT. Inside another one they are only pipelined.
+
+    Nothing may be asked of the database between here and the end of the scope: it would find no scope and no rows.
+    """
+    with pipelined():
+        yield
+        if current_scope() is not None and not connection.savepoint_ids and not connection.needs_rollback:
+            execute("COMMIT", ())  # Django commits after it, and the driver finds nothing to commit
 
 
 def current_scope() -> Scope | None:

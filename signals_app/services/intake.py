@@ -6,6 +6,7 @@ the same signals in opposite order wait for each other instead of deadlocking.
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from tenants.ids import new_public_id
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
-from tenants.scope import tenant_scope
+from tenants.scope import tenant_scope, with_commit
 from tenants.sql import arrays, ask, execute, fetch, given, pipelined
 from tenants.vault import vault_of
 
@@ -89,25 +90,32 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal], counted: boo
     (paths start with the index of the signal), `SignalConflict` (detail: index and external id), `LimitReached` and
     `BeyondLimit`.
     """
+    with tenant_scope(tenant_id) as scope:
+        return accept_here(tenant_id=tenant_id, signals=signals, now=scope.now, counted=counted)
+
+
+def accept_here(*, tenant_id: int, signals: Sequence[NewSignal], now: datetime, counted: bool = True) -> list[Receipt]:
+    """As `accept_signals`, as the last thing that is done in the caller's scope, which was entered at `now`."""
     asked = check_signals(signals)
     if not asked:
         return []
-    with tenant_scope(tenant_id) as scope:
-        if counted and limits_of(tenant_id):
-            _take(tenant_id, asked)
-        checked = _keyed(tenant_id, asked)
-        first: dict[Name, CheckedSignal] = {}
-        for signal in checked:
-            first.setdefault((signal.source, signal.external_id), signal)
-        stored = _write(tenant_id, first, scope.now)
-        fresh = set(stored)
-        met = _meet(tenant_id, [name for name in first if name not in fresh])
-        receipts = _receipts(checked, stored | met, fresh)
-        _count_duplicates(tenant_id, checked, stored | met, fresh, scope.now)
-        _forget_repeated(tenant_id, [first[name] for name in met])
-        if fresh:
-            nudge_after_commit("engine", tenant_id)
-        return receipts
+    if counted and limits_of(tenant_id):
+        _take(tenant_id, asked)
+    checked = _keyed(tenant_id, asked)
+    first: dict[Name, CheckedSignal] = {}
+    for signal in checked:
+        first.setdefault((signal.source, signal.external_id), signal)
+    stored = _write(tenant_id, first, now)
+    fresh = set(stored)
+    met = _meet(tenant_id, [name for name in first if name not in fresh])
+    receipts = _receipts(checked, stored | met, fresh)
+    _count_duplicates(tenant_id, checked, stored | met, fresh, now)
+    _forget_repeated(tenant_id, [first[name] for name in met])
+    if fresh:
+        nudge_after_commit("engine", tenant_id)
+    with with_commit():
+        write_keys(tenant_id=tenant_id, received_at=now, rows=_keys(first, stored, fresh))
+    return receipts
 
 
 def _take(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
@@ -130,23 +138,28 @@ def _forget_repeated(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
 
 
 def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -> dict[Name, _Stored]:
-    """Insert what is new, with its payloads and keys."""
+    """Insert what is new, with its payloads."""
     signals = list(first.values())
     public_ids = {new_public_id(): name for name in first}
     texts = [signal.payload for signal in signals if signal.payload]
-    with pipelined():
+    with pipelined() if texts else nullcontext():
         addresses, hold_payloads = send_payloads(tenant_id=tenant_id, texts=texts)
         given_rows = [_row(*one, addresses, now) for one in zip(public_ids, signals, strict=True)]
         stored = ask(_WRITE, [tenant_id, now, *arrays(given_rows, _SIGNAL)])
     hold_payloads()
     written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in stored()}
-    rows = [
-        (signal_id, first[name].name, key)
-        for name, (signal_id, _) in written.items()
+    return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
+
+
+def _keys(
+    first: Mapping[Name, CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name]
+) -> list[tuple[int, str, str]]:
+    """What the new signals can be found by."""
+    return [
+        (stored[name].signal_id, first[name].name, key)
+        for name in fresh
         for key in keys_of(first[name].subject, first[name].correlation)
     ]
-    write_keys(tenant_id=tenant_id, received_at=now, rows=rows)
-    return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
 
 
 def _row(public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes], now: datetime) -> tuple[Any, ...]:

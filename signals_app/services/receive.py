@@ -4,19 +4,24 @@ import uuid
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import F
 
 from chimeway_py.api.json_gate import read_json
 from chimeway_py.errors import ChimewayError, Invalid, NotFound, fault
 from signals_app.mapping import map_signal, place_of
 from signals_app.models import SignalSource
-from signals_app.services.intake import Receipt, accept_signals
+from signals_app.services.intake import Receipt, accept_here
 from signals_app.services.sources import live_secrets
 from signals_app.verification import Rejection, scheme_named, verify
 from tenants.limits.errors import BeyondLimit, LimitReached
 from tenants.limits.taking import taking_as
 from tenants.scope import tenant_scope
+from tenants.sql import Rows, fetch
+
+_READ = ("public_id", "key", "scheme", "secrets", "mapping", "name_map", "enabled")
+_SOURCE = f"SELECT {', '.join(_READ)} FROM signals_app_signalsource WHERE tenant_id = %s AND public_id = %s"  # noqa: S608
+_MOST_TENANTS = 10_000
+_tenants: dict[uuid.UUID, int] = {}  # by the public id of the source
 
 
 class BadSignature(ChimewayError):
@@ -36,19 +41,22 @@ def receive_webhook(*, source_public_id: uuid.UUID, headers: Mapping[str, str], 
     tenant_id = _tenant_of(source_public_id)
     if tenant_id is None:
         raise NotFound
-    with tenant_scope(tenant_id) as scope:
-        source = SignalSource.objects.filter(public_id=source_public_id).first()
-        if source is None:
-            raise NotFound
-        try:
+    try:
+        with tenant_scope(tenant_id, (_SOURCE, [tenant_id, source_public_id])) as scope:
+            source = _source(tenant_id, scope.answers[0])
             with taking_as(f"source {source.key}"):
                 return _accept(source, headers, body, scope.now)
-        except (LimitReached, BeyondLimit):
-            raise  # nothing is wrong with the webhook; a refusal for want of room writes nothing
-        except ChimewayError as error:
-            refusal = error
-            _count(source, error, scope.now)
-    raise refusal  # after the commit, or the count would be rolled back with it
+    except (LimitReached, BeyondLimit):
+        raise  # nothing is wrong with the webhook; a refusal for want of room writes nothing
+    except ChimewayError as error:  # its transaction is undone; the count gets one of its own
+        _count(tenant_id, source_public_id, error)
+        raise
+
+
+def _source(tenant_id: int, rows: Rows) -> SignalSource:
+    if not rows:
+        raise NotFound
+    return SignalSource(tenant_id=tenant_id, **dict(zip(_READ, rows[0], strict=True)))
 
 
 class _Unverified(BadSignature):
@@ -74,7 +82,7 @@ def _accept(source: SignalSource, headers: Mapping[str, str], body: bytes, now: 
         body=read_json(body),
     )
     try:
-        return accept_signals(tenant_id=source.tenant_id, signals=[signal])[0]
+        return accept_here(tenant_id=source.tenant_id, signals=[signal], now=now)[0]
     except Invalid as error:
         raise _in_body(source, error) from error
 
@@ -89,7 +97,7 @@ def _in_body(source: SignalSource, error: Invalid) -> Invalid:
     )
 
 
-def _count(source: SignalSource, error: ChimewayError, now: datetime) -> None:
+def _count(tenant_id: int, source_public_id: uuid.UUID, error: ChimewayError) -> None:
     """Keep on the source what was refused last: part and reason, never a value."""
     match error:
         case _Unverified(rejection=rejection):
@@ -100,15 +108,22 @@ def _count(source: SignalSource, error: ChimewayError, now: datetime) -> None:
             part, reason = "body", f"{first['code']} at {first['path'] or '/'}"
         case _:
             part, reason = "signal", error.code
-    SignalSource.objects.filter(tenant_id=source.tenant_id, id=source.id).update(
-        rejected_count=F("rejected_count") + 1,
-        last_rejected_at=now,
-        last_rejected_part=part[:50],
-        last_rejected_reason=reason[:200],
-    )
+    with tenant_scope(tenant_id) as scope:
+        SignalSource.objects.filter(tenant_id=tenant_id, public_id=source_public_id).update(
+            rejected_count=F("rejected_count") + 1,
+            last_rejected_at=scope.now,
+            last_rejected_part=part[:50],
+            last_rejected_reason=reason[:200],
+        )
 
 
 def _tenant_of(source_public_id: uuid.UUID) -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tenant_of_source(%s)", [source_public_id])
-        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+    """Whose source it is. That never changes, so it is asked once per process."""
+    if (known := _tenants.get(source_public_id)) is not None:
+        return known
+    ((tenant_id,),) = fetch("SELECT tenant_of_source(%s)", [source_public_id])
+    if tenant_id is not None:
+        if len(_tenants) >= _MOST_TENANTS:
+            _tenants.clear()
+        _tenants[source_public_id] = tenant_id
+    return tenant_id  # type: ignore[no-any-return]
