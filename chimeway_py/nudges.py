@@ -2,9 +2,8 @@
 
 The row is the truth and the message a hint, so a nudge may be lost, doubled or late. No request and no transaction ever
 waits for the broker (publishing to a frozen Redis blocks for 40 seconds and more): callers leave a name in a set, and
-one
-daemon thread per process publishes it. Names offered while the thread is busy coalesce: a burst of 5,000 signals of one
-tenant is a few messages.
+one daemon thread per process publishes it. A name rests after each message, and longer when it is offered again
+meanwhile: the first signal goes out at once, and of a burst each message stands for more than the one before.
 """
 
 import os
@@ -24,7 +23,8 @@ TASKS: dict[Lane, str] = {
     "work": "workflows.tasks.perform_work",
     "events": "workflows.tasks.send_events",
 }
-QUIET = 0.01  # seconds between two messages for the same lane and tenant; the first goes out at once
+SHORTEST_REST = 0.01  # seconds between two messages for the same lane and tenant
+LONGEST_REST = 0.04
 PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a broker that is down
 
 
@@ -38,14 +38,37 @@ def offer(lane: Lane, tenant_id: int) -> None:
     _relay().offer(lane, tenant_id)
 
 
+Name = tuple[Lane, int]
+
+
+class Rests:
+    """How long each name rests after a message: twice as long each time that it was offered again meanwhile."""
+
+    def __init__(self) -> None:
+        self._rests: dict[Name, tuple[float, float]] = {}  # until when, and how long that was
+
+    def is_over(self, name: Name, now: float) -> bool:
+        """Whether a message may go out."""
+        return now >= self._rests.get(name, (0.0, 0.0))[0]
+
+    def begin(self, name: Name, now: float) -> None:
+        """A message goes out."""
+        if len(self._rests) > 10_000:
+            self._rests.clear()
+        until, length = self._rests.get(name, (0.0, 0.0))
+        in_a_row = now - until < SHORTEST_REST
+        length = min(2 * length, LONGEST_REST) if in_a_row else SHORTEST_REST
+        self._rests[name] = now + length, length
+
+
 class Relay(threading.Thread):
-    """Publishes what was offered, each name at most once per `QUIET`, and drops it when the broker cannot take it."""
+    """Publishes what was offered unless it rests, and drops it when the broker cannot take it."""
 
     def __init__(self) -> None:
         super().__init__(name="nudges", daemon=True)
         self.pid = os.getpid()
-        self._offered: dict[tuple[Lane, int], None] = {}
-        self._sent_at: dict[tuple[Lane, int], float] = {}
+        self._offered: dict[Name, None] = {}
+        self._rests = Rests()
         self._wake = threading.Condition()
 
     def offer(self, lane: Lane, tenant_id: int) -> None:
@@ -61,25 +84,23 @@ class Relay(threading.Thread):
                 while not self._offered:
                     self._wake.wait()
                 now = time.monotonic()
-                ready = [name for name in self._offered if now - self._sent_at.get(name, 0.0) >= QUIET]
+                ready = [name for name in self._offered if self._rests.is_over(name, now)]
                 for name in ready:
                     del self._offered[name]
             if not ready:
-                time.sleep(QUIET / 2)
+                time.sleep(SHORTEST_REST / 2)
                 continue
             self._publish(ready)
 
-    def _publish(self, names: list[tuple[Lane, int]]) -> None:
+    def _publish(self, names: list[Name]) -> None:
         for lane, tenant_id in names:
-            self._sent_at[lane, tenant_id] = time.monotonic()
+            self._rests.begin((lane, tenant_id), time.monotonic())
             try:
                 current_app.send_task(TASKS[lane], args=[tenant_id], retry=False, ignore_result=True)
             except Exception as error:  # whatever the transport raises: the sweep offers the work again
                 log.warning("nudge_not_published", lane=lane, tenant_id=tenant_id, error=type(error).__name__)
                 time.sleep(PAUSE_AFTER_FAILURE)
                 return
-        if len(self._sent_at) > 10_000:
-            self._sent_at.clear()
 
 
 _lock = threading.Lock()

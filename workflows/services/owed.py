@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tenants.scope import peek
-from workflows.services.lost_work import MOST_LOST_ATTEMPTS
+from workflows.services.work import MOST_LOST_ATTEMPTS
 
 _ENGINE = """
 SELECT EXISTS (SELECT 1 FROM signals_app_signal WHERE tenant_id = %(tenant)s AND routed_at IS NULL
