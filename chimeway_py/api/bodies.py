@@ -13,7 +13,7 @@ _CHUNK = 64 * 1024
 
 
 class BodyTooLarge(ChimewayError):
-    """The body is larger than 1 MiB."""
+    """The body is larger than its address takes: 1 MiB, or 8 MiB for an import."""
 
     code = "body_too_large"
     status = 413
@@ -39,8 +39,8 @@ class LengthRequired(ChimewayError):
     status = 411
 
 
-def read_body(request: HttpRequest) -> bytes:
-    """The raw body, read once and kept in `request.body`. Memory stays flat: a larger one is refused, not read.
+def read_body(request: HttpRequest, most: int = MAX_BODY) -> bytes:
+    """The raw body, read once and kept in `request.body`. Memory stays flat: one of more bytes is refused, not read.
 
     Raises `BodyTooLarge`, `BodyEncoded`, `BodyIncomplete` and `LengthRequired`.
     """
@@ -50,10 +50,10 @@ def read_body(request: HttpRequest) -> bytes:
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise BodyEncoded
     declared = _declared(request)
-    if declared is not None and declared > MAX_BODY:
+    if declared is not None and declared > most:
         raise BodyTooLarge
     source = request if declared is not None else request.environ["wsgi.input"]  # type: ignore[attr-defined]
-    body = _read(source)
+    body = _read(source, most)
     if declared is not None and len(body) < declared:
         raise BodyIncomplete
     request._body = body
@@ -70,12 +70,12 @@ def _declared(request: HttpRequest) -> int | None:
     return None
 
 
-def _read(source: Any) -> bytes:
+def _read(source: Any, most: int) -> bytes:
     taken = io.BytesIO()
     try:
         while chunk := source.read(_CHUNK):
             taken.write(chunk)
-            if taken.tell() > MAX_BODY:
+            if taken.tell() > most:
                 raise BodyTooLarge
     except OSError as error:  # the client went away, or its chunks do not add up
         raise BodyIncomplete from error

@@ -26,10 +26,10 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKET = re.compile(r"[^\[\]{}]+")
 
 
-def read_json(raw: bytes) -> dict[str, Any]:
+def read_json(raw: bytes, *, depth: int = MAX_DEPTH, members: int = MAX_MEMBERS) -> dict[str, Any]:
     """The object in a body. Raises `Invalid` whose detail names the JSON Pointer of every fault (at most 20)."""
     text = _decoded(raw)
-    _check_size(text)
+    _check_size(text, depth, members)
     reader = _Reader()
     try:
         value = reader.decode(text)
@@ -66,18 +66,18 @@ def _decoded(raw: bytes) -> str:
     return text
 
 
-def _check_size(text: str) -> None:
+def _check_size(text: str, most_deep: int, most_members: int) -> None:
     """Depth and members of the text, well-formed or not, without building anything."""
     bare = _STRING.sub("", text)
     depth = 0
     for bracket in _NOT_BRACKET.sub("", bare):
         depth += 1 if bracket in "[{" else -1
-        if depth > MAX_DEPTH:
-            place = _pointer_to(where_too_deep(text, MAX_DEPTH))
-            raise _refusal(place, "too_deep", f"Objects and lists may be nested {MAX_DEPTH} deep.")
-    if bare.count(",") + bare.count("[") + bare.count("{") > MAX_MEMBERS:
-        place = _pointer_to(where_too_many(text, MAX_MEMBERS))
-        raise _refusal(place, "too_many_members", f"At most {MAX_MEMBERS} members and items in all.")
+        if depth > most_deep:
+            place = _pointer_to(where_too_deep(text, most_deep))
+            raise _refusal(place, "too_deep", f"Objects and lists may be nested {most_deep} deep.")
+    if bare.count(",") + bare.count("[") + bare.count("{") > most_members:
+        place = _pointer_to(where_too_many(text, most_members))
+        raise _refusal(place, "too_many_members", f"At most {most_members} members and items in all.")
 
 
 def _pointer_to(place: Iterable[str | int]) -> str:

@@ -25,7 +25,7 @@ _MEANINGS = {
     404: "No such object in this tenant.",
     409: "It contradicts what is stored.",
     412: "The object has moved on since the revision in If-Match; `detail` names both.",
-    413: "The body is larger than 1 MiB.",
+    413: "The body is larger than this address takes.",
     415: "Not JSON, or compressed.",
     429: "A limit of the tenant is used up; see Retry-After. Nothing was written.",
     503: "The database cannot answer now; see Retry-After. Nothing was written.",

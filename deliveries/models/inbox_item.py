@@ -1,6 +1,7 @@
 """The in-app inbox."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from django.db import models
@@ -69,7 +70,9 @@ class InboxItem(TenantRow):
         content: Content = json.loads(text)
         return content
 
-    def seal(self, content: Content) -> None:
-        """Let the item say this."""
+    def seal(self, content: Any) -> None:
+        """Let the item say this. Raises `ValueError` for what no item says: it may have been brought in."""
+        if not isinstance(content, Mapping) or set(content) != set(Content.__annotations__):
+            raise ValueError("an item has a title, a body and data")
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
         self.sealed = vault_of(self.tenant_id).seal(SEALED, str(self.public_id), text)

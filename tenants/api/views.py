@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chimeway_py.api.bodies import read_body
+from chimeway_py.api.bodies import MAX_BODY, read_body
 from chimeway_py.api.openapi import answers
 from chimeway_py.api.paging import CursorPages
 from chimeway_py.api.views import BoundedView
@@ -41,6 +41,7 @@ class TenantView(BoundedView):
     permission_classes = [HasScope]
     scopes: ClassVar[Mapping[str, Scope | None]] = {}
     filters: ClassVar[tuple[str, ...]] = ()  # the query parameters of a list besides limit and cursor
+    most_bytes: ClassVar[int] = MAX_BODY  # of a body
     shown_once: ClassVar[tuple[str, ...]] = ()  # members of an answer that are not kept for its replay
     tenant_id: int
     now: datetime
@@ -52,7 +53,9 @@ class TenantView(BoundedView):
         self.headers = self.default_response_headers
         try:
             if request.method in WRITES:
-                read_body(request)  # before anything is asked of the database: a slow sender holds no connection
+                read_body(
+                    request, self.most_bytes
+                )  # before anything is asked of the database: a slow sender holds no connection
             self.initial(asked, *args, **kwargs)
             caller = caller_of(asked)
             with taking_as(f"key cw_{caller.prefix}"):

@@ -18,7 +18,8 @@ from workflows.errors import RunNotFound
 from workflows.history.append import append_transition
 from workflows.history.export_file import BadExport
 from workflows.history.exporting import export_run
-from workflows.history.importing import ImportRefused, import_run
+from workflows.history.import_rows import ImportRefused
+from workflows.history.importing import import_run
 from workflows.history.rebuild import TraceBroken, rebuild_run
 from workflows.models import Attempt, Definition, Run, SignalVerdict, StepRun, Wait
 from workflows.services.turn import work_turn

@@ -1,27 +1,21 @@
 """Runs: a list that answers an operator's questions, and the page of one run."""
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from tenants.admin import words
 from tenants.admin.concerns import GRACE
 from tenants.admin.filters import Choice, TenantFilter, question_filter
-from tenants.admin.pages import Page, PageAdmin
-from tenants.admin.paging import page_of
-from tenants.models import Role
+from tenants.admin.pages import Page
 from tenants.operator_scope import operator_of
 from workflows.admin.actions import REPLAYS, RUN_ACTIONS
-from workflows.admin.bulk import bulk_page
-from workflows.admin.run_forms import RUN_FORMS, filled, run_form_buttons, saved
 from workflows.admin.run_page import run_page
+from workflows.admin.run_views import RunPagesAdmin
 from workflows.admin.search import search_runs, signal_names
 from workflows.admin.settling import SETTLING
 from workflows.models import Definition, Run
@@ -77,7 +71,7 @@ class WaitingOnFilter(admin.SimpleListFilter):
 
 
 @admin.register(Run)
-class RunAdmin(PageAdmin):
+class RunAdmin(RunPagesAdmin):
     """Runs, to read; what may be done to them is an action with a reason."""
 
     page_template = "admin/run_page.html"
@@ -90,48 +84,6 @@ class RunAdmin(PageAdmin):
     )
     actions = [*RUN_ACTIONS, *REPLAYS, *SETTLING]
 
-    def get_urls(self) -> list[URLPattern]:
-        """Ours before the stock ones, whose last one catches everything."""
-        view = self.admin_site.admin_view
-        return [
-            path("bulk/", view(self.bulk_view), name="workflows_run_bulk"),
-            *(
-                path(f"<str:object_id>/{name}/", view(partial(self.form_view, name)), name=f"workflows_run_{name}")
-                for name in RUN_FORMS
-            ),
-            *super().get_urls(),
-        ]
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        more = {"may_act_on_many": self.has_act_permission(request)}
-        return super().changelist_view(request, {**more, **(extra_context or {})})
-
-    def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        """Looking at what meets a condition, and acting on all of it."""
-        if not self.has_act_permission(request):
-            return self._refused(request)
-        title = "Act on all runs that meet a condition"
-        return self._answer(request, "admin/bulk_runs.html", title, bulk_page(request))
-
-    def form_view(self, name: str, request: HttpRequest, object_id: str) -> HttpResponse:
-        """A form of one run: to change its times, or to add a note."""
-        row, asked = self.found_or_404(request, object_id), RUN_FORMS[name]
-        if not operator_of(request).may(Role.OPERATOR, row.tenant_id):
-            return self._refused(request)
-        form = filled(row, asked, request)
-        done = saved(row, name, form, request) if request.method == "POST" and form.is_valid() else None
-        more = {"form": form, "row": row, "row_url": page_of(row)}
-        return done or self._answer(request, "admin/service_form.html", asked.label, more)
-
-    def _refused(self, request: HttpRequest) -> HttpResponse:
-        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
-
-    def _answer(
-        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
-    ) -> HttpResponse:
-        shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **more}
-        return TemplateResponse(request, template, shown, status=status)
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("correlation", "visits", "status_context")
 
@@ -143,8 +95,7 @@ class RunAdmin(PageAdmin):
 
     def page(self, request: HttpRequest, row: Run) -> Page:
         page = run_page(row)
-        if operator_of(request).may(Role.OPERATOR, row.tenant_id):
-            page.buttons += run_form_buttons(row)
+        page.buttons += self.history_buttons(request, row)
         return page
 
     @admin.display(description="Run")

@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import holds, retention, run_history
+from workflows.api import holds, retention, run_history, run_imports
 
 urlpatterns: list[URLPattern] = [
+    path("runs/import", run_imports.ImportRunsView.as_view(), name="runs-import"),
     path("runs/<uuid:public_id>/export", run_history.ExportRunView.as_view(), name="run-export"),
     path("runs/<uuid:public_id>/notes", run_history.AddNoteView.as_view(), name="run-notes"),
     path("runs/<uuid:public_id>/rebuild", run_history.RebuildRunView.as_view(), name="run-rebuild"),

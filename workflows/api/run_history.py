@@ -1,7 +1,6 @@
 """The whole history of a run in REST: the state that it gives, all of it as lines, and lines added to it."""
 
 import uuid
-from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.http import FileResponse
@@ -20,12 +19,11 @@ from tenants.models.api_key import Scope
 from workflows.api.run_views import number_of
 from workflows.api.runs import TAG
 from workflows.history.append import LONGEST_NOTE, append_transition
-from workflows.history.exporting import export_run
+from workflows.history.exporting import exported_file
 from workflows.history.rebuild import rebuild_run, state_at
 from workflows.states import Cause, RunState
 
 _REFUSALS = {status: said for status, said in answers(None, 404).items() if status != 200}
-IN_MEMORY = 4 * 1024 * 1024  # bytes of an export; a longer one waits in a file
 
 
 class FoldedStateSerializer(serializers.Serializer[Any]):
@@ -75,10 +73,7 @@ class ExportRunView(TenantView):
     def get(self, request: Request, public_id: uuid.UUID) -> Any:
         """Its version, transitions, step runs, attempts, waits, signals, verdicts and deliveries; no payload values."""
         check_query(request, ())
-        file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  the response closes it
-        for line in export_run(tenant_id=self.tenant_id, public_id=public_id):
-            file.write(line.encode())
-        file.seek(0)
+        file = exported_file(tenant_id=self.tenant_id, public_id=public_id)
         return FileResponse(
             file, content_type="application/x-ndjson", filename=f"{public_id}.jsonl", as_attachment=True
         )

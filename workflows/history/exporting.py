@@ -9,7 +9,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from signals_app.models import Signal
 from signals_app.services.payloads import load_payloads
@@ -22,6 +23,7 @@ from workflows.history.parts import Part, parts, rows_of
 from workflows.models import Definition, Run, Transition
 
 FORMAT = 1
+IN_MEMORY = 4 * 1024 * 1024  # bytes of an export
 
 
 def export_run(*, tenant_id: int, public_id: uuid.UUID, payloads: bool = False) -> Iterator[str]:
@@ -37,6 +39,15 @@ def export_run(*, tenant_id: int, public_id: uuid.UUID, payloads: bool = False) 
         count += 1
         yield line
     yield _line({"kind": "end", "lines": count, "sha256": digest.hexdigest()})
+
+
+def exported_file(*, tenant_id: int, public_id: uuid.UUID) -> IO[bytes]:
+    """The export without payloads, whole, as a file to be read; a long one waits on disk. Raises `RunNotFound`."""
+    file = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  whoever reads it closes it
+    for line in export_run(tenant_id=tenant_id, public_id=public_id):
+        file.write(line.encode())
+    file.seek(0)
+    return file
 
 
 def _entries(tenant_id: int, public_id: uuid.UUID, payloads: bool) -> Iterator[dict[str, Any]]:

@@ -69,7 +69,11 @@ def _read(field: "models.Field[Any, Any]", value: Any) -> Any:
     if value is None:
         return None
     read = _READERS.get(field.get_internal_type())
-    return read(value) if read else value
+    if read is None:
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"{field.attname} is no text")
+    return read(value)
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

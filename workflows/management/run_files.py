@@ -2,12 +2,13 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tenants.scope import tenant_scope
 from workflows.history.exporting import export_run
+from workflows.history.import_file import exports
 from workflows.history.importing import import_run
 from workflows.management.arguments import public_id
 from workflows.management.verbs import Verb
@@ -52,7 +53,7 @@ class ImportRuns(Verb):
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What became of each; it ends at the first that is refused."""
-        for one in _exports(_read(options["files"])):
+        for one in exports(_read(options["files"])):
             imported = import_run(tenant_id=tenant_id, lines=one, live=options["live"])
             what = "imported" if imported.created else "is here already"
             yield f"{imported.public_id}  {what}, {imported.transitions} transitions"
@@ -64,18 +65,6 @@ def _read(files: list[Path]) -> Iterator[str]:
             yield from text
     if not files:
         yield from sys.stdin
-
-
-def _exports(lines: Iterable[str]) -> Iterator[list[str]]:
-    """The lines of one run after the other; what follows the last end is an export without one."""
-    one: list[str] = []
-    for line in lines:
-        one.append(line)
-        if line.startswith('{"kind":"end"'):
-            yield one
-            one = []
-    if one:
-        yield one
 
 
 FILES = (ExportRuns(), ImportRuns())
