@@ -5,6 +5,7 @@ Unsafe defaults refuse to start outside `DEBUG`: `manage.py check --deploy` must
 
 import base64
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_structlog",
     "pgtrigger",
+    "axes",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -88,7 +90,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "tenants.second_factor.middleware.SecondFactorMiddleware",
     "tenants.operator_scope.OperatorScopeMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "chimeway_py.urls"
 WSGI_APPLICATION = "chimeway_py.wsgi.application"
@@ -208,6 +212,11 @@ CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with
 INBOX_STREAMS = env.int("INBOX_STREAMS", default=4)  # of one web process; each holds a thread
 INBOX_STREAM_SECONDS = env.int("INBOX_STREAM_SECONDS", default=300)  # how long one lives before the browser asks again
 INBOX_ORIGINS = env.list("INBOX_ORIGINS", default=[])  # whose pages may ask for inboxes from a browser
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])  # networks whose X-Forwarded-For tells who asks
+FAILED_KEYS_PER_MINUTE = env.int("FAILED_KEYS_PER_MINUTE", default=60)  # from one address; 0 is no limit
+FAILED_SIGN_INS = env.int("FAILED_SIGN_INS", default=5)  # of a name from an address, before it is locked out
+SIGN_IN_LOCK_MINUTES = env.int("SIGN_IN_LOCK_MINUTES", default=15)
+OPERATOR_SECOND_FACTOR = env.str("OPERATOR_SECOND_FACTOR", default="optional")  # or superusers, or everybody
 TENANT_LIMITS = {name: int(amount) for name, amount in env.dict("TENANT_LIMITS", default={}).items()}
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics answers this machine only
 
@@ -255,6 +264,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # -- Sign-in, language, files -----------------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# A name from an address is locked out, not the name: a stranger must not shut out an operator from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = FAILED_SIGN_INS, timedelta(minutes=SIGN_IN_LOCK_MINUTES)
+AXES_CLIENT_IP_CALLABLE = "chimeway_py.addresses.client_address"
+AXES_LOCKOUT_CALLABLE = "tenants.second_factor.sign_in.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG, AXES_ENABLE_ADMIN, AXES_VERBOSE = True, False, False
+AXES_SENSITIVE_PARAMETERS = ["username", "code", "next", "csrfmiddlewaretoken"]  # besides the password
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "UserAttributeSimilarityValidator")
@@ -296,6 +314,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "axes": {"level": "ERROR"},  # it writes names and addresses; we say what matters ourselves
         "celery": {"level": env.str("CELERY_LOG_LEVEL", default="WARNING")},
     },
 }

@@ -35,12 +35,15 @@ def check_app_role(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 
 @register(Tags.database)
 def check_master_keys(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Every master key that wrapped a tenant's key must be among PAYLOAD_KEYS, or what it guards cannot be read."""
+    """Every master key that wrapped a key must be among PAYLOAD_KEYS, or what it guards cannot be read."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT * FROM master_keys_in_use()")
-        lacking = {name for (name,) in cursor.fetchall()} - set(known_masters())
+        used = {name for (name,) in cursor.fetchall()}
+        cursor.execute("SELECT DISTINCT master FROM tenants_secondfactor")
+        lacking = used | {name for (name,) in cursor.fetchall()}
+        lacking -= set(known_masters())
     return [
         Error(f"PAYLOAD_KEYS lacks the master key {name}.", hint="Add it after the first.", id="tenants.E004")
         for name in sorted(lacking)

@@ -16,8 +16,10 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
+from tenants.api.guessing import keys
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
+from tenants.second_factor.sign_in import sign_ins
 from tenants.services import create_api_key, create_tenant
 from tests.fleet import Web, Workers
 from tests.plugin import SERVERS, Servers
@@ -31,6 +33,13 @@ def _open_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
         connections.close_all()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_failed() -> None:
+    """No test is braked for what others tried in vain."""
+    keys.forget()
+    sign_ins.forget()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.urls import URLPattern, path
+
+from tenants.admin.second_factor import second_factor_view
 
 admin.site.unregister([User, Group])
 
@@ -29,6 +32,11 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not subscriptable wh
         ("When", {"fields": ("last_login", "date_joined")}),
     )
     readonly_fields = ("last_login", "date_joined")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Also the page on which every operator, superuser or not, sets up a second factor."""
+        mine = self.admin_site.admin_view(second_factor_view)
+        return [path("second-factor/", mine, name="second_factor"), *super().get_urls()]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)

@@ -38,7 +38,7 @@ class LimitAdmin(WritingAdmin):
     """What tenants may use. A tenant's own admins see it, and cannot raise it."""
 
     list_display = ["kind", "tenant", "shown", "changed_at", "changed_by"]
-    list_filter = [TenantFilter, "kind"]
+    list_filter = [TenantFilter]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser) and super().has_add_permission(request)

@@ -18,6 +18,7 @@ from chimeway_py.api.views import BoundedView
 from chimeway_py.errors import NotFound
 from tenants.api import openapi  # noqa: F401  registers how keys are described in OpenAPI
 from tenants.api.authentication import ApiKeyAuthentication, HasScope, caller_of
+from tenants.api.guessing import counting_failures, refuse_guesses
 from tenants.api.idempotency import answer_once, idempotency_key
 from tenants.limits.headers import rate_limit_fields
 from tenants.limits.kinds import LimitKind
@@ -52,11 +53,12 @@ class TenantView(BoundedView):
         self.request = asked = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
+            refuse_guesses(request)
             if request.method in WRITES:
-                read_body(
-                    request, self.most_bytes
-                )  # before anything is asked of the database: a slow sender holds no connection
-            self.initial(asked, *args, **kwargs)
+                # Before anything is asked of the database: a slow sender holds no connection.
+                read_body(request, self.most_bytes)
+            with counting_failures(request):
+                self.initial(asked, *args, **kwargs)
             caller = caller_of(asked)
             with taking_as(f"key cw_{caller.prefix}"):
                 asked_of = take(caller.tenant_id, {LimitKind.REQUESTS_PER_MINUTE: 1})  # kept, whatever comes of it

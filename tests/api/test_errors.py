@@ -1,5 +1,6 @@
 """One error body for everything, and 503 with Retry-After when the database cannot answer."""
 
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from signals_app.api import signals
 from signals_app.models import Signal
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.services import create_api_key, revoke_api_key
 from tests.plugin import Servers
 
 
@@ -130,3 +132,20 @@ def test_what_never_reaches_a_view_is_json_for_programs_and_a_page_for_people(
     assert (for_programs.status_code, for_people.status_code) == (status, status)
     assert for_programs["Content-Type"] == "application/json"
     assert for_people["Content-Type"].startswith("text/html")
+
+
+def test_revoking_a_key_acts_at_once_in_another_process(tenant: Tenant, web_server: str) -> None:
+    def asked(token: str) -> int:
+        request = urllib.request.Request(f"{web_server}/v1/tenant", headers={"X-Api-Key": token})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    issued = create_api_key(tenant_id=tenant.pk, name="ci", scopes=[])
+    before = [asked(issued.token) for _ in range(6)]  # every process of the server has seen it
+
+    revoke_api_key(tenant_id=tenant.pk, public_id=issued.row.public_id)
+
+    assert (before, [asked(issued.token) for _ in range(6)]) == ([200] * 6, [401] * 6)

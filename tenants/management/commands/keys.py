@@ -11,6 +11,7 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.models import TenantKey
 from tenants.scope import tenant_scope
+from tenants.second_factor.factors import rewrap_factors
 from tenants.vault import rotation
 from tenants.vault.columns import Part, SealedBytes
 from tenants.vault.master import first_master, known_masters
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("show", help="Print the names of the master keys, and how many tenants still need another.")
-        verbs.add_parser("rewrap", help="Wrap every tenant's keys by the first of PAYLOAD_KEYS.")
+        verbs.add_parser("rewrap", help="Wrap the keys of tenants and second factors by the first of PAYLOAD_KEYS.")
         for name, text in (
             ("rotate", "Give tenants a new data key. It seals from now on."),
             ("reseal", "Seal what older data keys sealed under the newest, then forget keys that nothing is under."),
@@ -51,6 +52,9 @@ class Command(BaseCommand):
             tenants += 1
             if tenants % 100 == 0:
                 self.stderr.write(f"{tenants} tenants, {keys} keys so far")
+        factors = rewrap_factors()
+        if factors:
+            self.stdout.write(f"{factors} second factors of operators are wrapped anew.")
         self.stdout.write(f"{keys} keys of {tenants} tenants are wrapped by {first_master()} now.")
 
     def _rotate(self, options: dict[str, Any]) -> None:

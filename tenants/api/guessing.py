@@ -1,0 +1,50 @@
+"""Keys that are guessed: an address that fails too often is refused before anybody looks its keys up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from chimeway_py.addresses import address_of
+from chimeway_py.errors import ChimewayError
+from chimeway_py.failures import Brake
+from tenants.api.authentication import NotAuthenticated
+
+keys = Brake()
+
+
+class TooManyFailures(ChimewayError):
+    """Too many requests from this address had no live key. Nothing was looked up; try again after `Retry-After`."""
+
+    code = "too_many_failures"
+    status = 429
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        self.wait = max(1, round(seconds))
+        super().__init__()
+
+
+def refuse_guesses(request: HttpRequest) -> None:
+    """Raise `TooManyFailures` for an address that failed too often. A key that was good lately is let through."""
+    seconds = keys.seconds_to_wait(address_of(request), _shown(request), settings.FAILED_KEYS_PER_MINUTE)
+    if seconds:
+        raise TooManyFailures(seconds)
+
+
+@contextmanager
+def counting_failures(request: HttpRequest) -> Iterator[None]:
+    """Whoever is not authenticated inside has failed once; who is has proved what the request shows."""
+    try:
+        yield
+    except NotAuthenticated:
+        keys.failed(address_of(request), settings.FAILED_KEYS_PER_MINUTE)
+        raise
+    keys.proved(_shown(request))
+
+
+def _shown(request: HttpRequest) -> str:
+    """What the request shows to be let in, wherever it stands."""
+    header = request.headers.get("Authorization", "") or request.headers.get("X-Api-Key", "")
+    return header or request.GET.get("token", "")
