@@ -17,11 +17,12 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-Lane = Literal["engine", "work", "events"]
+Lane = Literal["engine", "work", "events", "digests"]
 TASKS: dict[Lane, str] = {
     "engine": "workflows.tasks.run_engine",
     "work": "workflows.tasks.perform_work",
     "events": "workflows.tasks.send_events",
+    "digests": "workflows.tasks.close_digests",
 }
 SHORTEST_REST = 0.01  # seconds between two messages for the same lane and tenant
 LONGEST_REST = 0.04

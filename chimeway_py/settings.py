@@ -172,6 +172,7 @@ CELERY_TASK_ROUTES = {
     "workflows.tasks.prune": {"queue": "sweep"},
     "workflows.tasks.analyze_grown_tables": {"queue": "sweep"},
     "workflows.tasks.run_engine": {"queue": "engine"},
+    "workflows.tasks.close_digests": {"queue": "engine"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

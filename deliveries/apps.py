@@ -15,6 +15,7 @@ class DeliveriesConfig(AppConfig):
         from deliveries.models import Delivery, InboxItem
         from deliveries.recipients.holding import RecipientHolder
         from deliveries.recipients.starting import RecipientCompanion
+        from deliveries.recipients.zones import zones_on_file
         from deliveries.steps.deliver import DeliverStep
         from deliveries.subjects import DeliveryHolder
         from signals_app.subjects import registry
@@ -22,6 +23,7 @@ class DeliveriesConfig(AppConfig):
         from tenants.vault.columns import SealedBytes, SealedSecrets
         from workflows.history.parts import Part, register_part
         from workflows.services.companions import register_companion
+        from workflows.services.zones import register_zones
         from workflows.steps.registry import register
 
         register(DeliverStep())
@@ -30,6 +32,7 @@ class DeliveriesConfig(AppConfig):
         registry.register(DeliveryHolder())
         registry.register(RecipientHolder())
         register_companion(RecipientCompanion())
+        register_zones(zones_on_file)
         retention.register_all()
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))
         columns.register(SealedBytes("deliveries_recipient", "sealed"))

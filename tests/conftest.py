@@ -130,6 +130,7 @@ def _workers(servers: Servers) -> Iterator[Workers]:
     with servers.postgres.connect() as superuser:
         superuser.execute("UPDATE workflows_run SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE workflows_steprun SET due_at = NULL WHERE due_at IS NOT NULL")
+        superuser.execute("UPDATE workflows_digest SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE workflows_eventdispatch SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE signals_app_signal SET routed_at = clock_timestamp() WHERE routed_at IS NULL")
     workers = Workers(servers.folder / "logs")

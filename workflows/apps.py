@@ -23,6 +23,7 @@ class WorkflowsConfig(AppConfig):
         from workflows.retention import pruners
         from workflows.services.live_runs import count_live
         from workflows.steps import builtin
+        from workflows.subjects.digests import DigestHolder
         from workflows.subjects.holds import HoldHolder
         from workflows.subjects.runs import RunHolder
         from workflows.subjects.schedules import ScheduleHolder
@@ -38,7 +39,10 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_answer", "payload_sha")
         register_name("workflows_runreason", "payload_sha")
         register_name("workflows_externalwork", "answer_sha")
+        register_name("workflows_digest", "name_sha")
+        register_name("workflows_digestitem", "payload_sha")
         registry.register(HoldHolder())
         columns.register(SealedSecrets("workflows_eventsubscription", "secrets"))
         registry.register(ScheduleHolder())
         registry.register(RunHolder())
+        registry.register(DigestHolder())

@@ -60,6 +60,8 @@ class Reason(TextChoices):
     STEP_SETTLED = "step_settled"
     RETRY_SCHEDULED = "retry_scheduled"
     WORK_HELD = "work_held"
+    DIGEST_JOINED = "digest_joined"
+    DIGESTED = "digested"
     OUTCOME_NOTED = "outcome_noted"
     BRANCH_TAKEN = "branch_taken"
     WAIT_OPENED = "wait_opened"

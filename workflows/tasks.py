@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from workflows.digests.turn import digests_turn
 from workflows.events.pruning import prune_everywhere as prune_old_events
 from workflows.events.turn import events_turn
 from workflows.history import snapshots
@@ -21,6 +22,12 @@ def run_engine(tenant_id: int) -> int:
 def perform_work(tenant_id: int) -> int:
     """Nudge: the tenant owes work to the outside world."""
     return turn.work_turn(tenant_id=int(tenant_id))
+
+
+@shared_task(time_limit=TURN_LIMIT)
+def close_digests(tenant_id: int) -> int:
+    """Nudge: the tenant has digests whose time has come."""
+    return digests_turn(tenant_id=int(tenant_id))
 
 
 @shared_task

@@ -38,6 +38,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Unrouted signals",
         "Overdue timers",
         "Overdue runs",
+        "Overdue digests",
         "Expired leases",
         "Quarantined",
         "Unknown outcomes",

@@ -25,6 +25,10 @@ DOCUMENT: dict[str, Any] = {
         {"key": "rest", "kind": "approval", "for": "P1D"},
     ],
 }
+COLLECTING: dict[str, Any] = {
+    "key": "collecting",
+    "steps": [{"key": "collect", "kind": "digest", "window": {"fixed": "P1D"}}],
+}
 SCHEDULE = {"key": KEY, "workflow": KEY, "expression": "0 9 * * 1", "subjects": [CANARY]}
 
 
@@ -94,6 +98,15 @@ def event(owner: APIClient, tenant: Tenant) -> str:
     _made(owner.put(f"/v1/event-subscriptions/{KEY}", SUBSCRIPTION))
     run(owner, tenant)
     return str(_made(owner.get("/v1/events"))["items"][0]["id"])
+
+
+def digest(owner: APIClient, tenant: Tenant) -> str:
+    """A digest that collects."""
+    _made(owner.post("/v1/definitions", COLLECTING))
+    _made(owner.post(f"/v1/definitions/{COLLECTING['key']}/versions/1/publish"))
+    _made(owner.post("/v1/runs", {"workflow": COLLECTING["key"], "subject": CANARY, "data": {"said": CANARY}}))
+    drain(tenant)
+    return str(_made(owner.get("/v1/digests"))["items"][0]["id"])
 
 
 def external(owner: APIClient, tenant: Tenant) -> str:
@@ -173,6 +186,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "hooks/providers": provider,
     "definitions": published,
     "deliveries": delivery,
+    "digests": digest,
     "endpoints": _put("endpoints", ENDPOINT),
     "event-subscriptions": _put("event-subscriptions", SUBSCRIPTION),
     "events": event,
@@ -215,6 +229,8 @@ BODIES: Mapping[str, Any] = {
     "post /v1/deliveries/{delivery}/bounce": {"code": "5.1.1"},
     "post /v1/deliveries/{delivery}/resend": REASON,
     "post /v1/deliveries/{delivery}/settle": FOUND_OUT,
+    "post /v1/digests/{public_id}/flush": REASON,
+    "delete /v1/digests/{public_id}/items/{position}": REASON,
     "put /v1/endpoints/{key}": ENDPOINT,
     "post /v1/endpoints/{key}/rotate-secret": {},
     "put /v1/event-subscriptions/{key}": SUBSCRIPTION,

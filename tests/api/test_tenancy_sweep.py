@@ -30,7 +30,7 @@ def ask(client: APIClient, asked: str, name: str) -> Any:
     """The answer to one verb at one address, with a valid body."""
     verb, path = asked.split()
     named = dict.fromkeys(("public_id", "key", "delivery", "item", "external_id", "what"), name)
-    filled = path.format(**named, subject=CANARY, version=1, kind=KIND)
+    filled = path.format(**named, subject=CANARY, version=1, position=1, kind=KIND)
     return getattr(client, verb)(filled + QUERIES.get(asked, ""), BODIES.get(asked))
 
 

@@ -58,6 +58,8 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "rule": "quiet hours 22:00–07:00",
         "until": "2026-11-21T06:00:00+00:00",
     },
+    "digest_joined": {"position": 2},
+    "digested": {"leader": "01939f3a-…"},
     "outcome_noted": {"outcome": "bounced", "of": "email"},
     "branch_taken": {"when": 0},
     "signal_matched": {"signal": "invoice.paid"},

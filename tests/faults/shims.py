@@ -12,6 +12,8 @@ AFTER_FINISH = "workflows.services.turn:finish_work=2+"  # committed, and the nu
 BEFORE_PUBLISH = "chimeway_py.nudges:Relay._publish=3"  # committed, and the nudge lies in memory
 BEFORE_ROUTE = "workflows.services.turn:route_signals=4"
 AFTER_ADVANCE = "workflows.services.turn:advance_due=4+"
+CLOSES_A_DIGEST = "workflows.digests.closing:RunBatch.flush=1"  # its row is changed, and its leader's is not yet
+TELLS_A_MEMBER = "workflows.digests.closing:RunBatch.flush=2"  # closed and committed, and nobody else was told
 
 
 def dies_at(env: Mapping[str, str], *points: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from workflows.admin import (
     concerns,
     definitions,
+    digests,
     event_subscriptions,
     events,
     external,
@@ -19,6 +20,7 @@ from workflows.admin import (
 __all__ = [
     "concerns",
     "definitions",
+    "digests",
     "event_subscriptions",
     "events",
     "external",

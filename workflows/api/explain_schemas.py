@@ -24,6 +24,17 @@ class NextSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_blank=True, help_text="The signal or the outcome; empty: any other outcome.")
 
 
+class InDigestSerializer(serializers.Serializer[Any]):
+    """The digest that a run rests in."""
+
+    id = serializers.UUIDField()
+    position = serializers.IntegerField(help_text="Of its item.")
+    count = serializers.IntegerField(help_text="Items that are in it now.")
+    closes_at = serializers.DateTimeField()
+    leads = serializers.BooleanField(help_text="This run goes on with it, as things are now.")
+    leader = serializers.UUIDField(allow_null=True)
+
+
 class ActionSerializer(serializers.Serializer[Any]):
     """Something that can be asked for now, or why it would be refused."""
 
@@ -102,6 +113,7 @@ class CompensationSerializer(serializers.Serializer[Any]):
                     "on_timeout": {"step": "email"},
                     "approval": None,
                 },
+                "digest": None,
                 "pending_signals": 0,
                 "suspended_until": None,
                 "deadline_at": None,
@@ -145,6 +157,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
     step = serializers.CharField(allow_blank=True)
     waiting_for = WaitingSerializer(allow_null=True)
+    digest = InDigestSerializer(allow_null=True, help_text="null: it rests in none.")
     pending_signals = serializers.IntegerField(help_text="Early signals kept for a later wait.")
     suspended_until = serializers.DateTimeField(allow_null=True)
     deadline_at = serializers.DateTimeField(allow_null=True)

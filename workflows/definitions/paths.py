@@ -9,9 +9,9 @@ DEEPEST_PATH = 16
 
 START_ROOTS = frozenset({"data", "signal"})
 """What a `start_on` rule may look at: the signal, and its data, which become the data of the run."""
-RUN_ROOTS = frozenset({"data", "run"})
-"""What a step may look at when no signal is at hand: the start data of the run, and the run."""
-SIGNAL_ROOTS = frozenset({"data", "run", "signal"})
+RUN_ROOTS = frozenset({"data", "run", "steps"})
+"""What a step may look at when no signal is at hand: the data of the run, what steps collected, and the run."""
+SIGNAL_ROOTS = frozenset({"data", "run", "steps", "signal"})
 """What the condition of a waited-for signal may look at."""
 
 _FIELDS = {
@@ -20,7 +20,7 @@ _FIELDS = {
 }
 _SEGMENT = r"[A-Za-z0-9_-]{1,64}"
 _PATH = re.compile(rf"[a-z]+(?:\.{_SEGMENT})+")
-PATH_PATTERN = rf"^(data|run|signal)(\.{_SEGMENT})+$"
+PATH_PATTERN = rf"^(data|run|steps|signal)(\.{_SEGMENT})+$"
 
 
 class Missing:

@@ -11,7 +11,7 @@ from workflows.engine.journey import Journey
 from workflows.engine.matching import bind, is_meant, judge, listens_later
 from workflows.engine.moving import change_version
 from workflows.engine.pausing import SWITCH, change_times, hold, pause, resume
-from workflows.engine.settling import failed, owed_again, settled, unknown
+from workflows.engine.settling import failed, owed_again, rests, settled, unknown
 from workflows.states import Cause, Reason, RunState
 
 
@@ -148,6 +148,7 @@ _DECIDERS: dict[type[Any], Any] = {
     events.CancelAsked: _cancel,
     events.CompensateAsked: _compensate,
     events.StepSettled: settled,
+    events.StepRests: rests,
     events.StepFailed: failed,
     events.StepUnknown: unknown,
     events.StepOwedAgain: owed_again,

@@ -54,6 +54,17 @@ class StepSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRests:
+    """The step has planned its work so that no worker takes it up: the run stays there, for a reason of the kind."""
+
+    step: str
+    visit: int
+    reason: str
+    cause_ref: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailed:
     """The work of a step must not be tried again and no outcome can be told: the run fails, saying why."""
 
@@ -197,6 +208,7 @@ Event = (
     | TimerFired
     | DeadlinePassed
     | StepSettled
+    | StepRests
     | StepFailed
     | StepUnknown
     | StepOwedAgain

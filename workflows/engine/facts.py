@@ -9,6 +9,18 @@ from typing import Any
 from workflows.definitions.document import Target
 from workflows.states import TERMINAL, Cause, Reason, RunState
 
+STEPS = "@steps."
+"""How the names begin under which a run's data hold what its steps collected."""
+
+
+def roots_of(data: Any) -> dict[str, Any]:
+    """{data, steps}: the data of a run as paths and templates see it, and apart from it what its steps collected."""
+    collected = {name: value for name, value in (data or {}).items() if name.startswith(STEPS)}
+    if not collected:
+        return {"data": data, "steps": {}}
+    plain = {name: value for name, value in data.items() if name not in collected}
+    return {"data": plain, "steps": {name.removeprefix(STEPS): value for name, value in collected.items()}}
+
 
 @dataclass(frozen=True, slots=True)
 class SignalFacts:

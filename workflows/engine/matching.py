@@ -7,7 +7,7 @@ from typing import Any
 from workflows.definitions.conditions import evaluate
 from workflows.definitions.document import Document, SignalRule
 from workflows.definitions.graph import edges, reachable
-from workflows.engine.facts import BoundRule, Judged, RunFacts, SignalFacts
+from workflows.engine.facts import BoundRule, Judged, RunFacts, SignalFacts, roots_of
 
 SUBJECT_ATTRIBUTE = "@subject"
 
@@ -55,7 +55,7 @@ def judge(
             continue
         if rule.when is None:
             return rule, None
-        judgement = evaluate(rule.when, {"signal": signal.as_tree(), "data": run.data, "run": run.as_tree()})
+        judgement = evaluate(rule.when, {"signal": signal.as_tree(), **roots_of(run.data), "run": run.as_tree()})
         if judgement.held:
             return rule, None
         refused = refused or Judged("rejected", "condition_not_met", wait_step, judgement.as_context())

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from workflows.definitions.document import Step, Target
 from workflows.definitions.durations import parse_duration
 from workflows.definitions.paths import is_path, lookup
-from workflows.engine.facts import RunFacts, WaitFacts
+from workflows.engine.facts import RunFacts, WaitFacts, roots_of
 from workflows.engine.matching import bind
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -79,7 +79,7 @@ def _next_local(until: Mapping[str, Any], run: RunFacts, now: datetime) -> datet
 
 
 def _value(text: str, run: RunFacts) -> Any:
-    return lookup({"data": run.data, "run": run.as_tree()}, text) if is_path(text) else text
+    return lookup({**roots_of(run.data), "run": run.as_tree()}, text) if is_path(text) else text
 
 
 def _zone(name: Any, fallback: str) -> ZoneInfo:

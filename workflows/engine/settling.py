@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workflows.engine.events import StepFailed, StepOwedAgain, StepSettled, StepUnknown
+from workflows.definitions.document import Step, Target
+from workflows.engine.events import StepFailed, StepOwedAgain, StepRests, StepSettled, StepUnknown
 from workflows.engine.facts import Answer
 from workflows.engine.journey import Journey
 from workflows.states import Cause, Reason, RunState
+from workflows.steps.registry import kinds, step_kind
 
-Told = StepSettled | StepFailed | StepUnknown | StepOwedAgain
+Told = StepSettled | StepFailed | StepUnknown | StepOwedAgain | StepRests
 HELD = "outcomes"  # where the status of a paused run keeps them
 
 
@@ -18,14 +20,14 @@ def settled(journey: Journey, event: StepSettled) -> None:
     step = journey.document.by_key.get(event.step)
     if run.is_finished:
         return
-    target = step.on_outcome.get(event.outcome) if step else None  # None: of a version that the run has left
+    target = _after(step, event.outcome)
     context = {"outcome": event.outcome} | dict(event.context)
     if event.answer is not None:
         _take(journey, event, event.answer)
         context |= event.answer.as_context()
     if run.state == RunState.ACTIVE and _stands_at(journey, event):
         journey.note(event.cause, event.cause_ref, Reason.STEP_SETTLED, context)
-        journey.follow(target, Reason.RULE_COMPLETED)
+        _go_on(journey, event.outcome, target, context)
     elif run.state == RunState.PAUSED and (target is not None or _stands_at(journey, event)):
         _hold(journey, event.cause_ref, _place(event) | {"outcome": event.outcome, "context": context})
     elif target is not None and run.state == RunState.WAITING:
@@ -34,6 +36,28 @@ def settled(journey: Journey, event: StepSettled) -> None:
         journey.follow(target, Reason.RULE_COMPLETED)
     else:
         journey.note(event.cause, event.cause_ref, Reason.OUTCOME_NOTED, context | {"of": event.step})
+
+
+def _after(step: Step | None, outcome: str) -> Target | None:
+    """Where an outcome leads. Of a step of a version that the run has left: nowhere in particular."""
+    if step is None:
+        return None
+    return step_kind(step.kind).after(step, outcome) if step.kind in kinds() else step.on_outcome.get(outcome)
+
+
+def _go_on(journey: Journey, outcome: str, target: Target | None, context: Mapping[str, Any]) -> None:
+    """Follow the target; a kind may have a reason of its own for completing the run, which then says what it knows."""
+    ended = step_kind(journey.document.by_key[journey.run.step].kind).ended_as.get(outcome)
+    if ended is None or target is None or target.kind != "complete":
+        journey.follow(target, Reason.RULE_COMPLETED)
+    else:
+        journey.end(RunState.COMPLETED, Cause.STEP, journey.run.step, ended, str(ended), context)
+
+
+def rests(journey: Journey, event: StepRests) -> None:
+    """Its work is planned and no worker will do it: the run stands there, and says why."""
+    if journey.run.state == RunState.ACTIVE and _stands_at(journey, event):
+        journey.move(RunState.ACTIVE, Cause.STEP, event.cause_ref, Reason(event.reason), event.context)
 
 
 def failed(journey: Journey, event: StepFailed) -> None:

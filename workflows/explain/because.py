@@ -91,6 +91,12 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.STEP_SETTLED: lambda step, context: f"{quoted(step)} ended with {_outcome(context)}",
     Reason.RETRY_SCHEDULED: lambda step, context: f"{_work(step, context)} is tried again after {_outcome(context)}",
     Reason.WORK_HELD: lambda step, context: f"{quoted(step)} is held back{_held(context)}",
+    Reason.DIGEST_JOINED: lambda step, context: (
+        f"what it brought to {quoted(step)} is item {context.get('position', 1)} of a digest that still collects"
+    ),
+    Reason.DIGESTED: lambda step, context: (
+        f"the run {context.get('leader') or 'that leads'} took its item along in the digest of {quoted(step)}"
+    ),
     Reason.OUTCOME_NOTED: lambda step, context: (
         f"{quoted(str(context.get('of') or step))} turned out later as {_outcome(context)}"
     ),

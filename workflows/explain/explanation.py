@@ -75,6 +75,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class InDigest:
+    """The digest that the run rests in. `leads`: this run goes on with it, as things are now."""
+
+    id: UUID
+    position: int
+    count: int
+    closes_at: datetime
+    leads: bool
+    leader: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Something that can be asked for now, or why it would be refused."""
 
@@ -148,6 +160,7 @@ class Explanation:
     since: datetime
     step: str
     waiting_for: Waiting | None
+    digest: InDigest | None
     pending_signals: int
     suspended_until: datetime | None
     deadline_at: datetime | None

@@ -6,10 +6,11 @@ from typing import Any
 from workflows.definitions.document import Step, Target
 from workflows.engine.permits import ACTIONS, Standing, why_not
 from workflows.explain.explanation import Action, AwaitedApproval, AwaitedSignal, Next, NextOn, Then, Waiting
-from workflows.explain.picture import OpenWait, Picture
+from workflows.explain.picture import OpenWait, Picture, SeenDigest
 from workflows.explain.undoing import hangs_on_unknown, is_undoable, next_compensation
 from workflows.retry import RetryPolicy
 from workflows.states import TERMINAL, RunState
+from workflows.steps.registry import step_kind
 
 
 def waiting_for(picture: Picture) -> Waiting | None:
@@ -106,6 +107,9 @@ def _of_work(picture: Picture) -> Iterator[Next]:
     step, work = picture.version.document.by_key.get(picture.run.step), picture.work
     if step is None or work is None:
         return
+    if picture.digest is not None:
+        yield from _of_digest(picture, step, picture.digest)
+        return
     if work.status == "owed" and step.kind == "external":
         if work.due_at is not None:
             timed_out = step.on_outcome.get("timed_out")
@@ -116,6 +120,13 @@ def _of_work(picture: Picture) -> Iterator[Next]:
     for word, target in step.on_outcome.items():
         yield Next(NextOn.OUTCOME, then(picture, target.as_declared()), name=word)
     yield Next(NextOn.OUTCOME, then(picture, "next"))
+
+
+def _of_digest(picture: Picture, step: Step, digest: SeenDigest) -> Iterator[Next]:
+    """The digest closes: one goes on with it, the others go where that leads them."""
+    leads = digest.leader == picture.run.public_id
+    target = step_kind(step.kind).after(step, "collected" if leads else "digested")
+    yield Next(NextOn.TIMER, then(picture, target.as_declared() if target else "next"), digest.closes_at)
 
 
 def most_attempts(step: Step) -> int:

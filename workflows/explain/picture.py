@@ -11,7 +11,7 @@ from workflows.errors import RunNotFound
 from workflows.models import SwitchLevel
 from workflows.services.documents import Loaded, documents
 from workflows.services.replay import irreversible_effects
-from workflows.states import NOTED, TERMINAL
+from workflows.states import NOTED, TERMINAL, Reason, RunState
 from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
 from workflows.store.visits import Visit, visits_of
@@ -45,6 +45,18 @@ SELECT seq, step, visit, from_state, to_state, reason, cause, cause_ref, context
  WHERE tenant_id = %s AND run_id = %s AND (seq > %s OR reason = 'version_changed'
     OR (step = %s AND visit = %s AND NOT (from_state = to_state AND reason = ANY(%s))))
  ORDER BY seq
+"""
+
+
+_DIGEST = """
+SELECT d.public_id, i.position, d.count, d.closes_at, d.status = 'closed', coalesce(led.public_id, (
+        SELECT r.public_id FROM workflows_digestitem o
+          JOIN workflows_run r ON r.tenant_id = o.tenant_id AND r.id = o.run_id
+         WHERE o.tenant_id = d.tenant_id AND o.digest_id = d.id AND o.left_at IS NULL
+         ORDER BY r.state = 'paused', o.position LIMIT 1))
+  FROM workflows_digestitem i JOIN workflows_digest d ON d.tenant_id = i.tenant_id AND d.id = i.digest_id
+  LEFT JOIN workflows_run led ON led.tenant_id = d.tenant_id AND led.id = d.leader_run_id
+ WHERE i.tenant_id = %s AND i.run_id = %s AND i.left_at IS NULL AND i.told_at IS NULL
 """
 
 
@@ -142,6 +154,18 @@ class SeenLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenDigest:
+    """The digest that the run rests in. `leader` goes on with it, as things are; None: nobody is left in it."""
+
+    public_id: uuid.UUID
+    position: int
+    count: int
+    closes_at: datetime
+    is_closed: bool
+    leader: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """All of it, at one moment. `trace` ends with the latest line; what it leaves out are notes of long ago."""
 
@@ -154,6 +178,7 @@ class Picture:
     now: datetime
     switch: SeenSwitch | None = None  # None: the definition is on
     irreversible: tuple[str, ...] = ()  # what a replay of the ended run would have to allow
+    digest: SeenDigest | None = None  # None: the run rests in none
     visits: tuple[Visit, ...] = ()  # of an ended run whose steps can be undone: what it did, and how that is undone
 
     @property
@@ -183,7 +208,8 @@ class Picture:
 def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture:
     """Read what explains a run, inside the tenant's scope. Raises `RunNotFound`.
 
-    Three statements at most, and one more each for an ended run of a definition with irreversible or compensated steps.
+    Three statements at most, and one more each for a run in a digest, and for an ended run of a definition with
+    irreversible or compensated steps.
     """
     rows = fetch(_RUN, [tenant_id, public_id])
     if not rows:
@@ -203,9 +229,19 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         trace=trace,
         now=now,
         switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
+        digest=_digest(tenant_id, run),
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
         visits=tuple(visits_of(tenant_id, [run.id]).get(run.id, ())) if undone else (),
     )
+
+
+def _digest(tenant_id: int, run: RunRow) -> SeenDigest | None:
+    """Also of a run that was paused there, and of which only the line before tells where it was."""
+    was_active = run.state == RunState.PAUSED and run.status_context.get("was") == RunState.ACTIVE
+    if run.status_reason != Reason.DIGEST_JOINED and not was_active:
+        return None
+    rows = fetch(_DIGEST, [tenant_id, run.id])
+    return SeenDigest(*rows[0]) if rows else None
 
 
 def _in_words(tenant_id: int, run: RunRow, trace: tuple[SeenLine, ...]) -> tuple[RunRow, tuple[SeenLine, ...]]:

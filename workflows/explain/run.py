@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from tenants.scope import tenant_scope
-from workflows.explain.explanation import Explanation, LastAttempt
+from workflows.explain.explanation import Explanation, InDigest, LastAttempt
 from workflows.explain.following import actions, follows, waiting_for
 from workflows.explain.outcomes import had_no_effect, last_outcome, told_by
 from workflows.explain.picture import Picture, take_picture
@@ -36,6 +36,7 @@ def explanation_of(picture: Picture) -> Explanation:
         since=_since(picture),
         step=run.step,
         waiting_for=waiting_for(picture),
+        digest=_digest(picture),
         pending_signals=run.pending_signals,
         suspended_until=run.suspended_until,
         deadline_at=run.deadline_at,
@@ -49,6 +50,14 @@ def explanation_of(picture: Picture) -> Explanation:
         engine_failures=run.engine_failures,
         as_of=picture.now,
     )
+
+
+def _digest(picture: Picture) -> InDigest | None:
+    seen = picture.digest
+    if seen is None:
+        return None
+    leads = seen.leader == picture.run.public_id
+    return InDigest(seen.public_id, seen.position, seen.count, seen.closes_at, leads, seen.leader)
 
 
 def _moved_from(picture: Picture) -> int | None:

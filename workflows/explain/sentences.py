@@ -8,7 +8,7 @@ from workflows.engine.pausing import SWITCH
 from workflows.explain.because import because, who
 from workflows.explain.following import most_attempts
 from workflows.explain.outcomes import told_by, without_effect
-from workflows.explain.picture import Picture, SeenLine
+from workflows.explain.picture import Picture, SeenDigest, SeenLine
 from workflows.explain.undoing import undoing
 from workflows.explain.wording import counted, decider, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
@@ -78,6 +78,8 @@ def _owed(picture: Picture) -> str:
     if step is not None and step.kind == "external":
         ends = f"; at {instant(work.due_at, picture.now)} its time is up" if work.due_at else "; no time limit is set"
         return f"it goes on when the external {step.config['of']} is observed to end{ends}"
+    if picture.digest is not None:
+        return _collects(picture, picture.digest)
     if held := _held_by(picture):
         return held
     if not work.attempts_made or last is None:
@@ -86,6 +88,16 @@ def _owed(picture: Picture) -> str:
     at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
     most = f" of {most_attempts(step)}" if step else ""
     return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
+
+
+def _collects(picture: Picture, digest: SeenDigest) -> str:
+    """Which item of how many it brought, who goes on with them all, and when."""
+    others = f", with {counted(digest.count - 1, 'other')}" if digest.count > 1 else ""
+    item = f"what it brought is item {digest.position} of the digest {digest.public_id}{others}"
+    if digest.is_closed:
+        return f"{item}, which is closed; the run {digest.leader} went on with it, and this one ends next"
+    leads = "it" if digest.leader == picture.run.public_id else f"the run {digest.leader}"
+    return f"{item}; at {instant(digest.closes_at, picture.now)} {leads} goes on with them all"
 
 
 def _held_by(picture: Picture) -> str:

@@ -1,7 +1,19 @@
 """The parts of a run that are the engine's own."""
 
 from workflows.history.parts import Part, register_part
-from workflows.models import Answer, Attempt, ExternalWork, Listener, RunReason, SignalVerdict, Snapshot, StepRun, Wait
+from workflows.models import (
+    Answer,
+    Attempt,
+    Digest,
+    DigestItem,
+    ExternalWork,
+    Listener,
+    RunReason,
+    SignalVerdict,
+    Snapshot,
+    StepRun,
+    Wait,
+)
 
 
 def register_all() -> None:
@@ -15,3 +27,5 @@ def register_all() -> None:
     register_part(Part("listener", Listener))
     register_part(Part("verdict", SignalVerdict))
     register_part(Part("snapshot", Snapshot, is_exported=False))
+    register_part(Part("digest", Digest, parent="leader_run", is_exported=False, is_forgotten=True))
+    register_part(Part("digest_item", DigestItem, is_exported=False))

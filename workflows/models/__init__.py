@@ -2,6 +2,7 @@
 
 from workflows.models.answer import Answer
 from workflows.models.definition import Definition, DefinitionStatus, Step
+from workflows.models.digest import ClosedBy, Digest, DigestItem, DigestStatus, Left
 from workflows.models.event import (
     DisabledReason,
     DispatchStatus,
@@ -28,9 +29,13 @@ __all__ = [
     "Answer",
     "Attempt",
     "AttemptStatus",
+    "ClosedBy",
     "Definition",
     "DefinitionStatus",
     "DefinitionSwitch",
+    "Digest",
+    "DigestItem",
+    "DigestStatus",
     "DisabledReason",
     "DispatchStatus",
     "Event",
@@ -41,6 +46,7 @@ __all__ = [
     "ExternalWork",
     "HoldOn",
     "Kept",
+    "Left",
     "LegalHold",
     "Listener",
     "MissedPolicy",

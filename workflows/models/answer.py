@@ -10,7 +10,7 @@ class Answer(TenantRow):
     """What `data.<name>` of a run is, by the address of its payload. A step that answers again replaces it."""
 
     run = models.ForeignKey(Run, models.PROTECT, related_name="answers", db_constraint=False, db_index=False)
-    name = models.CharField(max_length=64)
+    name = models.CharField(max_length=80)
     step = models.CharField(max_length=64)
     visit = models.PositiveIntegerField()
     payload_sha = models.BinaryField(max_length=32, null=True)  # None: the run was brought in without its payloads

@@ -38,6 +38,11 @@ _BURY = "SELECT id, length FROM bury_runs(%s, %s, %s, %s, %s)"
 _FORGET_REPLAYS = """
 UPDATE workflows_run SET replayed_from_id = NULL WHERE tenant_id = %s AND replayed_from_id = ANY(%s)
 """
+# Digests go with the last run that brought an item. They are found by the index on leaders: these have none any more.
+_EMPTY_DIGESTS = """
+DELETE FROM workflows_digest d WHERE d.tenant_id = %s AND d.leader_run_id IS NULL AND d.status = 'closed'
+   AND NOT EXISTS (SELECT 1 FROM workflows_digestitem i WHERE i.tenant_id = d.tenant_id AND i.digest_id = d.id)
+"""
 _DELETE = "DELETE FROM workflows_run WHERE tenant_id = %s AND id = ANY(%s)"
 _BEGINNING = datetime(1, 1, 2, tzinfo=UTC), 0
 
@@ -66,6 +71,7 @@ class RunPruner:
         buried = fetch(_BURY, [tenant_id, still, authority.who, authority.why, batch.archive])
         ids = [row[0] for row in buried]
         removed = remove_parts(tenant_id, ids)
+        execute(_EMPTY_DIGESTS, [tenant_id])
         execute(_FORGET_REPLAYS, [tenant_id, ids])
         execute(_DELETE, [tenant_id, ids])
         told = {"run": len(ids), "transition": sum(row[1] for row in buried), "left": len(batch.ids) - len(ids)}

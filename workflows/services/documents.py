@@ -72,5 +72,5 @@ def read_document(id_: int, key: str, version: int, raw: dict[str, Any]) -> Load
         needs_data=any(step["kind"] != "wait" for step in raw["steps"]) or "data." in str(raw["steps"]),
         conditioned=frozenset(conditioned),
         listened=frozenset(rule["name"] for rule in rules),
-        answers=any("answer" in step for step in raw["steps"]),
+        answers=any("answer" in step or step["kind"] == "digest" for step in raw["steps"]),
     )

@@ -5,6 +5,7 @@ import time
 import structlog
 
 from chimeway_py.nudges import Lane, offer
+from workflows.digests.turn import digests_turn
 from workflows.events.turn import events_turn
 from workflows.services.turn import engine_turn, work_turn
 from workflows.services.young_tables import analyze_grown_tables
@@ -15,9 +16,10 @@ log = structlog.get_logger(__name__)
 _DUE = """
 SELECT lane, tenant_id FROM tenants_with_due_work() UNION SELECT 'engine', tenant_id FROM tenants_releasing_runs()
 UNION SELECT 'events', tenant_id FROM tenants_with_due_events()
+UNION SELECT 'digests', tenant_id FROM tenants_with_due_digests()
 """
 COUNT_EVERY = 5  # sweeps
-TURNS = {"engine": engine_turn, "work": work_turn, "events": events_turn}
+TURNS = {"engine": engine_turn, "work": work_turn, "events": events_turn, "digests": digests_turn}
 
 
 def due_work() -> list[tuple[Lane, int]]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from workflows.definitions.document import Step, Target
 from workflows.engine.facts import Entered, Owe, RunFacts
+from workflows.states import Reason
 
 Fault = dict[str, str]
 
@@ -34,7 +35,7 @@ TRIES: Mapping[str, Any] = {
 }
 """The keys of every step that tries something outside, in JSON Schema."""
 
-SUCCESSES = frozenset({"succeeded", "delivered", "suppressed"})
+SUCCESSES = frozenset({"succeeded", "delivered", "suppressed", "collected", "digested", "sent_first"})
 """Outcomes after which nothing is left to do about a step."""
 HELD = "held"
 """The word of work that may not be done yet; `Outcome.until` says when it may."""
@@ -63,6 +64,7 @@ class Outcome:
     `retry_after` is in seconds: the least time to leave before the next try, as the other side asked for it.
     `answer` is what came back: stored as a payload, and part of the run's data under the step's `answer` from then on.
     `until`: it was not tried, and may not be before then; a rule that `context` names says so, and no try is used up.
+    `rests`: it has no end yet, and no worker will take it up; the run stays at the step, for this reason.
     `maybe_done`: the effect may have happened all the same, so a step that is `at_most_once` must not try again.
     """
 
@@ -74,6 +76,7 @@ class Outcome:
     maybe_done: bool = False
     answer: Mapping[str, Any] | None = None
     until: datetime | None = None
+    rests: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ class StepKind:
     """JSON Schema `properties`, `required` and the like for the kind's own keys (the common keys are added to them)."""
     outcomes: ClassVar[frozenset[str]] = frozenset()
     """The words that `on_outcome` may name."""
+    ended_as: ClassVar[Mapping[str, Reason]] = {}
+    """The reason with which a run completes right after an outcome, where the kind has one of its own."""
     breaks_cycles: ClassVar[bool] = False
     """True when a run rests at this kind of step, so that a loop through it cannot spin."""
 
@@ -136,6 +141,10 @@ class StepKind:
     def rests(self, step: Mapping[str, Any]) -> bool:
         """Whether a run that comes back to this step is held up there; without that, a loop through it spins."""
         return self.breaks_cycles
+
+    def after(self, step: Step, outcome: str) -> Target | None:
+        """Where the outcome leads: as the step says, else as the kind does; None is the next step in order."""
+        return step.on_outcome.get(outcome)
 
     def enter(self, step: Step, run: RunFacts, visit: int, now: datetime) -> Entered:
         """What a run that comes to this step does: go on, park, or owe work. Pure: facts in, answer out."""

@@ -8,7 +8,7 @@ from workflows.definitions.condition_checks import check_condition
 from workflows.definitions.conditions import evaluate
 from workflows.definitions.document import Step, Target
 from workflows.definitions.paths import RUN_ROOTS, path_fault
-from workflows.engine.facts import Go, RunFacts
+from workflows.engine.facts import Go, RunFacts, roots_of
 from workflows.states import Reason
 from workflows.steps.base import CheckContext, Fault, StepKind
 
@@ -61,7 +61,7 @@ class Branch(StepKind):
 
         The transition keeps which one, and what the last one refused on.
         """
-        facts = {"data": run.data, "run": run.as_tree()}
+        facts = {**roots_of(run.data), "run": run.as_tree()}
         context: dict[str, Any] = {}
         for position, arm in enumerate(step.config["when"]):
             judgement = evaluate(arm["if"], facts)

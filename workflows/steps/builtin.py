@@ -2,6 +2,7 @@
 
 from workflows.steps.approval import Approval
 from workflows.steps.branch import Branch
+from workflows.steps.digest import DigestStep
 from workflows.steps.external import ExternalStep
 from workflows.steps.http import HttpStep
 from workflows.steps.registry import register
@@ -9,6 +10,6 @@ from workflows.steps.wait import Wait
 
 
 def register_all() -> None:
-    """Register wait, approval, branch, http and external."""
-    for kind in (Wait(), Approval(), Branch(), HttpStep(), ExternalStep()):
+    """Register wait, approval, branch, http, external and digest."""
+    for kind in (Wait(), Approval(), Branch(), HttpStep(), ExternalStep(), DigestStep()):
         register(kind)

@@ -5,10 +5,11 @@ from typing import Any
 
 from chimeway_py.errors import fault
 from workflows.definitions.paths import MISSING, RUN_ROOTS, lookup, path_fault
+from workflows.engine.facts import roots_of
 from workflows.steps.base import CheckContext, Fault
 
 Facts = Mapping[str, Any]
-"""{data: …, run: {id, subject, correlation, definition}}: what templates and paths see."""
+"""{data: …, steps: …, run: {id, subject, correlation, definition}}: what templates and paths see."""
 
 SOURCE: Mapping[str, Any] = {
     "description": "a path such as data.email or run.subject, or {const: <text>}",
@@ -29,7 +30,7 @@ def facts_of(
 ) -> Facts:
     """The facts of one run."""
     run = {"id": run_public_id, "subject": subject, "correlation": dict(correlation), "definition": definition_key}
-    return {"data": data or {}, "run": run}
+    return {**roots_of(data or {}), "run": run}
 
 
 def value_of(source: Any, facts: Facts) -> Any:

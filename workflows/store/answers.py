@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from signals_app.services.payloads import canonical, load_payloads, write_payloads
-from workflows.engine.facts import Answer
+from workflows.engine.facts import STEPS, Answer
 from workflows.store.sql import arrays, execute, fetch, insert
 
 _ANSWER = {
@@ -29,6 +29,11 @@ SELECT run_id, name, payload_sha FROM workflows_answer
 
 Addresses = Mapping[int, Mapping[str, bytes]]
 """By run id and name, where the payload of each answer lies."""
+
+
+def answer_name(step: Mapping[str, Any]) -> str:
+    """Under which name a step brings something back: its `answer`, or what `steps.<key>` stands for."""
+    return str(step["answer"]) if "answer" in step else f"{STEPS}{step['key']}"
 
 
 def store_answer(tenant_id: int, name: str, value: Mapping[str, Any]) -> Answer:

@@ -11,7 +11,7 @@ from typing import Any
 from chimeway_py.nudges import nudge_after_commit
 from workflows import hooks
 from workflows.engine.decide import decide
-from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepSettled
+from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepRests, StepSettled
 from workflows.engine.facts import Answer, Decision, Judged, Move, Owed, SignalFacts, Undo, WaitFacts
 from workflows.engine.journey import Journey
 from workflows.events.types import run_event_type
@@ -19,7 +19,7 @@ from workflows.states import TERMINAL, Cause, Reason, RunState
 from workflows.steps.base import Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import rows, undoing, write
-from workflows.store.answers import store_answer
+from workflows.store.answers import answer_name, store_answer
 from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
 from workflows.store.reasons import keep_words, replaced, words_in
@@ -213,10 +213,19 @@ class RunBatch:
         for run, planned, outcome in held:
             self.note(run.id, Cause.STEP, planned.key, Reason.WORK_HELD, dict(outcome.context))
 
+    def _rest(self, resting: list[tuple[LockedRun, PlannedStep, Outcome]]) -> None:
+        """Nobody takes such work up at all; the run says for which reason it stays."""
+        write.hold_step_runs(self.tenant_id, [(planned.step_run_id, None) for _, planned, _ in resting])
+        for run, planned, outcome in resting:
+            place = planned.step.key, planned.visit
+            self.apply(run.id, StepRests(*place, outcome.rests, planned.key, dict(outcome.context)))
+
     def _settle(self, entries: list[tuple[LockedRun, PlannedStep]], settled: Mapping[int, Outcome]) -> None:
         done = [
             (run, planned, settled[planned.step_run_id]) for run, planned in entries if planned.step_run_id in settled
         ]
+        self._rest([one for one in done if one[2].rests])
+        done = [one for one in done if not one[2].rests]
         held = [one for one in done if one[2].until is not None]
         self._hold(held)
         done = [one for one in done if one[2].until is None]
@@ -229,7 +238,7 @@ class RunBatch:
             context = error | dict(outcome.context)
             answer = None
             if outcome.answer is not None:
-                answer = store_answer(self.tenant_id, planned.step.config["answer"], outcome.answer)
+                answer = store_answer(self.tenant_id, answer_name(planned.step.config), outcome.answer)
             event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, context, answer=answer)
             self.apply(run.id, event)
 

@@ -20,6 +20,7 @@ BODIES = (
     ("workflows_answer", "payload_sha"),
     ("workflows_runreason", "payload_sha"),
     ("workflows_externalwork", "answer_sha"),
+    ("workflows_digestitem", "payload_sha"),
 )
 _ERASE_RUNS = """
 UPDATE workflows_run SET subject = %s, correlation = '{}', data_sha = NULL WHERE tenant_id = %s AND id = ANY (%s)

@@ -1,0 +1,1 @@
+"""Digests: collecting, closing, leaving, races."""

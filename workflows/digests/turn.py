@@ -1,0 +1,20 @@
+"""The turn of the lane `digests`: close what is due for one tenant. Bounded, so that tenants take turns."""
+
+import time
+
+from chimeway_py.nudges import offer
+from workflows.digests.closing import close_due_digests
+
+TURN_SECONDS = 0.25
+
+
+def digests_turn(*, tenant_id: int) -> int:
+    """Close due digests until none is left or the turn is over; how many were taken up."""
+    ends_at = time.monotonic() + TURN_SECONDS
+    total = 0
+    while taken := close_due_digests(tenant_id=tenant_id):
+        total += taken
+        if time.monotonic() >= ends_at:
+            offer("digests", tenant_id)
+            break
+    return total
