@@ -29,6 +29,8 @@ from tenants.services.secrets import put_secret
 from workflows.events.subscriptions import put_subscription
 from workflows.models import (
     Definition,
+    Digest,
+    DigestItem,
     Event,
     EventSubscription,
     ExternalWork,
@@ -37,6 +39,7 @@ from workflows.models import (
     RetentionPolicy,
     Run,
     Schedule,
+    StepRun,
     StickyCancel,
     Tombstone,
     Wait,
@@ -108,6 +111,7 @@ class Furnished:
     hold: LegalHold
     tombstone: Tombstone
     external: ExternalWork
+    digest: Digest
     sticky: StickyCancel
     people: tuple[Any, ...]
 
@@ -132,6 +136,7 @@ class Furnished:
             self.hold,
             self.tombstone,
             self.external,
+            self.digest,
             self.sticky,
             *self.people,
         ]
@@ -158,6 +163,26 @@ def keep_something(tenant: Tenant, definition: Definition, mark: str) -> dict[st
     with tenant_scope(tenant.pk):
         more = {"external": ExternalWork.objects.get(tenant_id=tenant.pk), "sticky": sticky}
     return more | {"policy": policy, "order": order, "hold": hold, "tombstone": stone}
+
+
+def collect_something(run: Run, mark: str) -> Digest:
+    """A digest that is closed, with an item of the run."""
+    times = {"created_at": run.created_at, "closes_at": run.created_at, "closed_at": run.created_at}
+    digest = Digest.objects.create(
+        tenant_id=run.tenant_id, definition_key=f"{mark}_flow", step="collect", status="closed", count=1, **times
+    )
+    work = StepRun.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).latest("id")
+    said = {
+        "position": 1,
+        "visit": 1,
+        "subject": f"{mark}_anna",
+        "joined_at": run.created_at,
+        "told_at": run.created_at,
+    }
+    DigestItem.objects.create(
+        tenant_id=run.tenant_id, digest=digest, run=run, step_run=work, told_at=run.created_at, **said
+    )
+    return digest
 
 
 def furnish(mark: str) -> Furnished:
@@ -198,10 +223,12 @@ def furnish(mark: str) -> Furnished:
     kept = keep_something(tenant, definition, mark)
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row
     with tenant_scope(tenant.pk):
+        run = Run.objects.get()
         return Furnished(
             tenant=tenant,
             mark=mark,
-            run=Run.objects.get(),
+            run=run,
+            digest=collect_something(run, mark),
             wait=Wait.objects.get(),
             signal=Signal.objects.get(),
             definition=definition,

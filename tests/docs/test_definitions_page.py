@@ -43,6 +43,7 @@ OBJECTS = {
     "deliver": _object("$defs", "step_deliver"),
     "http": _object("$defs", "step_http"),
     "external": _object("$defs", "step_external"),
+    "digest": _object("$defs", "step_digest"),
     "retry": _object("$defs", "step_deliver", "properties", "retry"),
 }
 
