@@ -172,14 +172,9 @@ def collect_something(run: Run, mark: str) -> Digest:
         tenant_id=run.tenant_id, definition_key=f"{mark}_flow", step="collect", status="closed", count=1, **times
     )
     work = StepRun.objects.filter(tenant_id=run.tenant_id, run_id=run.pk).latest("id")
-    said = {
-        "position": 1,
-        "visit": 1,
-        "subject": f"{mark}_anna",
-        "joined_at": run.created_at,
-        "told_at": run.created_at,
-    }
-    DigestItem.objects.create(
+    at = run.created_at
+    said = {"position": 1, "visit": 1, "subject": f"{mark}_anna", "joined_at": at, "told_at": at}
+    DigestItem.objects.create(tenant_id=run.tenant_id, digest=digest, run=run, step_run=work, **said)
         tenant_id=run.tenant_id, digest=digest, run=run, step_run=work, told_at=run.created_at, **said
     )
     return digest
