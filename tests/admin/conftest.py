@@ -175,8 +175,6 @@ def collect_something(run: Run, mark: str) -> Digest:
     at = run.created_at
     said = {"position": 1, "visit": 1, "subject": f"{mark}_anna", "joined_at": at, "told_at": at}
     DigestItem.objects.create(tenant_id=run.tenant_id, digest=digest, run=run, step_run=work, **said)
-        tenant_id=run.tenant_id, digest=digest, run=run, step_run=work, told_at=run.created_at, **said
-    )
     return digest
 
 

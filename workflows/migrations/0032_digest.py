@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("tenants", "0010_recipient_scopes"),
-        ("workflows", "0030_compensation"),
+        ("workflows", "0031_maybe_done"),
     ]
 
     operations = [
