@@ -10,9 +10,9 @@ import pytest
 from tenants.models import Tenant
 from tests.journeys import run_of
 from tests.retention.conftest import exists, keep, lines_of, prune
+from workflows.history.import_file import exports
 from workflows.history.importing import import_run
 from workflows.history.rebuild import rebuild_run
-from workflows.management.run_files import _exports
 from workflows.models import Run
 from workflows.retention import runs as run_pruning
 from workflows.retention.tombstones import tombstone_of
@@ -37,8 +37,8 @@ def test_what_is_pruned_is_in_a_file_that_its_tombstone_names(
     assert name.startswith(f"{tenant.slug}/")
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")] == [name]
     with gzip.open(folder / name, "rt", encoding="utf-8") as text:
-        exports = list(_exports(text))
-    for run, lines in zip(old, exports, strict=True):
+        files = list(exports(text))
+    for run, lines in zip(old, files, strict=True):
         assert import_run(tenant_id=tenant.pk, lines=lines).public_id == run.public_id
         stone = tombstone_of(tenant_id=tenant.pk, public_id=run.public_id)
         back = rebuild_run(tenant_id=tenant.pk, public_id=run.public_id)
