@@ -28,22 +28,25 @@ if not SECRET_KEY:
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 
-def payload_keys(encoded: list[str]) -> list[bytes]:
-    """Master keys from base64. The first wraps the keys of tenants, all of them unwrap."""
+def keys_of_32_bytes(name: str, encoded: list[str]) -> list[bytes]:
+    """Keys from base64, those that are in use and those of before: the first is used from now on."""
     try:
         keys = [base64.b64decode(text, validate=True) for text in encoded]
     except ValueError as error:
-        raise ImproperlyConfigured("PAYLOAD_KEYS are not base64: openssl rand -base64 32 makes one.") from error
+        raise ImproperlyConfigured(f"{name} are not base64: openssl rand -base64 32 makes one.") from error
     if any(len(key) != 32 for key in keys):
-        raise ImproperlyConfigured("Each of PAYLOAD_KEYS has 32 bytes: openssl rand -base64 32 makes one.")
+        raise ImproperlyConfigured(f"Each of {name} has 32 bytes: openssl rand -base64 32 makes one.")
     return keys
 
 
-PAYLOAD_KEYS = payload_keys(env.list("PAYLOAD_KEYS", default=[]))
+# Master keys. The first wraps the keys of tenants, all of them unwrap.
+PAYLOAD_KEYS = keys_of_32_bytes("PAYLOAD_KEYS", env.list("PAYLOAD_KEYS", default=[]))
 if not PAYLOAD_KEYS:
     if not DEBUG:
         raise ImproperlyConfigured("Set PAYLOAD_KEYS (openssl rand -base64 32), or DEBUG=1 on your own machine.")
     PAYLOAD_KEYS = [b"django-insecure-only-for-debug..".ljust(32)[:32]]
+# Ed25519 keys that sign the heads of traces. The first signs; without one no heads are made.
+HEAD_KEYS = keys_of_32_bytes("HEAD_KEYS", env.list("HEAD_KEYS", default=[]))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only behind nothing: on one machine, for oneself
@@ -199,6 +202,7 @@ CELERY_BEAT_SCHEDULE = {
     "expire_signals": {"task": "workflows.tasks.expire_signals", "schedule": 60.0},
     "analyze_grown_tables": {"task": "workflows.tasks.analyze_grown_tables", "schedule": 2.0},
     "take_snapshots": {"task": "workflows.tasks.take_snapshots", "schedule": 3600.0},
+    "sign_heads": {"task": "workflows.tasks.sign_heads", "schedule": 300.0},  # of tenants whose last is an hour old
     "prune": {"task": "workflows.tasks.prune", "schedule": 300.0},
 }
 

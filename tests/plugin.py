@@ -46,6 +46,7 @@ class Servers:
             "DEBUG": "0",
             "SECRET_KEY": secrets.token_urlsafe(40),
             "PAYLOAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "HEAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
             "HTTPS": "0",
             "DATABASE_URL": self.postgres.url("chimeway_app"),

@@ -5,6 +5,7 @@ from celery import shared_task
 from workflows.digests.turn import digests_turn
 from workflows.events.pruning import prune_everywhere as prune_old_events
 from workflows.events.turn import events_turn
+from workflows.heads import rounds
 from workflows.history import snapshots
 from workflows.retention import pruning
 from workflows.services import expire, sweeping, turn, young_tables
@@ -64,6 +65,12 @@ def expire_signals() -> int:
 def take_snapshots() -> int:
     """Take the snapshots that pay."""
     return snapshots.take_snapshots_everywhere()
+
+
+@shared_task(time_limit=TURN_LIMIT)
+def sign_heads() -> int:
+    """Sign what has been added to traces, for tenants whose last head is an hour old."""
+    return rounds.sign_everywhere()
 
 
 @shared_task

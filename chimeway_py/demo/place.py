@@ -17,7 +17,8 @@ from chimeway_py.embedded.postgres import Postgres
 
 # What a management command has to share with the running service. The role that migrates is not among them.
 SETTINGS = (
-    *("DEBUG", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PAYLOAD_KEYS", "ALLOWED_HOSTS", "HTTPS", "STATIC_ROOT"),
+    *("DEBUG", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "PAYLOAD_KEYS", "HEAD_KEYS"),
+    *("ALLOWED_HOSTS", "HTTPS", "STATIC_ROOT"),
     *("DATABASE_URL", "BROKER_URL", "EMAIL_URL", "OUTBOUND_ALLOWED_NETWORKS"),
 )
 
@@ -71,7 +72,8 @@ class Place:
         ours = {
             "DEBUG": "0",
             "SECRET_KEY": str(self.memory.recall("secret_key", lambda: secrets.token_urlsafe(48))),
-            "PAYLOAD_KEYS": str(self.memory.recall("payload_key", _new_payload_key)),
+            "PAYLOAD_KEYS": str(self.memory.recall("payload_key", _new_key)),
+            "HEAD_KEYS": str(self.memory.recall("head_key", _new_key)),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "HTTPS": "0",
             "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",  # whoever tries the demo receives webhooks on the same machine
@@ -111,7 +113,7 @@ class Place:
             raise AlreadyRunning(f"A demo already runs in {self.home}. Stop it, or set CHIMEWAY_HOME.") from None
 
 
-def _new_payload_key() -> str:
+def _new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 

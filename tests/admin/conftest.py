@@ -27,6 +27,7 @@ from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_limit, set_role
 from tenants.services.secrets import put_secret
 from workflows.events.subscriptions import put_subscription
+from workflows.heads.signing import sign_heads
 from workflows.models import (
     Definition,
     Digest,
@@ -42,6 +43,7 @@ from workflows.models import (
     StepRun,
     StickyCancel,
     Tombstone,
+    TraceHead,
     Wait,
 )
 from workflows.retention.holds import place_hold
@@ -110,6 +112,7 @@ class Furnished:
     order: PruneOrder
     hold: LegalHold
     tombstone: Tombstone
+    head: TraceHead
     external: ExternalWork
     digest: Digest
     sticky: StickyCancel
@@ -135,6 +138,7 @@ class Furnished:
             self.order,
             self.hold,
             self.tombstone,
+            self.head,
             self.external,
             self.digest,
             self.sticky,
@@ -162,6 +166,7 @@ def keep_something(tenant: Tenant, definition: Definition, mark: str) -> dict[st
     sticky = cancel_by_key(tenant_id=tenant.pk, key=key, **wait).sticky
     with tenant_scope(tenant.pk):
         more = {"external": ExternalWork.objects.get(tenant_id=tenant.pk), "sticky": sticky}
+    [more["head"]] = sign_heads(tenant_id=tenant.pk)
     return more | {"policy": policy, "order": order, "hold": hold, "tombstone": stone}
 
 

@@ -11,6 +11,7 @@ from signals_app.models import Signal
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
 from tests.journeys import drain
+from workflows.heads.signing import sign_heads
 from workflows.models import Run
 from workflows.retention.pruning import carry_out
 
@@ -121,6 +122,13 @@ def hold(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post("/v1/holds", asked))["id"])
 
 
+def head(owner: APIClient, tenant: Tenant) -> str:
+    """A signed head that tells of that run."""
+    run(owner, tenant)
+    sign_heads(tenant_id=tenant.pk)
+    return str(_made(owner.get("/v1/heads"))["items"][0]["id"])
+
+
 def policy(owner: APIClient, tenant: Tenant) -> str:
     """What the policy is about."""
     _made(owner.put(f"/v1/retention/policies/{KEPT}", POLICY))
@@ -191,6 +199,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "event-subscriptions": _put("event-subscriptions", SUBSCRIPTION),
     "events": event,
     "external": external,
+    "heads": head,
     "holds": hold,
     "inbox": item,
     "categories": _put("categories", CATEGORY),

@@ -101,10 +101,10 @@ class Victim:
 
 
 @contextmanager
-def guards_down(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def guards_down(connection: psycopg.Connection[Any], table: str = "workflows_transition") -> Iterator[None]:
     """The triggers of the trace off, and on again as they were: each of them fires always."""
-    connection.execute("ALTER TABLE workflows_transition DISABLE TRIGGER USER")
+    connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     yield
-    guards = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'workflows_transition'::regclass AND NOT tgisinternal"
+    guards = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
     for (name,) in connection.execute(guards).fetchall():
-        connection.execute(f"ALTER TABLE workflows_transition ENABLE ALWAYS TRIGGER {name}")
+        connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")

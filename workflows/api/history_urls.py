@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import holds, retention, run_history, run_imports
+from workflows.api import heads, holds, retention, run_history, run_imports
 
 urlpatterns: list[URLPattern] = [
     path("runs/import", run_imports.ImportRunsView.as_view(), name="runs-import"),
@@ -15,6 +15,9 @@ urlpatterns: list[URLPattern] = [
     path("retention/plan", retention.PlanView.as_view(), name="retention-plan"),
     path("retention/orders", retention.OrdersView.as_view(), name="retention-orders"),
     path("retention/orders/<uuid:public_id>", retention.OrderView.as_view(), name="retention-order"),
+    path("heads", heads.HeadsView.as_view(), name="heads"),
+    path("heads/keys", heads.HeadKeysView.as_view(), name="head-keys"),
+    path("heads/<uuid:public_id>", heads.HeadView.as_view(), name="head"),
     path("holds", holds.HoldsView.as_view(), name="holds"),
     path("holds/<uuid:public_id>/release", holds.ReleaseHoldView.as_view(), name="hold-release"),
     path("tombstones", retention.TombstonesView.as_view(), name="tombstones"),

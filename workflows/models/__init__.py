@@ -22,6 +22,7 @@ from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunSt
 from workflows.models.sticky_cancel import StickyCancel
 from workflows.models.switch import DefinitionSwitch, SwitchChange, SwitchLevel
 from workflows.models.tombstone import Tombstone
+from workflows.models.trace_head import TraceHead
 from workflows.models.transition import Transition
 from workflows.models.wait import Listener, Wait, WaitOutcome
 
@@ -64,6 +65,7 @@ __all__ = [
     "SwitchChange",
     "SwitchLevel",
     "Tombstone",
+    "TraceHead",
     "Transition",
     "Wait",
     "WaitOutcome",

@@ -1,0 +1,224 @@
+"""Six hundred tamperings by a superuser, each undone again: every one is found, and named with its own run."""
+
+# ruff: noqa: S608  the statements are put together from this file's own words
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from chimeway_py.embedded.postgres import Postgres
+from tenants.models import Tenant
+from tenants.services import create_tenant
+from tests.journeys import GRACE, drain, paid, publish, run_of, send, start
+from tests.trace.tampering import COLUMNS, guards_down
+from workflows import verify
+from workflows.services.approvals import Decision, approve_runs
+from workflows.services.control import cancel_runs, pause_runs
+from workflows.states import Cause, Reason, RunState
+from workflows.store.chain import digest
+
+SEED, TAMPERINGS = 20261121, 600
+ASKED: dict[str, Any] = {
+    "key": "asked",
+    "correlation": ["invoice_id"],
+    "steps": [{"key": "ask", "kind": "approval", "for": "P1D"}, {"key": "rest", "kind": "wait", "for": "P1D"}],
+}
+LINE = COLUMNS.split(", ")
+VALUES: dict[str, Any] = {
+    "step": ["", "grace", "second", "ask", "elsewhere"],
+    "visit": [0, 1, 2, 7],
+    "delivery": [None, "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"],
+    "cause": ["api", "signal", "step", "timer", "operator"],
+    "cause_ref": ["", "x", "forged"],
+    "from_state": ["", *map(str, RunState)],
+    "to_state": list(map(str, RunState)),
+    "reason": list(map(str, Reason)),
+    "context": [Jsonb({}), Jsonb({"signal": "invoice.paid"}), Jsonb({"terminal_reason": "none"})],
+    "prev_hash": [bytes(32), b"\1" * 32],
+    "hash": [bytes(32), b"\2" * 32],
+}
+STANDS: dict[str, Any] = {
+    "state": list(map(str, RunState)),
+    "step": ["", "grace", "second", "ask", "elsewhere"],
+    "visits": [Jsonb({}), Jsonb({"grace": 9})],
+    "status_reason": list(map(str, Reason)),
+    "status_context": [Jsonb({}), Jsonb({"why": "forged"})],
+    "terminal_reason": ["", "paid", "forged"],
+    "pending_signals": [0, 1, 5],
+    "seq": [1, 2, 9, 40],
+    "revision": [1, 2, 9, 40],
+    "chain_head": [bytes(32), b"\3" * 32],
+}
+
+
+class Hand:
+    """A superuser's, with a seed. Each deed tampers with one run and says whether anything is other than it was."""
+
+    def __init__(self, connection: psycopg.Connection[Any], tenant: Tenant, seed: int) -> None:
+        self.sql, self.tenant, self.chance = connection.execute, tenant, random.Random(seed)
+        runs = self.sql("SELECT id, public_id, seq FROM workflows_run WHERE tenant_id = %s ORDER BY id", [tenant.pk])
+        self.runs = [(run_id, str(public_id), seq) for run_id, public_id, seq in runs.fetchall()]
+        self.run, self.name, self.last = self.runs[0]
+
+    def tamper(self) -> tuple[str, bool]:
+        """Choose a run and a deed; what it was, and whether it changed anything."""
+        self.run, self.name, self.last = self.chance.choice(self.runs)
+        deed = self.chance.choice(
+            [self.edit, self.rewrite, self.digest, self.delete, self.insert, self.swap, self.cut, self.forge]
+        )
+        before = self.stored()
+        deed()
+        return deed.__name__, self.stored() != before
+
+    def stored(self) -> Any:
+        return (
+            self.sql(
+                "SELECT t::text FROM workflows_transition t WHERE run_id = %s ORDER BY seq", [self.run]
+            ).fetchall(),
+            self.sql("SELECT r::text FROM workflows_run r WHERE id = %s", [self.run]).fetchall(),
+        )
+
+    def seq(self, first: int = 1) -> int:
+        return self.chance.randint(first, self.last)
+
+    def change(self, seq: int, column: str, value: Any) -> None:
+        where = [value, self.run, seq]
+        self.sql(f"UPDATE workflows_transition SET {column} = %s WHERE run_id = %s AND seq = %s", where)
+
+    def edit(self) -> None:
+        """One column of one line."""
+        column = self.chance.choice(list(VALUES))
+        self.change(self.seq(), column, self.chance.choice(VALUES[column]))
+
+    def rewrite(self) -> None:
+        """One line, and its hash with it."""
+        seq = self.seq()
+        self.change(seq, "cause_ref", f"forged {self.chance.random()}")
+        self.rehash(seq)
+
+    def rehash(self, seq: int) -> None:
+        statement = f"SELECT {COLUMNS}, prev_hash FROM workflows_transition WHERE run_id = %s AND seq = %s"
+        row = self.sql(statement, [self.run, seq]).fetchone()
+        assert row is not None
+        *content, prev = row
+        named = dict(zip(LINE, content, strict=True))
+        named["delivery"] = str(named["delivery"]) if named["delivery"] else None
+        self.change(seq, "hash", digest(prev=prev, tenant_id=self.tenant.pk, run=self.name, **named))
+
+    def digest(self) -> None:
+        """The address of a payload, where a line names one; elsewhere one is added."""
+        other = self.chance.randbytes(32).hex()
+        added = Jsonb({self.chance.choice(["payload", "why"]): other})
+        where = [added, self.run, self.seq()]
+        self.sql("UPDATE workflows_transition SET context = context || %s WHERE run_id = %s AND seq = %s", where)
+
+    def delete(self) -> None:
+        """Some lines, anywhere."""
+        gone = self.chance.sample(range(1, self.last + 1), self.chance.randint(1, self.last))
+        self.sql("DELETE FROM workflows_transition WHERE run_id = %s AND seq = ANY(%s)", [self.run, gone])
+
+    def insert(self) -> None:
+        """A copy of a line, at the end or in the middle, and half the time chained to the one before."""
+        at, copied = self.seq(2) if self.chance.random() < 0.5 else self.last + 1, self.seq()
+        for shift in (1000, -999):  # the unique key is judged row by row
+            where = [shift, self.run, at]
+            self.sql("UPDATE workflows_transition SET seq = seq + %s WHERE run_id = %s AND seq >= %s", where)
+        copied += copied >= at
+        names = f"tenant_id, run_id, {COLUMNS}, prev_hash, hash"
+        given = names.replace("seq", "%s", 1)
+        statement = f"INSERT INTO workflows_transition ({names}) SELECT {given} FROM workflows_transition"
+        self.sql(f"{statement} WHERE run_id = %s AND seq = %s", [at, self.run, copied])
+        if self.chance.random() < 0.5:
+            row = self.sql(
+                "SELECT hash FROM workflows_transition WHERE run_id = %s AND seq = %s", [self.run, at - 1]
+            ).fetchone()
+            assert row is not None
+            self.change(at, "prev_hash", row[0])
+            self.rehash(at)
+
+    def swap(self) -> None:
+        """Two lines change places."""
+        one, other = self.chance.sample(range(1, self.last + 1), 2)
+        for old, new in ((one, 5000), (other, one), (5000, other)):
+            self.change(old, "seq", new)
+
+    def cut(self) -> None:
+        """The end of the trace, and half the time the run is made to stand where the rest ends."""
+        keep = self.chance.randint(1, self.last - 1)
+        self.sql("DELETE FROM workflows_transition WHERE run_id = %s AND seq > %s", [self.run, keep])
+        if self.chance.random() < 0.5:
+            statement = (
+                "UPDATE workflows_run SET seq = %s, revision = %s, chain_head = "
+                "(SELECT hash FROM workflows_transition WHERE run_id = %s AND seq = %s) WHERE id = %s"
+            )
+            self.sql(statement, [keep, keep, self.run, keep, self.run])
+
+    def forge(self) -> None:
+        """Where the run stands."""
+        column = self.chance.choice(list(STANDS))
+        self.sql(
+            f"UPDATE workflows_run SET {column} = %s WHERE id = %s", [self.chance.choice(STANDS[column]), self.run]
+        )
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Tenant:
+    """Runs of several journeys: waiting, completed, cancelled, paused, with a signal kept, approved with a payload."""
+    tenant = create_tenant(slug="six-hundred")
+    publish(tenant, GRACE)
+    publish(tenant, ASKED)
+    made = [start(tenant, "dunning", f"s{number}", correlation={"invoice_id": str(number)}) for number in range(5)]
+    asked = start(tenant, "asked", correlation={"invoice_id": "9"})
+    drain(tenant)
+    paid(tenant, "0")
+    send(tenant, "invoice.disputed", correlation={"invoice_id": "1"})
+    send(tenant, "customer.closed", subject="s2")
+    drain(tenant)
+    names = {run_id: run_of(tenant, run_id).public_id for run_id in (made[3], made[4], asked)}
+    who = {"tenant_id": tenant.pk, "cause": Cause.API, "cause_ref": "test", "reason": "as the test wants"}
+    cancel_runs(public_ids=[names[made[3]]], **who)
+    pause_runs(public_ids=[names[made[4]]], **who)
+    decision = Decision(actor="ada", comment="as agreed")
+    approve_runs(public_ids=[names[asked]], decision=decision, tenant_id=tenant.pk, cause=Cause.API, cause_ref="test")
+    drain(tenant)
+    return tenant
+
+
+@contextmanager
+def as_a_superuser(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection[Any]]:
+    """One transaction that is rolled back, in which `verify_trace` reads what the hand has written."""
+    with postgres.connect() as connection:
+        ask: Callable[..., Any] = connection.execute
+        monkeypatch.setattr(verify, "tenant_scope", lambda tenant_id: nullcontext())
+        monkeypatch.setattr(verify, "stream", lambda statement, values: ask(statement, values).fetchall())
+        monkeypatch.setattr(verify, "fetch", lambda statement, values: ask(statement, values).fetchall())
+        with connection.transaction(force_rollback=True), guards_down(connection):
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute("ALTER TABLE workflows_run DROP CONSTRAINT run_finished_is_at_rest")
+            yield connection
+
+
+def test_six_hundred_tamperings_are_found_and_none_where_there_was_none(
+    tenant: Tenant, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed, told, deeds = [], [], Counter[str]()
+    with as_a_superuser(postgres, monkeypatch) as connection:
+        hand = Hand(connection, tenant, SEED)
+        while deeds.total() < TAMPERINGS:
+            with connection.transaction(force_rollback=True):
+                deed, has_changed = hand.tamper()
+                faults = list(verify.verify_trace(tenant_id=tenant.pk))
+            deeds[deed] += has_changed
+            if has_changed and hand.name not in {fault.run for fault in faults}:
+                missed.append((deed, hand.name))
+            told += [(deed, fault) for fault in faults if fault.run != hand.name or not has_changed]
+        assert list(verify.verify_trace(tenant_id=tenant.pk)) == []
+
+    assert (missed, told) == ([], [])
+    assert min(deeds.values()) > TAMPERINGS / 20
