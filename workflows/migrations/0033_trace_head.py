@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("tenants", "0011_limit"),
-        ("workflows", "0031_maybe_done"),
+        ("workflows", "0032_digest"),
     ]
 
     operations = [
