@@ -9,7 +9,7 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chimeway_py.settings import payload_keys
+from chimeway_py.settings import keys_of_32_bytes
 from tenants.checks import check_master_keys
 from tenants.models import Tenant, TenantKey
 from tenants.scope import tenant_scope
@@ -107,4 +107,4 @@ def test_a_missing_master_key_is_told_at_once(tenant: Tenant, settings: object) 
 @pytest.mark.parametrize("wrong", ["short", "AAAA", "not base64!", "A" * 44])
 def test_master_keys_that_are_none_stop_the_process(wrong: str) -> None:
     with pytest.raises(ImproperlyConfigured):
-        payload_keys([wrong])
+        keys_of_32_bytes("PAYLOAD_KEYS", [wrong])
