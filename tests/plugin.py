@@ -84,7 +84,10 @@ def _forget_dead_sessions() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Start the servers, then let pytest-django load the settings."""
+    """Start the servers, then let pytest-django load the settings. Processes side by side have servers of their own."""
+    if _only_hands_out(early_config):
+        os.environ["DEBUG"] = "1"  # it loads the settings, and needs nothing that they name
+        return (yield)
     servers = Servers()
     early_config.stash[SERVERS] = servers
     early_config.add_cleanup(servers.stop)
@@ -92,7 +95,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
+def _only_hands_out(early_config: pytest.Config) -> bool:
+    """Whether this is the process that gives tests to others (`-n`) and runs none."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    return bool(getattr(early_config.known_args_namespace, "numprocesses", None)) and not is_worker
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which server the session runs on."""
+    if SERVERS not in config.stash:
+        return "PostgreSQL of its own for each process"
     with config.stash[SERVERS].postgres.connect() as connection:
         return f"PostgreSQL {connection.info.server_version // 10000} of its own"

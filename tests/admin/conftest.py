@@ -192,7 +192,7 @@ def furnish(mark: str) -> Furnished:
     new = NewRun(subject=f"{mark}_anna", correlation={"invoice_id": f"{mark}_7"})
     start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
     accept_signals(
-        tenant_id=tenant.pk, signals=[NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "payload"})]
+        tenant_id=tenant.pk, signals=[NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "not to be shown"})]
     )
     settle(tenant)
     erase_subject(tenant_id=tenant.pk, subject=f"{mark}_gone", cause="operator", cause_ref=f"{mark}_olga")

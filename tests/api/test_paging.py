@@ -66,6 +66,7 @@ def test_a_bad_limit_is_400(rest: APIClient, limit: str) -> None:
         seal_cursor(5, of="-id /v1/signals")[:-4],
         seal_cursor(5, of="-id /v1/signals") + "!",
     ],
+    ids=["a letter", "not ascii", "short", "letters", "long", "a list", "padding", "order", "list", "cut", "more"],
 )
 def test_a_bad_cursor_is_400(rest: APIClient, cursor: str) -> None:
     answer = rest.get("/v1/signals", {"cursor": cursor})

@@ -150,9 +150,8 @@ def test_eight_workers_at_once_send_no_more_than_may(
         journey.start("anna", email=f"crowd-{then}@example.com")
 
     together(*[lambda: work_turn(tenant_id=journey.tenant.pk)] * 8)
-    for _ in range(3):
-        engine_turn(tenant_id=journey.tenant.pk)
-        work_turn(tenant_id=journey.tenant.pk)
+    while engine_turn(tenant_id=journey.tenant.pk) + work_turn(tenant_id=journey.tenant.pk):
+        pass  # a turn is short: on a busy machine eight of them are not enough for all
 
     kept_back = {"delay": {"planned cap": 21}, "drop": {"suppressed cap": 21}}
     joined = {"planned cap": 1, "suppressed coalesced": 20}

@@ -15,7 +15,9 @@ def test_every_order_keeps_the_promises(name: str) -> None:
     assert found.ends > 1
 
 
-@pytest.mark.parametrize(("without", "name", "what"), SHOWN, ids=[str(shown[0]) for shown in SHOWN])
+@pytest.mark.parametrize(
+    ("without", "name", "what"), SHOWN, ids=["+".join(sorted(guard.name for guard in shown[0])) for shown in SHOWN]
+)
 def test_without_a_guard_the_search_finds_what_goes_wrong(without: Guards, name: str, what: str) -> None:
     found = explore(scenarios()[name], without)
 
