@@ -191,9 +191,8 @@ def furnish(mark: str) -> Furnished:
     told = put_subscription(tenant_id=tenant.pk, key=f"{mark}_crm", url=events, enabled=False).subscription
     new = NewRun(subject=f"{mark}_anna", correlation={"invoice_id": f"{mark}_7"})
     start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
-    accept_signals(
-        tenant_id=tenant.pk, signals=[NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "not to be shown"})]
-    )
+    odd = NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "not to be shown"})
+    accept_signals(tenant_id=tenant.pk, signals=[odd])
     settle(tenant)
     erase_subject(tenant_id=tenant.pk, subject=f"{mark}_gone", cause="operator", cause_ref=f"{mark}_olga")
     put_template(tenant_id=tenant.pk, key=f"{mark}_note", channel="in_app", text="Hello")
