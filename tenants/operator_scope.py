@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from chimeway_py.addresses import address_of
 from tenants.models import Role
 from tenants.scope import current_scope, scope_of
 from tenants.services.operators import Operator, memberships_of_user
@@ -31,7 +32,7 @@ class OperatorScopeMiddleware:
         """The response of the view, committed unless the view raised."""
         if not request.path_info.startswith(reverse("admin:index")) or not _is_staff(request.user):
             return self.get_response(request)
-        operator = _operator(request.user)
+        operator = _operator(request.user, address_of(request))
         request.operator = operator  # type: ignore[attr-defined]
         structlog.contextvars.bind_contextvars(operator=operator.username)
         with scope_of(operator.roles):
@@ -52,9 +53,9 @@ def _is_staff(user: Any) -> bool:
     return bool(user.is_active and user.is_staff)
 
 
-def _operator(user: Any) -> Operator:
+def _operator(user: Any, address: str) -> Operator:
     """A superuser is an admin of the tenants it is a member of, and of no others."""
     roles = memberships_of_user(user.pk)
     if user.is_superuser:
         roles = dict.fromkeys(roles, Role.ADMIN)
-    return Operator(user.pk, user.get_username(), roles)
+    return Operator(user.pk, user.get_username(), roles, address)

@@ -21,6 +21,7 @@ from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import page_of, ref_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from tenants.audit.facts import facts_of
 from tenants.models import Role
 from tenants.services.operators import Act
 from workflows.definitions.yaml_reader import read_yaml
@@ -169,7 +170,7 @@ class TemplateAdmin(WritingAdmin):
         if not said["to"]:
             return preview_template(**place, sample=sample), ""
         started = send_test(**place, sample=sample, to=said["to"])
-        self._record(request, row, "test")
+        self._record(request, row, "test", facts_of(row))
         return None, f"It is on its way, in the run {started.public_id}."
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
+from chimeway_py.addresses import address_of
 from tenants.admin.second_factor import second_factor_view
 
 admin.site.unregister([User, Group])
@@ -37,6 +38,16 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]  # not subscriptable wh
         """Also the page on which every operator, superuser or not, sets up a second factor."""
         mine = self.admin_site.admin_view(second_factor_view)
         return [path("second-factor/", mine, name="second_factor"), *super().get_urls()]
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """What was before and after, and from where. Django's own log keeps it; the app role cannot change that."""
+        if add:
+            return f"Made, from {address_of(request)}."
+        was, now = form.initial, form.cleaned_data
+        names = [name for name in form.changed_data if name in was and "password" not in name]
+        told = [f"{name}: {was[name] or None if name == 'email' else was[name]} → {now[name]}" for name in names]
+        hidden = ["password"] if len(names) < len(form.changed_data) else []
+        return "; ".join([*told, *hidden, f"from {address_of(request)}"])
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return _is_superuser(request)

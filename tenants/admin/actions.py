@@ -14,6 +14,7 @@ from chimeway_py.errors import ChimewayError
 from chimeway_py.text import LONGEST_REASON
 from tenants.admin.base import TenantAdmin
 from tenants.admin.paging import page_of, ref_of
+from tenants.audit.facts import facts_of, with_changes
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
@@ -75,7 +76,8 @@ class ReasonedAction:
     def _act(self, request: HttpRequest, rows: Sequence[Any], reason: str) -> list[Act]:
         tenant_id, operator = rows[0].tenant_id, operator_of(request)
         if operator.may(self.role, tenant_id):
-            acts = list(self.carry_out(request, tenant_id, rows, reason))
+            before = {row.pk: facts_of(row) for row in rows}
+            acts = with_changes(self.carry_out(request, tenant_id, rows, reason), rows, before)
         else:
             kind = rows[0]._meta.model_name
             acts = [Act(kind, ref_of(row), "your role in this tenant does not allow it") for row in rows]

@@ -107,7 +107,7 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     ) -> HttpResponse:
         """What operators did to this object."""
         row = self.found_or_404(request, object_id)
-        acts = acts_on(row)
+        acts = [(act, told_changes(act)) for act in acts_on(row)]
         context = {
             **self.admin_site.each_context(request),
             "title": f"What operators did: {row}",
@@ -129,6 +129,15 @@ def acts_on(row: Model) -> list[OperatorAction]:
         tenant_id=tenant_id_of(row), object_kind=row._meta.model_name, object_ref=ref_of(row)
     )
     return list(found.order_by("-id")[:100])
+
+
+def told_changes(act: OperatorAction) -> list[str]:
+    """What an act changed, a line for each field."""
+    return [f"{name}: {_word(before)} → {_word(after)}" for name, (before, after) in act.changes.items()]
+
+
+def _word(value: Any) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def _has_field(model: type[Model], name: str) -> bool:

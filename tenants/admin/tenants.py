@@ -6,11 +6,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from chimeway_py.csvtext import csv_lines
 from tenants.admin import words
-from tenants.admin.base import TenantAdmin
+from tenants.admin.base import TenantAdmin, told_changes
 from tenants.admin.filters import TenantFilter
 from tenants.admin.limits import limits_of_tenant
 from tenants.admin.pages import Page
@@ -73,9 +74,21 @@ class TenantsAdmin(WritingAdmin):
 class OperatorActionAdmin(TenantAdmin):
     """What operators did and why, to read."""
 
-    list_display = ["acted_at", "tenant", "username", "action", "object_kind", "object_ref", "outcome", "reason"]
+    list_display = [
+        "acted_at",
+        "tenant",
+        "username",
+        "address",
+        "action",
+        "object_kind",
+        "object_ref",
+        "outcome",
+        "changed",
+        "reason",
+    ]
     list_display_links = None
-    list_filter = [TenantFilter, "moved", "action"]
+    list_filter = [TenantFilter, "moved", "via", "acted_at"]
+    actions = ["as_csv"]
     search_fields = ["=username", "=object_ref"]
     search_help_text = "A user name, or the public id of an object"
 
@@ -83,5 +96,26 @@ class OperatorActionAdmin(TenantAdmin):
     def outcome(self, row: OperatorAction) -> str:
         return "moved" if row.moved else f"refused: {row.refusal}"
 
+    @admin.display(description="Before and after")
+    def changed(self, row: OperatorAction) -> str:
+        return "; ".join(told_changes(row)) or "–"
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def as_csv(self, request: HttpRequest, queryset: QuerySet[OperatorAction]) -> HttpResponse:
+        """The selected rows, for a spreadsheet."""
+        lines = csv_lines([AUDIT_COLUMNS, *([*_cells(row)] for row in queryset.select_related("tenant"))])
+        headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+        return HttpResponse("".join(lines), content_type="text/csv; charset=utf-8", headers=headers)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("user")
+
+
+AUDIT_COLUMNS = ["acted_at", "tenant", "username", "address", "via", "action", "object_kind", "object_ref"]
+AUDIT_COLUMNS += ["reason", "outcome", "changes"]
+
+
+def _cells(row: OperatorAction) -> list[Any]:
+    outcome = "moved" if row.moved else f"refused: {row.refusal}"
+    told = {"acted_at": row.acted_at.isoformat(), "outcome": outcome, "changes": "; ".join(told_changes(row))}
+    return [told[name] if name in told else getattr(row, name) for name in AUDIT_COLUMNS]

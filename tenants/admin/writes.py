@@ -14,8 +14,10 @@ from chimeway_py.text import LONGEST_REASON
 from tenants.admin.base import tenant_id_of
 from tenants.admin.pages import Button, PageAdmin
 from tenants.admin.paging import page_of, ref_of
+from tenants.audit.facts import Facts, changes_since, facts_of
 from tenants.models import Role, Tenant
 from tenants.operator_scope import operator_of
+from tenants.scope import tenant_scope
 from tenants.services.operators import Act, record_acts
 
 WIDE = forms.TextInput(attrs={"class": "vTextField"})
@@ -112,13 +114,13 @@ class WritingAdmin(PageAdmin):
             return self._refused(request)
         form = RotationForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            said = form.cleaned_data
+            said, before = form.cleaned_data, facts_of(row)
             try:
                 fresh, secret = self.rotate(row, timedelta(hours=said["overlap_hours"]))
             except ChimewayError as error:
                 form.add_faults(error)
             else:
-                self._record(request, row, "rotate", said["reason"])
+                self._record(request, row, "rotate", before, said["reason"])
                 return self._show_secret(request, fresh, secret)
         return self._ask(request, form, f"Rotate the secret of {row}", row)
 
@@ -132,14 +134,14 @@ class WritingAdmin(PageAdmin):
 
     def _save(self, request: HttpRequest, form: ServiceForm, row: Any) -> HttpResponse | None:
         """The answer after it is written; None when the service found faults, which the form then shows."""
-        said = form.cleaned_data
+        said, before = form.cleaned_data, facts_of(row)
         tenant_id = row.tenant_id if row is not None else getattr(said.get("tenant"), "pk", 0)
         try:
             written, secret = self.write(request, tenant_id, said, row)
         except ChimewayError as error:
             form.add_faults(error)
             return None
-        self._record(request, written, "create" if row is None else "change")
+        self._record(request, written, "create" if row is None else "change", before)
         if secret:
             return self._show_secret(request, written, secret)
         self.message_user(request, f"Saved {written}.", messages.SUCCESS)
@@ -153,10 +155,13 @@ class WritingAdmin(PageAdmin):
         mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(self.write_role, id_)]
         return forms.ModelChoiceField(Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None)
 
-    def _record(self, request: HttpRequest, row: Any, action: str, reason: str = "") -> None:
-        act = Act(str(self.opts.model_name), ref_of(row))
-        operator = operator_of(request)
-        record_acts(tenant_id=tenant_id_of(row), operator=operator, action=action, reason=reason, acts=[act])
+    def _record(self, request: HttpRequest, row: Any, action: str, before: Facts, reason: str = "") -> None:
+        operator, tenant_id = operator_of(request), tenant_id_of(row)
+        with tenant_scope(
+            tenant_id
+        ):  # of a new tenant, too, which comes into the operator's sight with the next request
+            act = Act(str(self.opts.model_name), ref_of(row), changes=changes_since(before, row))
+            record_acts(tenant_id=tenant_id, operator=operator, action=action, reason=reason, acts=[act])
 
     # -- Answers: Django marks every page of the admin as not to be cached --------------------------------------------
     def _ask(self, request: HttpRequest, form: forms.Form, title: str, row: Any) -> TemplateResponse:

@@ -29,6 +29,7 @@ class Scope(models.TextChoices):
     SUBJECTS_WRITE = "subjects:write"
     RETENTION_READ = "retention:read"
     RETENTION_WRITE = "retention:write"
+    AUDIT_READ = "audit:read"
 
 
 class ApiKey(TenantRow):

@@ -1,5 +1,7 @@
 """What operators did, and why."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -11,7 +13,8 @@ class OperatorAction(TenantRow):
     """One thing that an operator asked for on one object. Written once; the app role cannot change it.
 
     `object_ref` is the object's public id (or key), so that the record outlives the object. `refusal` says why nothing
-    moved, and is empty when it did. `username` is kept because the account may be removed, and `user_id` dangle.
+    moved, and is empty when it did. `changes` tells each field that differs, never a secret (`tenants.audit.facts`).
+    `username` is kept because the account may be removed, and `user_id` dangle; it is 0 for the command line.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.DO_NOTHING, related_name="+", db_constraint=False)
@@ -22,6 +25,9 @@ class OperatorAction(TenantRow):
     reason = models.CharField(max_length=200, blank=True, default="")
     moved = models.BooleanField()
     refusal = models.CharField(max_length=200, blank=True, default="")
+    address = models.CharField(max_length=45, blank=True, default="")
+    via = models.CharField(max_length=8, default="admin")  # or command
+    changes: "models.JSONField[Any, Any]" = models.JSONField(default=dict)  # name -> [before, after]
     acted_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -1,7 +1,8 @@
 """Who may look and act, and the record of what they did."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
 
@@ -13,11 +14,16 @@ from tenants.scope import tenant_scope
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person at the admin: the account, and what it may do in which tenant."""
+    """A person at the admin: the account, what it may do in which tenant, and where it asks from.
+
+    `via` is `command` for somebody at the command line, whose account nobody knows.
+    """
 
     user_id: int
     username: str
     roles: dict[int, Role]
+    address: str = ""
+    via: str = "admin"
 
     def may(self, role: Role, tenant_id: int | None = None) -> bool:
         """Whether the operator has the role in this tenant; without one, in any."""
@@ -27,11 +33,15 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What came of one wish for one object. An empty `refusal` means that it moved."""
+    """What came of one wish for one object. An empty `refusal` means that it moved.
+
+    `changes` is [before, after] of each field that differs.
+    """
 
     object_kind: str
     object_ref: str
     refusal: str = ""
+    changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 def memberships_of_user(user_id: int) -> dict[int, Role]:
@@ -65,12 +75,15 @@ def record_acts(*, tenant_id: int, operator: Operator, action: str, reason: str,
                 tenant_id=tenant_id,
                 user_id=operator.user_id,
                 username=operator.username,
+                address=operator.address,
+                via=operator.via,
                 action=action,
                 object_kind=act.object_kind,
                 object_ref=act.object_ref,
                 reason=reason,
                 moved=not act.refusal,
                 refusal=act.refusal[:200],
+                changes=dict(act.changes),
                 acted_at=scope.now,
             )
             for act in acts

@@ -1,19 +1,23 @@
 """Control calls on all runs that meet a condition: looked at first, then carried out a batch at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import F
 from django.http import HttpRequest
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from chimeway_py.text import LONGEST_REASON
 from tenants.admin.pages import Section
 from tenants.admin.writes import WIDE, ServiceForm
+from tenants.audit.facts import Changes
 from tenants.models import Role, Tenant
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, Operator, check_reason, record_acts
+from workflows.models import Transition
 from workflows.services.approvals import Decision
 from workflows.services.bulk_checks import DECISIONS, MOST_RUNS
 from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
@@ -134,9 +138,20 @@ def _carry_out(request: HttpRequest, said: Mapping[str, Any]) -> tuple[Batch, Pl
         limit=BATCH,
         decision=decision,
     )
-    acts = [Act("run", str(one.public_id), "" if one.verdict == "moved" else one.why) for one in batch.verdicts]
+    moves = _moves(tenant_id, [one.public_id for one in batch.verdicts if one.verdict == "moved"])
+    acts = [
+        Act("run", str(one.public_id), "" if one.verdict == "moved" else one.why, moves.get(one.public_id, {}))
+        for one in batch.verdicts
+    ]
     record_acts(tenant_id=tenant_id, operator=operator, action=f"bulk {plan.action}", reason=reason, acts=acts)
     return batch, plan
+
+
+def _moves(tenant_id: int, moved: Sequence[UUID]) -> dict[UUID, Changes]:
+    """From which state to which the last transition of each run led: it was just written."""
+    last = Transition.objects.filter(tenant_id=tenant_id, run__public_id__in=moved, seq=F("run__seq"))
+    found = last.values_list("run__public_id", "from_state", "to_state")
+    return {public_id: {"state": [before, after]} for public_id, before, after in found}
 
 
 def _go_form(tenant_id: int, plan: Plan, step: str, reason: str = "") -> GoForm:

@@ -14,6 +14,7 @@ from chimeway_py.text import LONGEST_REASON
 from tenants.admin.pages import Button
 from tenants.admin.paging import page_of
 from tenants.admin.writes import WIDE, ServiceForm
+from tenants.audit.facts import changes_since, facts_of
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
 from workflows.engine.permits import Standing, why_not
@@ -77,12 +78,13 @@ def filled(row: Run, asked: RunForm, request: HttpRequest) -> ServiceForm:
 
 def saved(row: Run, name: str, form: ServiceForm, request: HttpRequest) -> HttpResponse | None:
     """The way back once it is written; None when the service refused, which the form then says."""
+    before = facts_of(row)
     try:
         reason = RUN_FORMS[name].write(request, row, form.cleaned_data)
     except ChimewayError as error:
         form.add_faults(error)
         return None
-    operator, acts = operator_of(request), [Act("run", str(row.public_id))]
+    operator, acts = operator_of(request), [Act("run", str(row.public_id), changes=changes_since(before, row))]
     record_acts(tenant_id=row.tenant_id, operator=operator, action=name, reason=reason, acts=acts)
     messages.success(request, f"{RUN_FORMS[name].label}: done.")
     return HttpResponseRedirect(page_of(row))

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from signals_app.subjects.erase import erase_subject
 from signals_app.subjects.export import export_subject
+from tenants.audit.commands import recorded
 from tenants.management.commands.tenant import existing_tenant
 
 
@@ -38,6 +39,13 @@ class Command(BaseCommand):
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
     def _erase(self, tenant_id: int, subject: str, options: dict[str, Any]) -> None:
+        if options["dry_run"]:
+            self._told(tenant_id, subject, options)
+            return
+        with recorded(tenant_id, "subject erase", options, ref="(hidden)"):
+            self._told(tenant_id, subject, options)
+
+    def _told(self, tenant_id: int, subject: str, options: dict[str, Any]) -> None:
         erased = erase_subject(
             tenant_id=tenant_id,
             subject=subject,

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from tenants.audit.commands import recorded
 from tenants.limits.kinds import LimitKind
 from tenants.management.commands.tenant import existing_tenant
+from tenants.models import Limit
 from tenants.scope import tenant_scope
 from tenants.services import budgets_of, set_limit
 from tenants.services.limits import Amount
@@ -39,7 +41,10 @@ class Command(BaseCommand):
     def _set(self, tenant_id: int, options: dict[str, Any]) -> None:
         try:
             amount = _amount(options["amount"])
-            set_limit(tenant_id=tenant_id, kind=options["limit"], amount=amount, changed_by=options["by"])
+            with tenant_scope(tenant_id):
+                rows = list(Limit.objects.filter(tenant_id=tenant_id, kind=options["limit"]))
+            with recorded(tenant_id, "limit set", options, rows, options["limit"]):
+                set_limit(tenant_id=tenant_id, kind=options["limit"], amount=amount, changed_by=options["by"])
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from workflows.management.arguments import add_tenant
+from workflows.management.recording import in_the_name
 from workflows.models import ExternalWork
 from workflows.models.external_work import ExternalStatus
 from workflows.services.external import find_step_by_external_id, list_external, observe_external
@@ -39,9 +40,11 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         lines = {"list": _list, "show": _show, "observe": _observe}[verb]
+        tenant_id = existing_tenant(tenant).pk
         try:
-            for line in lines(existing_tenant(tenant).pk, options):
-                self.stdout.write(line)
+            with in_the_name(tenant_id, f"external {verb}", options):
+                for line in lines(tenant_id, options):
+                    self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from workflows.management.arguments import add_tenant
+from workflows.management.recording import in_the_name
 from workflows.management.run_bulk import BulkControl, CancelKey
 from workflows.management.run_changing import CHANGES
 from workflows.management.run_controlling import CONTROLS
@@ -31,8 +32,10 @@ class Command(BaseCommand):
             add_tenant(own)
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        tenant_id = existing_tenant(tenant).pk
         try:
-            for line in VERBS[verb].lines(existing_tenant(tenant).pk, options):
-                self.stdout.write(line)
+            with in_the_name(tenant_id, f"runs {verb}", options):
+                for line in VERBS[verb].lines(tenant_id, options):
+                    self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error

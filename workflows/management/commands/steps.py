@@ -10,6 +10,7 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
 from workflows.management.arguments import add_tenant
+from workflows.management.recording import in_the_name
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
 from workflows.services.unknown import settle_unknown
@@ -34,7 +35,8 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
-            {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
+            with in_the_name(tenant_id, f"steps {verb}", options):
+                {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
