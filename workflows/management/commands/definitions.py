@@ -20,6 +20,7 @@ from workflows.definitions.validate import validate
 from workflows.definitions.writer import write_yaml
 from workflows.management.definition_moving import MigrateRuns
 from workflows.management.definition_switching import SwitchDefinition
+from workflows.management.recording import in_the_name
 from workflows.management.verbs import Verb
 from workflows.services import definitions
 
@@ -74,8 +75,10 @@ class Command(BaseCommand):
 
     def _stored(self, verb: Verb, options: dict[str, Any]) -> None:
         try:
-            for line in verb.lines(_tenant(options["tenant"]).pk, options):
-                self.stdout.write(line)
+            tenant_id = _tenant(options["tenant"]).pk
+            with in_the_name(tenant_id, f"definitions {verb.name}", options):
+                for line in verb.lines(tenant_id, options):
+                    self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
