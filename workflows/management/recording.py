@@ -8,7 +8,7 @@ from tenants.audit.commands import recorded
 from tenants.scope import tenant_scope
 from workflows.models import Run
 
-_NAMED = ("what", "hold", "value", "key", "external_id", "plan")  # what a verb was about, if not about runs
+_NAMED = ("digest", "what", "hold", "value", "key", "external_id", "plan")  # what a verb was about, if not about runs
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tenants.services.operators import check_reason
 from workflows.digests.closing import Asked
 from workflows.digests.control import find_digest, flush_digest, remove_item
 from workflows.management.arguments import add_tenant
+from workflows.management.recording import in_the_name
 from workflows.models import Digest, DigestItem, DigestStatus
 from workflows.states import Cause
 
@@ -43,9 +44,11 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         lines = {"list": _list, "show": _show, "flush": _flush, "remove": _remove}[verb]
+        tenant_id = existing_tenant(tenant).pk
         try:
-            for line in lines(existing_tenant(tenant).pk, options):
-                self.stdout.write(line)
+            with in_the_name(tenant_id, f"digests {verb}", options):
+                for line in lines(tenant_id, options):
+                    self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
