@@ -28,6 +28,7 @@ def client_address(request: HttpRequest) -> str | None:
     return address_of(request) or None
 
 
+@lru_cache(maxsize=1024)
 def _counted_by(text: str) -> str:
     address = _read(text)
     if isinstance(address, ipaddress.IPv6Address):

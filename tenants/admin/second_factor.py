@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 
+from chimeway_py.addresses import address_of
 from chimeway_py.errors import ChimewayError
 from tenants.second_factor.factors import (
     begin_factor,
@@ -23,6 +24,7 @@ from tenants.second_factor.factors import (
     secret_uri,
     unused_recovery_codes,
 )
+from tenants.second_factor.record import note
 from tenants.second_factor.sign_in import PROVED, SignInForm
 
 admin.site.login_form, admin.site.login_template = SignInForm, "admin/sign_in.html"
@@ -57,17 +59,21 @@ def _confirm(request: HttpRequest, form: CodeForm) -> HttpResponse:
     codes = confirm_factor(user_id=_user_id(request), code=form.cleaned_data["code"])
     factor = factor_of(_user_id(request))
     assert factor is not None
+    _note(request, "second factor set up")
     request.session.cycle_key()
     request.session[PROVED] = factor.pk  # other sessions of the account have to show it
     return _page(request, CodeForm(), codes)
 
 
 def _renew(request: HttpRequest, form: CodeForm) -> HttpResponse:
-    return _page(request, CodeForm(), renew_recovery_codes(user_id=_user_id(request), code=form.cleaned_data["code"]))
+    codes = renew_recovery_codes(user_id=_user_id(request), code=form.cleaned_data["code"])
+    _note(request, "new recovery codes")
+    return _page(request, CodeForm(), codes)
 
 
 def _remove(request: HttpRequest, form: CodeForm) -> None:
     remove_factor(user_id=_user_id(request), code=form.cleaned_data["code"])
+    _note(request, "second factor removed")
     messages.success(request, "Your second factor is removed.")
 
 
@@ -92,6 +98,10 @@ def _picture(text: str) -> str:
     """A QR code as a drawing in the page: it is nowhere to be fetched from."""
     drawn = segno.make(text, error="m").svg_inline(scale=5, dark="#000", light="#fff")
     return mark_safe(drawn)  # noqa: S308  made here, of modules and numbers
+
+
+def _note(request: HttpRequest, what: str) -> None:
+    note(account=request.user, by=request.user, what=f"{what}, from {address_of(request)}")
 
 
 def _user_id(request: HttpRequest) -> int:

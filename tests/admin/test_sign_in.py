@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
@@ -171,6 +172,8 @@ def test_whoever_lost_everything_is_helped_on_the_command_line(account: Any) -> 
     call_command("operator", "second-factor-off", account.get_username(), stdout=out)
 
     assert json.loads(out.getvalue())["second_factor"] is False
+    history = LogEntry.objects.filter(object_id=str(account.pk)).order_by("id").values_list("change_message", flat=True)
+    assert list(history) == ["second factor set up, from 127.0.0.1", "second factor removed, on the command line"]
     assert sign_in(account).status_code == 302
 
 

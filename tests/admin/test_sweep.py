@@ -236,7 +236,18 @@ COMMANDS: Mapping[str, Callable[[Furnished], Sequence[Sequence[str]]]] = {
     "verify_trace": lambda one: [["--run", str(one.run.public_id)]],
 }
 #: They take no tenant, or name nothing that a tenant has: whoever has a shell and the keys runs them for everybody.
-NAME_NOTHING = {"audit", "keys", "limits", "migrate", "operator", "payloads", "sending_rules", "sweeper", "tenant"}
+NAME_NOTHING = {
+    "audit",
+    "heads",
+    "keys",
+    "limits",
+    "migrate",
+    "operator",
+    "payloads",
+    "sending_rules",
+    "sweeper",
+    "tenant",
+}
 
 
 def test_every_command_has_an_entry() -> None:

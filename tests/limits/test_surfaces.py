@@ -1,6 +1,7 @@
 """Limits at REST, webhooks, the admin and the command line."""
 
 import json
+import re
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -29,10 +30,8 @@ def test_requests_are_counted_and_told(rest: APIClient, tenant: Tenant) -> None:
 
     assert [one.status_code for one in (first, second, third)] == [200, 200, 429]
     assert first["RateLimit-Policy"] == '"requests_per_minute";q=2;w=60'
-    assert (first["RateLimit"], second["RateLimit"]) == (
-        '"requests_per_minute";r=1;t=30',
-        '"requests_per_minute";r=0;t=60',
-    )
+    assert first["RateLimit"] == '"requests_per_minute";r=1;t=30'
+    assert re.fullmatch(r'"requests_per_minute";r=0;t=(60|5\d)', second["RateLimit"])
     assert third.json()["code"] == "limit_reached"
     assert third.json()["detail"] | {"retry_after": 0} == {
         "limit": "requests_per_minute",
@@ -41,7 +40,8 @@ def test_requests_are_counted_and_told(rest: APIClient, tenant: Tenant) -> None:
         "left": 0,
         "retry_after": 0,
     }
-    assert third["Retry-After"] == str(third.json()["detail"]["retry_after"]) == "30"
+    assert third["Retry-After"] == str(third.json()["detail"]["retry_after"])
+    assert 20 <= int(third["Retry-After"]) <= 30
     assert third["RateLimit"].startswith('"requests_per_minute";r=0;t=')
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from tenants.second_factor.factors import factor_of, remove_factor, unused_recovery_codes
+from tenants.second_factor.record import note
 
 
 class Command(BaseCommand):
@@ -30,8 +31,10 @@ class Command(BaseCommand):
             raise CommandError(f"No account {username}.")
         if verb == "unlock":
             reset(username=username)
+            note(account=user, what="lock lifted")
         elif verb == "second-factor-off":
             remove_factor(user_id=user.pk)
+            note(account=user, what="second factor removed")
         self.stdout.write(json.dumps(_shown(user)))
 
 
