@@ -16,6 +16,7 @@ from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
 from tests.faults.ground import Ground
 from tests.faults.journeys import new_seed
+from tests.faults.mutants import main as mutate
 from tests.faults.plan import FULL, QUICK, TENANTS, make_plan
 from tests.faults.prove import Prover
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     if options.explore:
         return explore()
+    if options.mutants:
+        return mutate()
     length = QUICK if options.quick else FULL
     plan = make_plan(options.seed or new_seed(), length)
     if options.plan:
@@ -76,6 +79,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     parser.add_argument("--explore", action="store_true", help="try every order of a few actors instead, in memory")
+    parser.add_argument("--mutants", action="store_true", help="take the guards out of copies; tests must go red")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run although everything held")
     return parser.parse_args(arguments)
 

@@ -8,11 +8,12 @@ import pytest
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.explain.test_explain_run import control, mail_run
-from tests.journeys import moves_of, run_of
+from tests.journeys import drain, moves_of, publish, run_of, start
+from tests.workflows.probe import Probe
 from workflows.models import Attempt, StepRun
 from workflows.services.control import cancel_runs
 from workflows.services.forsaken import end_forsaken
-from workflows.services.work import claim_work, finish_work
+from workflows.services.work import claim_work, finish_work, perform
 from workflows.steps.base import Claim, Outcome
 from workflows.verify import verify_trace
 
@@ -76,3 +77,18 @@ def test_a_live_lease_is_left_alone(tenant: Tenant) -> None:
 
     finish_work(claim=claim, outcome=Outcome("delivered"))
     assert work_of(tenant, run_id)[1] == [(1, "finished", "delivered")]
+
+
+def test_a_worker_looks_once_more_before_it_does_anything(tenant: Tenant, probe: Probe) -> None:
+    publish(tenant, {"key": "ping", "steps": [{"key": "call", "kind": "probe"}]})
+    run_id = start(tenant, "ping")
+    drain(tenant)
+    claim = claim_work(tenant_id=tenant.pk, worker="w-1")
+    assert claim is not None
+    control(tenant, run_id, cancel_runs)
+
+    outcome = perform(claim)
+    finish_work(claim=claim, outcome=outcome)
+
+    assert (outcome.word, outcome.error, probe.ledger) == ("suppressed", "run_ended", [])
+    assert list(verify_trace(tenant_id=tenant.pk)) == []

@@ -1,0 +1,238 @@
+"""Take the guards out one at a time, in a copy of the code, and see the tests that should go red go red.
+
+Every mutant is a text that stands once in one file, what stands there instead, and the smallest set of tests that must
+notice. `bin/prove --mutants` runs all of them; nothing is ever changed in place.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".chimeway", ".hypothesis", ".*_cache", "__pycache__", "images")
+PATIENCE = 170  # seconds for the tests of one mutant
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One guard, and the code without it. `alone`: its tests need no servers."""
+
+    name: str
+    guard: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+    alone: bool = False
+
+    def apply(self, root: Path) -> None:
+        """Take the guard out of a copy. Raises `ValueError` unless its text stands there once."""
+        file = root / self.path
+        text = file.read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: its text stands {text.count(self.old)} times in {self.path}.")
+        file.write_text(text.replace(self.old, self.new))
+
+
+ONE_WINNER, WORK = "tests/races/test_one_winner.py", "tests/workflows/test_work.py"
+MUTANTS = (
+    Mutant(
+        "fence",
+        "finishing needs the fence of the claim",
+        "workflows/services/work.py",
+        "maybe_done = maybe_done OR %s\n WHERE tenant_id = %s AND id = %s AND fence = %s AND",
+        "maybe_done = maybe_done OR %s\n WHERE tenant_id = %s AND id = %s AND 0 < %s AND",
+        (f"{WORK}::test_a_worker_that_comes_back_from_the_dead_is_refused_and_told_what_it_met",),
+    ),
+    Mutant(
+        "unique key",
+        "a line of a trace has a number of its own",
+        "workflows/migrations/0001_initial.py",
+        "        migrations.AddConstraint(\n"
+        '            model_name="transition",\n'
+        '            constraint=models.UniqueConstraint(fields=("tenant", "run", "seq"), name="transition_run_seq"),\n'
+        "        ),\n",
+        "",
+        ("tests/workflows/test_append_only.py::test_no_line_has_the_number_of_another",),
+    ),
+    Mutant(
+        "row lock",
+        "who changes a run holds the lock of its row",
+        "workflows/store/load.py",
+        "AND id = u.id FOR NO KEY UPDATE {skip}) r",
+        "AND id = u.id) r",
+        (ONE_WINNER,),
+    ),
+    Mutant(
+        "row-level security",
+        "a connection sees the rows of its tenant only",
+        "tenants/rls.py",
+        "CREATE POLICY tenant_scope ON {table} USING ({column} = {ONE})",
+        "CREATE POLICY tenant_scope ON {table} USING (true)",
+        ("tests/embedded/test_roles.py::test_without_a_scope_there_are_no_rows",),
+    ),
+    Mutant(
+        "sweeper",
+        "a sweep finds due work that nobody was told of",
+        "workflows/services/sweeping.py",
+        "for lane, tenant_id in fetch(_DUE, [])]",
+        "for lane, tenant_id in fetch(_DUE, [])[:0]]",
+        ("tests/processes/test_supervision.py::test_a_sweeper_does_what_nobody_takes",),
+    ),
+    Mutant(
+        "dedupe",
+        "the same id of a source is one signal",
+        "signals_app/services/intake.py",
+        'replace(signal, body_digest=vault.keyed("signal", signal.body_digest))',
+        'replace(signal, external_id=str(new_public_id()), body_digest=vault.keyed("signal", signal.body_digest))',
+        ("tests/signals/test_signals_api.py::test_a_duplicate_is_200_with_the_first_receipt_and_another_body_409",),
+    ),
+    Mutant(
+        "one transaction",
+        "state and transitions are committed together",
+        "workflows/store/write.py",
+        "        tell = write_transitions(tenant_id, pending.transitions)\n",
+        '        execute("COMMIT", ())\n'
+        '        execute("BEGIN", ())\n'
+        "        execute(\"SELECT set_config('chimeway.tenant_id', %s, true)\", [str(tenant_id)])\n"
+        "        tell = write_transitions(tenant_id, pending.transitions)\n",
+        ("tests/workflows/test_append_only.py::test_a_trace_that_cannot_be_written_leaves_the_run_as_it_was",),
+    ),
+    Mutant(
+        "look back",
+        "a run that begins looks back for signals",
+        "workflows/services/look_back.py",
+        "    if not runs:\n        return []\n    sinces",
+        "    if runs or not runs:\n        return []\n    sinces",
+        (f"{ONE_WINNER}::test_a_signal_routed_while_the_start_is_not_committed_is_found_by_the_look_back",),
+    ),
+    Mutant(
+        "connect-time guard",
+        "the address that is called is one that was checked",
+        "chimeway_py/outbound/guard.py",
+        "        if reason := refusal_of(address):\n            raise AddressRefused(reason)\n    return addresses",
+        "        if refusal_of(address):\n            continue\n    return addresses",
+        ("tests/outbound/test_guard.py::test_a_name_with_any_refused_answer_is_not_called",),
+    ),
+    Mutant(
+        "signature",
+        "a webhook is signed with a live secret",
+        "signals_app/verification/standard_webhooks.py",
+        "return None if any_equal(expected, presented) else",
+        "return None if any_equal(expected, presented) or presented else",
+        ("tests/signals/test_verification.py::test_one_changed_byte_is_refused",),
+        alone=True,
+    ),
+    Mutant(
+        "append-only",
+        "nobody changes a line of a trace",
+        "workflows/migrations/0022_tombstone.py",
+        "ENABLE ALWAYS TRIGGER %I",
+        "DISABLE TRIGGER %I",
+        ("tests/workflows/test_append_only.py",),
+    ),
+    Mutant(
+        "second look",
+        "a worker looks at the run once more before it sends",
+        "workflows/services/work.py",
+        "    if run_has_ended(claim):\n        return",
+        "    if run_has_ended(claim) and False:\n        return",
+        ("tests/workflows/test_ended_in_flight.py::test_a_worker_looks_once_more_before_it_does_anything",),
+    ),
+    Mutant(
+        "what a run was told",
+        "a run that was told of a signal is not told that it came late",
+        "workflows/services/route.py",
+        "        if verdict is None:\n",
+        "        if True:\n",
+        (f"{ONE_WINNER}::test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that_it_came_late",),
+    ),
+    Mutant(
+        "head signature",
+        "a kept head is believed only if it was signed",
+        "workflows/heads/keys.py",
+        "    except InvalidSignature:\n        return False",
+        "    except InvalidSignature:\n        return True",
+        ("tests/evidence/test_heads.py::test_a_file_that_was_changed_is_not_believed",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a mutant. `killed`, `survived`, or `broken`: its tests said nothing about it."""
+
+    mutant: Mutant
+    verdict: str
+    tests: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        first = self.tests[0].rpartition("::")[2] if self.tests else "no test went red"
+        return f"  {self.verdict:<9} {self.mutant.name:<20} {self.seconds:5.1f} s  {first}"
+
+
+def run_all(mutants: Iterable[Mutant] = MUTANTS) -> Iterator[Ran]:
+    """Each mutant in a copy of its own; databases are migrated once for all that leave the migrations alone."""
+    with tempfile.TemporaryDirectory(prefix="chimeway-mutants-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        for mutant in mutants:
+            yield run(mutant, folder)
+
+
+def run(mutant: Mutant, folder: Path, home: Path | None = None) -> Ran:
+    """Copy the tree, take the guard out, and run the tests that must notice."""
+    began, copy = time.monotonic(), folder / "tree"
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+    try:
+        mutant.apply(copy)
+        code, said = _test(mutant, copy, home or folder / "home")
+    finally:
+        shutil.rmtree(copy)
+    red = tuple(re.findall(r"^FAILED ([^\s\[]+)", said, re.MULTILINE))
+    verdict = "killed" if red else "survived" if code == 0 else "broken"
+    return Ran(mutant, verdict, red, time.monotonic() - began)
+
+
+def _test(mutant: Mutant, copy: Path, home: Path) -> tuple[int, str]:
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "-p", "no:cacheprovider", *mutant.tests]
+    if mutant.alone:
+        words += ["--noconftest", "-o", "addopts=--import-mode=importlib"]
+    env = {**os.environ, "CHIMEWAY_HOME": str(home), "DEBUG": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "DATABASE_URL"):
+        env.pop(name, None)
+    with subprocess.Popen(
+        words, cwd=copy, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        try:
+            said, _ = running.communicate(timeout=PATIENCE)
+        except BaseException as stopped:
+            running.send_signal(signal.SIGINT)  # pytest ends its servers
+            said, _ = running.communicate(timeout=30)
+            if not isinstance(stopped, subprocess.TimeoutExpired):
+                raise
+        return running.returncode, said
+
+
+def main() -> int:
+    """Run all, print a line for each; 0 when every one was killed."""
+    left = []
+    for ran in run_all():
+        print(ran, flush=True)  # noqa: T201  the command's own output
+        left += [] if ran.verdict == "killed" else [ran.mutant.name]
+    told = f"✗ Not killed: {', '.join(left)}" if left else f"✓ All {len(MUTANTS)} were killed"
+    print(told)  # noqa: T201
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
