@@ -170,7 +170,7 @@ class TemplateAdmin(WritingAdmin):
         if not said["to"]:
             return preview_template(**place, sample=sample), ""
         started = send_test(**place, sample=sample, to=said["to"])
-        self._record(request, row, "test", facts_of(row))
+        self._record(request, row, "test", before=facts_of(row))
         return None, f"It is on its way, in the run {started.public_id}."
 
 

@@ -120,7 +120,7 @@ class WritingAdmin(PageAdmin):
             except ChimewayError as error:
                 form.add_faults(error)
             else:
-                self._record(request, row, "rotate", before, said["reason"])
+                self._record(request, row, "rotate", before=before, reason=said["reason"])
                 return self._show_secret(request, fresh, secret)
         return self._ask(request, form, f"Rotate the secret of {row}", row)
 
@@ -141,7 +141,7 @@ class WritingAdmin(PageAdmin):
         except ChimewayError as error:
             form.add_faults(error)
             return None
-        self._record(request, written, "create" if row is None else "change", before)
+        self._record(request, written, "create" if row is None else "change", before=before)
         if secret:
             return self._show_secret(request, written, secret)
         self.message_user(request, f"Saved {written}.", messages.SUCCESS)
@@ -155,7 +155,7 @@ class WritingAdmin(PageAdmin):
         mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(self.write_role, id_)]
         return forms.ModelChoiceField(Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None)
 
-    def _record(self, request: HttpRequest, row: Any, action: str, before: Facts, reason: str = "") -> None:
+    def _record(self, request: HttpRequest, row: Any, action: str, *, before: Facts, reason: str = "") -> None:
         operator, tenant_id = operator_of(request), tenant_id_of(row)
         with tenant_scope(
             tenant_id

@@ -181,7 +181,7 @@ class PruneOrderAdmin(WritingAdmin):
         except ChimewayError as error:
             self.message_user(request, error.message, messages.ERROR)
             return None
-        self._record(request, order, "create", said["reason"])
+        self._record(request, order, "create", before={}, reason=said["reason"])
         return HttpResponseRedirect(page_of(order))
 
     def _plans(self, request: HttpRequest) -> HttpResponse:
