@@ -20,13 +20,22 @@ _RETRY = {
     )
 }
 _ONCE = {"at_most_once": st.just(True)}
+_UNDO = st.one_of(
+    st.just({"kind": "deliver", "channel": "in_app", "template": "hello"}),
+    st.fixed_dictionaries(
+        {"kind": st.just("http"), "url": st.just("https://example.org/undo"), **_RETRY},
+        optional=_ONCE | {"unsure": st.just("settle")},
+    ),
+)
 _RESTING = {"for": st.sampled_from(["PT1H", "P1D"])}
 _LOOK_BACKS = st.sampled_from(["since_run_start", "since_run_start", "since_step", "none", "PT1H"])
 
 
 def _targets(keys: tuple[str, ...]) -> st.SearchStrategy[Any]:
     """Where a step may lead; mostly on, so that most documents have no unreachable step."""
-    ends = st.sampled_from(["next", "next", "next", "complete", {"stop": "enough"}])
+    ends = st.sampled_from(
+        ["next", "next", "next", "complete", {"stop": "enough"}, {"stop": "enough", "compensate": True}]
+    )
     return ends | st.sampled_from(keys).map(lambda key: {"goto": key}) if keys else ends
 
 
@@ -99,15 +108,23 @@ def _externals(ahead: tuple[str, ...]) -> Strategy:
     return st.fixed_dictionaries(step, optional=more)
 
 
+_ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals)
+_WORKING = (_deliveries, _deliveries, _deliveries, _calls, _externals)
+
+
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid definition of one to five steps."""
-    keys = KEYS[: draw(st.integers(1, len(KEYS)))]
+    """A valid definition of one to five steps. Every other one does things that can be undone, and then rests."""
+    works = draw(st.sampled_from([True, False]))
+    keys = KEYS[: draw(st.integers(3 if works else 1, len(KEYS)))]
     steps = []
     for position, key in enumerate(keys):
         ahead = keys[position + 1 :]
-        kinds = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals)
-        steps.append({"key": key, **draw(st.one_of(*(kind(ahead) for kind in kinds)))})
+        kinds = (_WORKING if ahead else (_waits,)) if works else _ANY
+        step = {"key": key, **draw(st.one_of(*(kind(ahead) for kind in kinds)))}
+        if step["kind"] in ("deliver", "http", "external") and (works or draw(st.booleans())):
+            step["compensate"] = draw(_UNDO)
+        steps.append(step)
     document = {
         "key": "random",
         "correlation": ["k", "job"],

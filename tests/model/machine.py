@@ -33,7 +33,7 @@ from workflows.services import lost_work
 from workflows.services.advance import advance_due
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.cancel_by_key import Key, cancel_by_key, lift_sticky_cancel
-from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
+from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.external import observe_external
 from workflows.services.forsaken import end_forsaken
 from workflows.services.replay import replay_run
@@ -55,6 +55,9 @@ WHO: dict[str, Any] = {"cause": Cause.API, "cause_ref": "model"}
 WORDS = {"ok": ("delivered", "succeeded"), "permanent": ("permanent_failure",) * 2, "unknown": ("unknown",) * 2}
 picks = st.integers(0, 1_000_000)
 sides = st.integers(0, 1)
+words = st.sampled_from(["ok", "ok", "ok", "temporary", "maybe", "permanent", "unknown"])
+several = st.lists(words, max_size=3)
+many = st.lists(words, min_size=3, max_size=5)
 
 
 class Stub:
@@ -67,10 +70,19 @@ class Journeys(RuleBasedStateMachine):
     """What may happen to the runs of two tenants, in any order."""
 
     stub: Stub
+    told: ControlVerdict
     ticks = agreed = 0
 
-    @initialize(pair=pairs(), n=st.integers(0, 9), early=st.lists(st.sampled_from(SIGNALS), max_size=3))
-    def begin(self, pair: tuple[dict[str, Any], dict[str, Any]], n: int, early: list[str]) -> None:
+    @initialize(
+        pair=pairs(),
+        n=st.integers(0, 9),
+        early=st.lists(st.sampled_from(SIGNALS), max_size=3),
+        said=many,
+        ends=st.booleans(),
+    )
+    def begin(
+        self, pair: tuple[dict[str, Any], dict[str, Any]], n: int, early: list[str], said: list[str], ends: bool
+    ) -> None:
         self.sides = [Side(pair), Side(pair)]
         self.acting = self.sides[0]
         for which, k, job in ((0, "1", "x"), (1, "1", "x"), (0, "2", "y")):
@@ -78,6 +90,11 @@ class Journeys(RuleBasedStateMachine):
             self.sync(self.acting)
         for name in early:  # before any run comes to its first wait
             self.signal(0, name, "ada", "1", n, again=False, routed=False)
+        self.advance(0, 0)
+        self.work(0, n, said)
+        if ends:  # after it did something
+            self.sync(self.acting)
+            self.cancel(0, n, twice=False, undo=True, said=said)
         self.sync(self.acting)
 
     def act(self, which: int, *, moved: bool = False) -> Side:
@@ -185,7 +202,7 @@ class Journeys(RuleBasedStateMachine):
     # -- work -----------------------------------------------------------------------------------------------------
 
     def works(self, side: Side, status: str = "") -> list[tuple[Shadow, Work]]:
-        found = [(run, work) for run in side.world.runs for work in run.works.values()]
+        found = [(run, work) for run in side.world.runs for work in (*run.works.values(), *run.undos)]
         return [one for one in found if not status or one[1].status == status]
 
     @rule(which=sides, pick=picks, only_due=st.sampled_from([True, True, False]))
@@ -206,7 +223,7 @@ class Journeys(RuleBasedStateMachine):
             side.claims.append((claim, run, work))
 
     @precondition(lambda self: any(side.claims for side in self.sides))
-    @rule(which=sides, pick=picks, said=st.sampled_from(["ok", "ok", "temporary", "maybe", "permanent", "unknown"]))
+    @rule(which=sides, pick=picks, said=words)
     def finish(self, which: int, pick: int, said: str) -> None:
         side = self.act(which if self.sides[which].claims else 1 - which)
         claim, run, work = side.claims.pop(pick % len(side.claims))
@@ -219,7 +236,7 @@ class Journeys(RuleBasedStateMachine):
         ours = work.status == "running" and claim.attempt_number == work.attempts
         outcome = perform(claim)
         if ours:
-            told = "suppressed" if run.ended else "timed_out" if kind == "external" else word
+            told = "suppressed" if run.ended and not work.undo else "timed_out" if kind == "external" else word
             assert outcome.word == told, outcome
         if not ours:
             with pytest.raises(StaleAttempt):
@@ -227,6 +244,15 @@ class Journeys(RuleBasedStateMachine):
             return
         finish_work(claim=claim, outcome=outcome)
         side.world.finish(run, work, outcome.word, outcome.retryable, outcome.maybe_done, outcome.answer)
+
+    @rule(which=sides, pick=picks, said=several)
+    def work(self, which: int, pick: int, said: list[str]) -> None:
+        """One piece after another, of one tenant."""
+        for word in said:
+            self.claim(which, pick, only_due=True)
+            if claims := self.sides[which].claims:
+                self.finish(which, len(claims) - 1, word)
+        self.agreed = 0  # look, also when there was nothing left to do
 
     @rule(which=sides)
     def workers_are_lost(self, which: int) -> None:
@@ -246,7 +272,7 @@ class Journeys(RuleBasedStateMachine):
             return
         run, work = known[pick % len(known)]
         word = said if said == "retry" else WORDS[said][work.step["kind"] == "http"]
-        stays = said == "retry" and not (run.is_here(work.step, work.visit) and run.state == "active")
+        stays = not work.undo and said == "retry" and not (run.is_here(work.step, work.visit) and run.state == "active")
         key = side.step_run(run, work).key
 
         def call() -> None:
@@ -258,13 +284,18 @@ class Journeys(RuleBasedStateMachine):
             self.unchanged(side)
             return
         call()
-        if said == "retry":
-            work.status, work.due = "owed", side.world.now
+        work.lost, work.maybe = 0, False
+        if work.undo and said == "retry":
+            work.status, work.due, work.ended = "owed", None, None
+        elif said == "retry":
+            work.status, work.due, work.ended = "owed", side.world.now, None
             run.hold_if_off()
         else:
-            work.status = DONE.get(word, "failed")
-            run.settle(work.step, work.visit, word)
-            side.world.plan()
+            work.end(DONE.get(word, "failed"), word, side.world.now)
+            if not work.undo:
+                run.settle(work.step, work.visit, word)
+                side.world.plan()
+        run.go_on_undoing()
 
     @rule(
         which=sides,
@@ -281,7 +312,8 @@ class Journeys(RuleBasedStateMachine):
     @rule(which=sides, pick=picks)
     def bounce(self, which: int, pick: int) -> None:
         side = self.act(which)
-        told = [one for one in self.works(side) if one[1].step.get("channel") == "in_app" and one[1].status != "owed"]
+        taken = [one for one in self.works(side) if one[1].step.get("channel") == "in_app"]
+        told = [one for one in taken if one[1].status in ("succeeded", "failed")]
         if not told:
             self.idle()
             return
@@ -293,9 +325,13 @@ class Journeys(RuleBasedStateMachine):
         if was == "bounced":
             self.unchanged(side)
             return
-        work.status = "failed"
+        work.status, work.word = "failed", "bounced"
+        if work.undo:
+            run.go_on_undoing()
+            return
         run.settle(work.step, work.visit, "bounced")
         side.world.plan()
+        run.turned_out()
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -320,19 +356,29 @@ class Journeys(RuleBasedStateMachine):
             accepted = given["decision"].actor == "ada"
         [told] = verb(tenant_id=side.tenant_id, public_ids=[side.of(run).public_id], **WHO, **given)
         assert (told.verdict == "moved") == accepted, told
-        assert len(told.in_flight) == sum(work.status == "running" for work in run.works.values())
+        assert len(told.in_flight) == sum(work.status == "running" for work in (*run.works.values(), *run.undos))
+        self.told = told
         if not accepted:
             self.unchanged(side)
         return run if accepted else None
 
-    @rule(which=sides, pick=picks, twice=st.booleans())
-    def cancel(self, which: int, pick: int, twice: bool) -> None:
-        if run := self.control(which, pick, "cancel", cancel_runs, reason="enough"):
-            run.end("cancelled", "enough")
+    @rule(which=sides, pick=picks, twice=st.booleans(), undo=st.sampled_from([True, True, False]), said=several)
+    def cancel(self, which: int, pick: int, twice: bool, undo: bool, said: list[str]) -> None:
+        if run := self.control(which, pick, "cancel", cancel_runs, reason="enough", compensate=undo):
+            run.end("cancelled", "enough", compensate=undo)
+            assert list(self.told.compensates) == [run.of(one).name for one in run.undos]
             self.nobody_claims(run)
             if twice:
                 self.sync(self.acting)
                 self.ask(run, "cancel", cancel_runs, reason="again")
+            if undo:
+                self.work(which, pick, said)
+
+    @rule(which=sides, pick=picks, said=several)
+    def compensate(self, which: int, pick: int, said: list[str]) -> None:
+        if run := self.control(which, pick, "compensate", compensate_runs, reason="undo it"):
+            assert list(self.told.compensates) == run.undo()
+            self.work(which, pick, said)
 
     @rule(which=sides, pick=picks)
     def wake(self, which: int, pick: int) -> None:
@@ -386,19 +432,21 @@ class Journeys(RuleBasedStateMachine):
             None,
         )
 
-    @rule(which=sides, k=st.sampled_from("12"), sticks=st.booleans())
-    def cancel_by_key(self, which: int, k: str, sticks: bool) -> None:
+    @rule(which=sides, k=st.sampled_from("12"), sticks=st.booleans(), undo=st.booleans())
+    def cancel_by_key(self, which: int, k: str, sticks: bool, undo: bool) -> None:
         side = self.act(which)
         if k in side.sticky:
             lift_sticky_cancel(tenant_id=side.tenant_id, public_id=side.sticky.pop(k))
             side.world.sticky.discard(k)
             return
         key, lasts = Key(correlation={"k": k}), timedelta(days=1) if sticks else None
-        told = cancel_by_key(tenant_id=side.tenant_id, key=key, reason="withdrawn", sticky_for=lasts, **WHO)
+        told = cancel_by_key(
+            tenant_id=side.tenant_id, key=key, reason="withdrawn", sticky_for=lasts, compensate=undo, **WHO
+        )
         live = [run for run in side.world.runs if run.k == k and not run.ended]
         assert [one.public_id for one in told.verdicts] == [side.of(run).public_id for run in live]
         for run in live:
-            run.end("cancelled", "withdrawn")
+            run.end("cancelled", "withdrawn", compensate=undo)
         if told.sticky is not None:
             side.sticky[k] = told.sticky.public_id
             side.world.sticky.add(k)
@@ -413,11 +461,7 @@ class Journeys(RuleBasedStateMachine):
     def release(self, which: int) -> None:
         side = self.act(which)
         release_held(tenant_id=side.tenant_id)
-        if side.world.level != "all_off":
-            for run in side.world.runs:
-                if run.pause and run.pause.switch:
-                    run.resume()
-            side.world.plan()
+        side.world.release()
 
     @rule(which=sides, back=st.booleans())
     def change_version(self, which: int, back: bool) -> None:
@@ -450,7 +494,11 @@ class Journeys(RuleBasedStateMachine):
             keep(side.tenant, what)
         prune(side.tenant)
         for run in list(side.world.runs):
-            if run.ended and not any(work.status == "running" for work in run.works.values()):
+            works = [*run.works.values(), *run.undos]
+            open_ = any(
+                work.status == "running" or (work.undo and work.status in ("owed", "unknown")) for work in works
+            )
+            if run.ended and not open_:
                 side.forget(run)
 
     # -- what holds -----------------------------------------------------------------------------------------------

@@ -55,6 +55,35 @@ class Work:
     held: bool = False
     attempts: int = 0
     lost: int = 0
+    word: str = ""
+    maybe: bool = False  # some try may have taken effect
+    ended: Time | None = None
+    undo: int = 0  # of a compensation: its place in the order
+    of: "Work | None" = None  # what it undoes
+
+    @property
+    def name(self) -> str:
+        return self.step["key"] if self.visit == 1 else f"{self.step['key']} #{self.visit}"
+
+    @property
+    def took(self) -> bool:
+        return self.status == "succeeded" and self.word != "suppressed"
+
+    @property
+    def may_have(self) -> bool:
+        if self.took or self.status == "running" or self.step["kind"] == "external":
+            return False
+        return self.status == "unknown" or self.maybe or self.lost > 0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody has to say that it took effect before it is undone."""
+        if self.step["kind"] == "external":
+            return self.status == "unknown"
+        return self.may_have and self.step["compensate"].get("unsure") == "settle"
+
+    def end(self, status: str, word: str, now: Time) -> None:
+        self.status, self.word, self.due, self.ended = status, word, None, now
 
 
 @dataclass
@@ -80,6 +109,8 @@ class Shadow:
         self.pending: list[Signal] = []
         self.judged: set[int] = set()
         self.works: dict[tuple[str, int], Work] = {}
+        self.undos: list[Work] = []
+        self.to_be_undone = False
         self.began = self.entered = world.now
         self.begins = begins
         self.deadline = later(begins, document["deadline"]) if "deadline" in document else None
@@ -109,7 +140,11 @@ class Shadow:
     def allowed(self) -> set[str]:
         """The actions that would be accepted."""
         if self.ended:
-            return {"replay"}
+            doubt = any(
+                one.status == "unknown" or (one.status == "owed" and self.of(one).doubtful) for one in self.undos
+            )
+            undoable = bool(self.fresh()) or any(one.status == "failed" for one in self.undos)
+            return {"replay"} | ({"settle"} if doubt else set()) | ({"compensate"} if undoable else set())
         found = {"cancel"} | ({"settle"} if self.is_unknown() else set())
         found |= set() if self.pause else {"pause"}
         if not self.off:
@@ -132,6 +167,8 @@ class Shadow:
         match target:
             case "complete":
                 self.end("completed", "completed_by_rule")
+            case {"stop": reason, "compensate": True}:
+                self.end("stopped", reason, compensate=True)
             case {"stop": reason}:
                 self.end("stopped", reason)
             case {"goto": key}:
@@ -185,7 +222,8 @@ class Shadow:
         self.wait, self.state = None, "active"
         self.follow(target)
 
-    def end(self, state: str, reason: str) -> None:
+    def end(self, state: str, reason: str, compensate: bool = False) -> None:
+        self.to_be_undone = compensate or state == "failed"
         self.state, self.terminal_reason = state, reason
         self.wait = self.pause = None
         self.pending = []
@@ -193,7 +231,95 @@ class Shadow:
             if work.status in ("owed", "running"):
                 work.held = True
                 if work.status == "owed":
-                    work.status, work.due = "cancelled", None
+                    work.end("cancelled", work.word, self.world.now)
+        if self.to_be_undone:
+            self.undo()
+
+    # -- undoing --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def of(undo: Work) -> Work:
+        assert undo.of is not None
+        return undo.of
+
+    def fresh(self) -> list[Work]:
+        """What took effect or may have or may yet, and has no compensation; what ended last comes first."""
+        known = [one.of for one in self.undos]
+        found = [
+            one
+            for one in self.works.values()
+            if "compensate" in one.step
+            and one not in known
+            and (one.took or one.may_have or one.status in ("running", "unknown"))
+        ]
+        return sorted(found, key=self.completion, reverse=True)
+
+    def completion(self, work: Work) -> tuple[bool, Time, int]:
+        ended = None if work.status == "running" else work.ended
+        return ended is None, ended or (0, 0), list(self.works.values()).index(work)
+
+    def undo(self) -> list[str]:
+        """All of it is to be undone, also what failed to be; the names, first the one that comes first."""
+        fresh, again = self.fresh(), [one for one in self.undos if one.status == "failed"]
+        for one in again:
+            one.status, one.due, one.lost, one.maybe = "owed", None, 0, False
+        self.owe(fresh)
+        self.go_on_undoing()
+        return [one.name for one in (*fresh, *again)]
+
+    def owe(self, fresh: list[Work]) -> list[Work]:
+        last = max((one.undo for one in self.undos), default=0)
+        made = []
+        for place, one in enumerate(fresh, start=last + 1):
+            step = one.step["compensate"] | {"key": one.step["key"]}
+            made.append(Work(step, one.visit, None, undo=place, of=one))
+        self.undos += made
+        return made
+
+    def turned_out(self) -> None:
+        """More became known of a visit. What took effect after all is undone next."""
+        if not self.ended:
+            return
+        if self.to_be_undone or self.undos:
+            needed = [one for one in self.undos if one.status == "cancelled" and self.of(one).took]
+            for one in needed:
+                one.status, one.ended = "owed", None
+            first = [*self.owe(self.fresh()), *needed]
+            first.sort(key=lambda one: self.completion(self.of(one)), reverse=True)
+            waiting = [one for one in self.undos if one.status == "owed" and one.due is None and one not in first]
+            if first:
+                order = [*first, *sorted(waiting, key=lambda one: one.undo)]
+                for one, place in zip(order, sorted(one.undo for one in order), strict=True):
+                    one.undo = place
+        self.go_on_undoing()
+
+    def go_on_undoing(self) -> None:
+        """The next compensation begins, if none is under way and nothing in flight comes first."""
+        if not self.ended:
+            return
+        in_order = sorted(self.undos, key=lambda one: one.undo)
+        for one in in_order:
+            of = self.of(one)
+            if one.status == "owed" and of.doubtful and of.status != "unknown":
+                of.status, of.due, of.held = "unknown", None, True
+        if any(one.status == "running" or (one.status == "owed" and one.due is not None) for one in in_order):
+            return
+        for one in in_order:
+            of = self.of(one)
+            if one.status != "owed" or of.doubtful:
+                continue
+            if of.status == "running":
+                return
+            if not (of.took or of.may_have):
+                one.end("cancelled", one.word, self.world.now)
+            elif self.world.level == "all_off":
+                one.held = True
+                return
+            elif one.step.get("channel") == "in_app":
+                one.end("succeeded", "delivered", self.world.now)
+            else:
+                one.due = self.world.now
+                return
 
     # -- signals --------------------------------------------------------------------------------------------------
 

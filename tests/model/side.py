@@ -65,7 +65,7 @@ class Side:
 
     def step_run(self, run: Shadow, work: Work) -> StepRun:
         with tenant_scope(self.tenant_id):
-            key = f"{self.of(run).public_id}:{work.step['key']}:{work.visit}"
+            key = f"{self.of(run).public_id}:{work.step['key']}:{work.visit}{':compensate' if work.undo else ''}"
             return StepRun.objects.for_tenant(self.tenant_id).get(key=key)
 
 
@@ -81,7 +81,11 @@ def modelled(run: Shadow) -> dict[str, Any]:
         "wait": (run.wait.step["key"], run.visits[run.step], run.wait.due is not None, run.wait.remind is not None)
         if run.wait
         else None,
-        "works": {key: (work.status, work.attempts, work.held) for key, work in run.works.items()},
+        "works": {key: (work.status, work.attempts, work.held, work.maybe) for key, work in run.works.items()},
+        "undone": [
+            (work.step["key"], work.visit, work.status, work.attempts, work.held, work.due is not None, work.lost)
+            for work in sorted(run.undos, key=lambda one: one.undo)
+        ],
     }
 
 
@@ -91,7 +95,8 @@ def stored(side: Side, started: Started) -> dict[str, Any]:
     with tenant_scope(side.tenant_id):
         mine = {"tenant_id": side.tenant_id, "run_id": run.pk}
         waits = list(StoredWait.objects.filter(**mine, closed_at=None))
-        works = list(StepRun.objects.filter(**mine))
+        works = list(StepRun.objects.filter(**mine, undo=0))
+        undos = list(StepRun.objects.filter(**mine, undo__gt=0).order_by("undo"))
     assert len(waits) <= 1
     told = run.status_context
     return {
@@ -102,5 +107,8 @@ def stored(side: Side, started: Started) -> dict[str, Any]:
         "ended": run.terminal_reason if run.state != "cancelled" else "",
         "pause": (told["was"], "switch" in told, run.suspended_until is not None) if run.state == "paused" else None,
         "wait": next(((w.step, w.visit, w.due_at is not None, w.remind_at is not None) for w in waits), None),
-        "works": {(w.step, w.visit): (w.status, w.attempts_made, w.held) for w in works},
+        "works": {(w.step, w.visit): (w.status, w.attempts_made, w.held, w.maybe_done) for w in works},
+        "undone": [
+            (w.step, w.visit, w.status, w.attempts_made, w.held, w.due_at is not None, w.lost_attempts) for w in undos
+        ],
     }

@@ -58,7 +58,7 @@ class World:
                 word, answer = self.planned(run, step, visit)
                 if word:
                     work = run.works[step["key"], visit]
-                    work.status, work.due = DONE.get(word, "failed"), None
+                    work.end(DONE.get(word, "failed"), word, self.now)
                     ended.append((run, step, visit, word, answer))
             for run, step, visit, word, answer in ended:
                 run.settle(step, visit, word, answer)
@@ -88,6 +88,11 @@ class World:
         """Whether a worker gets it. Of a run that is switched off it does not, and all that is due is held."""
         if not self.may_claim(work):
             return False
+        if work.undo and self.level == "all_off":
+            for one in run.undos:
+                if self.is_due(one) and not (one.step.get("at_most_once") and one.status == "running"):
+                    one.held, one.lost, one.status = True, one.lost + (one.status == "running"), "owed"
+            return False
         if run.off:
             for other in [run, *(one for one in self.runs if any(self.is_due(work) for work in one.works.values()))]:
                 other.hold_if_off()
@@ -101,41 +106,53 @@ class World:
 
     def finish(self, run: Shadow, work: Work, word: str, retryable: bool, maybe: bool, answer: Any) -> None:
         step = work.step
+        work.maybe = work.maybe or maybe
         if step.get("at_most_once") and (maybe or word == "unknown"):
             word, retryable = "unknown", False
-        if retryable and not run.ended and "temporary_failure" not in step.get("on_outcome", {}):
+        if retryable and (work.undo or not run.ended) and "temporary_failure" not in step.get("on_outcome", {}):
             if work.attempts < step["retry"]["max_attempts"]:
-                work.status, work.due = "owed", later(self.now, step["retry"]["initial"])
+                work.status, work.due, work.word = "owed", later(self.now, step["retry"]["initial"]), word
                 return
             word = "retries_exhausted"
-        work.status, work.due = DONE.get(word, "failed"), None
+        work.end(DONE.get(word, "failed"), word, self.now)
         self.told(run, work, word, answer)
 
     def told(self, run: Shadow, work: Work, word: str, answer: Any = None) -> None:
         step = work.step
+        if work.undo:
+            run.go_on_undoing()
+            return
         if word == "unknown" and step.get("at_most_once") and "unknown" not in step.get("on_outcome", {}):
             run.hold_if_off()
         else:
             run.settle(step, work.visit, word, answer)
         self.plan()
+        run.go_on_undoing()
 
     def leases_end(self) -> None:
         """Every worker that holds something fell silent, and somebody looks after what it left."""
-        lost = [(run, work) for run in self.runs for work in run.works.values() if work.status == "running"]
+        lost = [
+            (run, work) for run in self.runs for work in (*run.works.values(), *run.undos) if work.status == "running"
+        ]
         for _, work in lost:
             work.due = self.now
         for run, work in lost:
-            if run.ended:
-                work.status, work.due = "unknown", None
+            if run.ended and not work.undo:
+                work.end("unknown", "unknown", self.now)
+                run.go_on_undoing()
             elif work.held:
                 continue
             elif work.step.get("at_most_once"):
-                work.status, work.due, work.lost = "unknown", None, work.lost + 1
+                work.lost += 1
+                work.end("unknown", "unknown", self.now)
                 self.told(run, work, "unknown")
             elif work.lost >= MOST_LOST:
-                work.status, work.due = "failed", None
-                run.fail(work.step, work.visit, "step_quarantined")
-                self.plan()
+                work.end("failed", "quarantined", self.now)
+                if work.undo:
+                    run.go_on_undoing()
+                else:
+                    run.fail(work.step, work.visit, "step_quarantined")
+                    self.plan()
 
     def observe(self, name: str, status: str, answer: Any) -> None:
         job = self.jobs.setdefault(name, Job())
@@ -147,6 +164,21 @@ class World:
         if job.work is None or job.owner is None:
             job.answer = answer
             return
-        job.work.status, job.work.due = DONE.get(status, "failed"), None
+        job.work.end(DONE.get(status, "failed"), status, self.now)
         job.owner.settle(job.work.step, job.work.visit, status, answer)
+        self.plan()
+        job.owner.turned_out()
+
+    def release(self) -> None:
+        """The switch lets go on what it held."""
+        if self.level == "all_off":
+            return
+        for run in self.runs:
+            if any(one.held and one.status == "owed" for one in run.undos):
+                for one in run.undos:
+                    one.held, one.lost = False, 0 if one.held else one.lost
+                run.go_on_undoing()
+        for run in self.runs:
+            if run.pause and run.pause.switch:
+                run.resume()
         self.plan()

@@ -101,8 +101,9 @@ class RunBatch:
         self._undoing.setdefault(run_id, None)
 
     def undo_after_all(self, run_id: int, undo: Undo) -> None:
-        """A visit of an ended run turned out to have taken effect: it is undone if what the run did is."""
-        self._undoing[run_id] = undo
+        """More became known of a visit of an ended run: it is undone if it took effect and what the run did is."""
+        if self._undoing.get(run_id) is None:  # not when this very thing ended the run: then all is undone anyway
+            self._undoing[run_id] = undo
 
     def work_planned(self) -> None:
         """Something is due for the workers once this is committed."""

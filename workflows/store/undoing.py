@@ -162,22 +162,22 @@ def _next(batch: "RunBatch", run_id: int, visits: Sequence[Visit]) -> Visit | No
     """The compensation whose turn it is, if one may begin. Those that turned out needless end here."""
     undoing = sorted((one for one in visits if one.undo), key=_turn)
     document = batch.runs[run_id].definition.document
+    done = {one.place: one for one in visits if not one.undo}
+    doubtful = {place for place, of in done.items() if of.waits_for_word(document)}
+    for one in (one for one in undoing if one.status == OWED and one.place in doubtful):
+        _doubt(batch, done[one.place])  # until somebody settles it; the others do not wait
     if any(one.is_under_way for one in undoing):
         return None
-    done = {one.place: one for one in visits if not one.undo}
-    for one in (one for one in undoing if one.status == OWED):
+    for one in (one for one in undoing if one.status == OWED and one.place not in doubtful):
         of = done.get(one.place)
-        if of is not None and of.status == RUNNING:
-            return None  # it comes first, if it comes
-        if of is not None and of.waits_for_word(document):
-            _doubt(batch, of)  # until somebody settles it; the others do not wait
-        elif of is None or of.took_effect or of.may_have:
+        if of is None or of.took_effect or of.may_have:
             return one
-        else:
-            _end(batch, one, CANCELLED, one.outcome)
-            context = {"compensates": one.step, "visit": one.visit, "outcome": of.outcome or of.status}
-            key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
-            batch.note(run_id, Cause.STEP, key, Reason.COMPENSATION_NEEDLESS, context)
+        if of.status == RUNNING:
+            return None  # it comes first, if it comes
+        _end(batch, one, CANCELLED, one.outcome)
+        context = {"compensates": one.step, "visit": one.visit, "outcome": of.outcome or of.status}
+        key = compensation_key(batch.runs[run_id].facts.public_id, *one.place)
+        batch.note(run_id, Cause.STEP, key, Reason.COMPENSATION_NEEDLESS, context)
     return None
 
 

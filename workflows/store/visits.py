@@ -81,8 +81,10 @@ class Visit:
         """Whether it is undone only once somebody says that it took effect."""
         if self.took_effect or not (self.may_have or self.status == UNKNOWN):
             return False
-        compensation = document.by_key[self.step].compensation
-        return not self.may_have or (compensation is not None and compensation.config.get("unsure") == "settle")
+        step = document.by_key.get(self.step)  # of another version there may be no such step
+        if step is None or step.compensation is None:
+            return False
+        return not self.may_have or step.compensation.config.get("unsure") == "settle"
 
 
 def visits_of(tenant_id: int, run_ids: Iterable[int], *, lock: bool = False) -> dict[int, list[Visit]]:
