@@ -80,14 +80,14 @@ def contenders(tenant: Tenant, started: list[Started]) -> dict[str, Callable[[in
     }
 
 
-def race(calls: dict[str, Callable[[int], Any]]) -> dict[str, list[Any]]:
+def race(calls: dict[str, Callable[[int], Any]], rounds: int = ROUNDS) -> dict[str, list[Any]]:
     """All rounds, one thread and one connection for each contender; what each was answered, by round."""
     barrier = threading.Barrier(len(calls))
     answers: dict[str, list[Any]] = {name: [] for name in calls}
 
     def run(place: int, name: str) -> None:
         try:
-            for number in range(ROUNDS):
+            for number in range(rounds):
                 barrier.wait(30)
                 time.sleep((place + number) % len(calls) * STAGGER)
                 answers[name].append(calls[name](number))

@@ -40,6 +40,7 @@ from workflows.services.version_plan import Change, MovePlan
 from workflows.services.work import claim_work, finish_work
 from workflows.states import Cause
 from workflows.steps.base import Outcome
+from workflows.store.batch import RunBatch
 
 REFUND = {"name": "refund.asked", "then": {"stop": "refunded"}}
 
@@ -172,6 +173,20 @@ def test_a_time_that_is_over_fires_at_once(tenant: Tenant) -> None:
     drain(tenant, now=database_now() + timedelta(seconds=1))
 
     assert run_of(tenant, run_id).step == "second"
+
+
+def test_a_move_that_comes_before_a_timer_that_is_due_says_so(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = waiting_run(tenant)
+    publish(tenant, grace(**{"for": "P5D"}))
+    plan = look(tenant, due="recompute").plan
+    lock, later = RunBatch.lock, database_now() + timedelta(days=3)
+    monkeypatch.setattr(RunBatch, "lock", lambda *given: lock(*given, now=later))
+
+    carry_out(tenant, plan)
+
+    assert last_line(tenant, run_id, "version_changed").context["beaten"] == "timer"
+    assert run_of(tenant, run_id).state == "waiting"
+    assert_rebuilt(tenant, run_id)
 
 
 def test_a_step_is_mapped_to_another(tenant: Tenant) -> None:

@@ -1,6 +1,7 @@
 """Going over to another version: the run keeps its place in the journey, and its open wait as far as it can."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from workflows.definitions.document import Step
@@ -36,6 +37,8 @@ def _open_anew(journey: Journey, event: VersionChanged, wait: WaitFacts, step: S
     opened = _wait_of(step, run, visit, wait, event)
     journey.close_wait("version_changed")
     context |= {"wait": "opened_anew", "step_from": wait.step, "step_to": step.key}
+    if _is_over(wait, journey.now) and not _is_over(opened, journey.now):
+        context["beaten"] = "timer"  # both were due; the move took the row lock first
     if run.state == RunState.PAUSED:
         run.step, run.visits = step.key, {**run.visits, step.key: visit}
         context["due_at"] = opened.due_at and opened.due_at.isoformat()
@@ -48,6 +51,10 @@ def _open_anew(journey: Journey, event: VersionChanged, wait: WaitFacts, step: S
     _keep_early(journey, event, opened.rules)
     run.step, run.visits = step.key, {**run.visits, step.key: visit}
     journey.park(opened)
+
+
+def _is_over(wait: WaitFacts, now: datetime) -> bool:
+    return wait.due_at is not None and wait.due_at <= now
 
 
 def _wait_of(step: Step, run: RunFacts, visit: int, open_: WaitFacts, event: VersionChanged) -> WaitFacts:
