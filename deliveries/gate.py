@@ -60,7 +60,7 @@ def may_go(
     What a person sends again heeds preferences, but neither the hour nor a cap.
     """
     verdict = _by_preference(delivery, facts, standing)
-    if verdict.may_go and not channel(delivery.channel).settles_at_once and delivery.resend_of_id is None:
+    if verdict.may_go and not channel(delivery.channel).settles_at_once and not delivery.is_insisted_on:
         verdict = _by_hour(delivery, step, standing, now) or verdict
         if verdict.may_go and is_sending and step.get("caps") != "override":
             verdict = _by_caps(delivery, standing, now) or verdict

@@ -136,6 +136,7 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Provider's reference", row.provider_ref or "–"),
         ("Key", row.key),
         ("Resend of", words.link(row.resend_of)),
+        ("In the place of", _delivery_link(row, row.stands_in_for)),
         ("Why it was resent", row.resend_reason or "–"),
         ("Public id", row.public_id),
     ]

@@ -57,7 +57,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         fields = [
             "id", "run_id", "workflow", "step", "visit", "channel", "template", "template_version", "locale",
             "category", "subject", "recipient", "status", "error", "decided_by", "decided_rule", "held_until",
-            "held_by", "coalesced_into", "provider", "provider_ref", "resend_of", "resend_reason",
+            "held_by", "coalesced_into", "provider", "provider_ref", "resend_of", "resend_reason", "stands_in_for",
             "planned_at", "sending_at", "delivered_at", "confirmed_at", "opened_at", "clicked_at",
             "failed_at", "bounced_at", "complained_at", "settled_at",
         ]  # fmt: skip

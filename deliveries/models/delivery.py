@@ -50,6 +50,7 @@ class Delivery(TenantRow):
         "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False
     )
     resend_reason = models.CharField(max_length=200, blank=True)
+    stands_in_for = models.UUIDField(null=True, blank=True)  # the delivery that it was joined to, whose run ended
     planned_at = models.DateTimeField(default=timezone.now)
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -101,6 +102,11 @@ class Delivery(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.status} {self.public_id}"
+
+    @property
+    def is_insisted_on(self) -> bool:
+        """Whether a person wants it now, whatever the hour and the caps."""
+        return self.resend_of_id is not None and self.stands_in_for is None
 
     @property
     def is_owed(self) -> bool:

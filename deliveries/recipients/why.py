@@ -24,6 +24,8 @@ def why(delivery: Delivery, now: datetime) -> str:
     """`Not sent: the recipient said no to category news.`, and the like."""
     tell = _OF_STATUS.get(DeliveryStatus(delivery.status))
     said = tell(delivery, now) if tell is not None else f"It is {delivery.status}."
+    if delivery.stands_in_for is not None:
+        return f"{said} It takes the place of the message that it was joined to, whose run ended."
     return said if delivery.resend_of_id is None else f"{said} Sent again by hand: {delivery.resend_reason}."
 
 

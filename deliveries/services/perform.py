@@ -13,6 +13,7 @@ from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.preferences.unsubscribe import unsubscribe_headers
 from deliveries.recipients.addressing import Addressed, addressed, whom
+from deliveries.services.handing_on import is_wanted
 from deliveries.services.words import asked_by, note_words
 from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
@@ -78,6 +79,8 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     document = documents(claim.tenant_id, [run.definition_id])[run.definition_id].document.raw
     wording = None
     settled = _settled_before(delivery)
+    if delivery.stands_in_for is not None and not is_wanted(run):
+        settled = Outcome(DeliveryStatus.SUPPRESSED, "run_ended")
     if delivery.template:
         wording = find_wording(claim.tenant_id, document, asked_by(delivery, claim.step))
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
@@ -116,9 +119,10 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
 
 def _joined(delivery: Delivery) -> int:
     """How many messages this one stands for besides itself."""
-    if delivery.held_by != "cap":
+    if not delivery.held_by:
         return 0
-    return Delivery.objects.for_tenant(delivery.tenant_id).filter(coalesced_into=delivery.public_id).count()
+    joined = Delivery.objects.for_tenant(delivery.tenant_id).filter(coalesced_into=delivery.public_id)
+    return joined.exclude(id=delivery.resend_of_id or 0).count()
 
 
 def _settled_before(delivery: Delivery) -> Outcome | None:
@@ -129,7 +133,7 @@ def _settled_before(delivery: Delivery) -> Outcome | None:
         return Outcome(delivery.status, delivery.error)
     if (told := _told(delivery)) is not None:
         return told
-    if channel(delivery.channel).heeds_bounces and delivery.resend_of_id is None:
+    if channel(delivery.channel).heeds_bounces and not delivery.is_insisted_on:
         last = Delivery.objects.last_word_on(delivery.tenant_id, delivery.recipient_digest).first()
         if last is not None and last.status == DeliveryStatus.BOUNCED:
             return Outcome(DeliveryStatus.SUPPRESSED, "bounced_before")

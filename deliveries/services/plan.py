@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from chimeway_py.rendering import Rendered, TemplateFault
@@ -40,16 +41,16 @@ def plan_deliveries(
     *,
     planned: Sequence[PlannedStep],
     now: datetime,
-    resend_of: Delivery | None = None,
-    resend_reason: str = "",
+    resent: Mapping[str, Any] = MappingProxyType({}),
     again: bool = False,
 ) -> dict[int, Outcome]:
     """Write one delivery per step run, all of one tenant; returns the outcomes of those that end here, by step run id.
 
-    `again`: they were planned before, came to nothing, and their deliveries are planned anew under the same keys. Needs
-    the tenant's scope. A few statements, however many runs move together.
+    `resent` says of which delivery they are resends, and why. `again`: they were planned before, came to nothing, and
+    their deliveries are planned anew under the same keys. Needs the tenant's scope. A few statements, however many runs
+    move together.
     """
-    drafts = _drafts(planned, now, resend_of, resend_reason)
+    drafts = _drafts(planned, now, resent)
     if again:
         _find_again(drafts)
     _render_at_once([draft for draft in drafts if draft.channel.settles_at_once and draft.outcome is None])
@@ -80,9 +81,7 @@ def _find_again(drafts: Sequence[_Draft]) -> None:
         draft.delivery.pk, draft.delivery.public_id = known.pk, known.public_id
 
 
-def _drafts(
-    planned: Sequence[PlannedStep], now: datetime, resend_of: Delivery | None, resend_reason: str
-) -> list[_Draft]:
+def _drafts(planned: Sequence[PlannedStep], now: datetime, resent: Mapping[str, Any]) -> list[_Draft]:
     """A draft of each, judged by what is on file about its recipient."""
     known = [
         facts_of(
@@ -96,7 +95,6 @@ def _drafts(
     ]
     recipients = [whom(one.step.config, facts) for one, facts in zip(planned, known, strict=True)]
     standing = standing_of(planned[0].tenant_id, recipients)
-    resent = {"resend_of": resend_of, "resend_reason": resend_reason}
     return [_draft(*one, standing, now, resent) for one in zip(planned, known, recipients, strict=True)]
 
 

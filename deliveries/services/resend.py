@@ -40,11 +40,11 @@ def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
         old = Delivery.objects.for_tenant(tenant_id).filter(id=found.pk).locked().get()
         if old.is_owed:
             raise NotSettled
-        step_run = _step_run(run, old, scope.now)
-        return _plan(run, old, step_run, reason, scope.now)
+        step_run = write_step_run(run, old, scope.now)
+        return plan_resend(run, old, step_run, reason, now=scope.now)
 
 
-def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
+def write_step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
     """The work of the n-th resend of this visit."""
     mine = StepRun.objects.for_tenant(run.tenant_id)
     undo = mine.get(id=old.step_run_id).undo
@@ -66,7 +66,16 @@ def _step_run(run: Run, old: Delivery, now: datetime) -> StepRun:
     )
 
 
-def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime) -> Delivery:
+def plan_resend(
+    run: Run,
+    old: Delivery,
+    step_run: StepRun,
+    reason: str = "",
+    *,
+    now: datetime,
+    stands_in_for: UUID | None = None,
+) -> Delivery:
+    """The delivery of this work: of the same message, asked for by a person or in the place of another message."""
     loaded = documents(run.tenant_id, [run.definition_id])[run.definition_id]
     planned = PlannedStep(
         step_run_id=step_run.pk,
@@ -81,8 +90,9 @@ def _plan(run: Run, old: Delivery, step_run: StepRun, reason: str, now: datetime
         visit=old.visit,
         key=step_run.key,
     )
-    settled = plan_deliveries(planned=[planned], now=now, resend_of=old, resend_reason=reason)
-    if step_run.pk in settled:
+    resent = {"resend_of": old, "resend_reason": reason, "stands_in_for": stands_in_for}
+    settled = plan_deliveries(planned=[planned], now=now, resent=resent)
+    if step_run.pk in settled and settled[step_run.pk].until is None:
         done = StepRun.objects.for_tenant(run.tenant_id).filter(id=step_run.pk)
         done.update(status=StepRunStatus.SUCCEEDED, outcome=settled[step_run.pk].word, due_at=None, finished_at=now)
     else:

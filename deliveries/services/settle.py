@@ -6,6 +6,7 @@ from datetime import datetime
 from deliveries.channels.webhook import GONE, WebhookChannel
 from deliveries.models import Delivery, Endpoint
 from deliveries.services.events import record_settled
+from deliveries.services.handing_on import hand_on, join_to
 from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus
 from workflows.steps.base import Claim, Outcome
 
@@ -28,6 +29,7 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     Delivery.objects.bulk_update([delivery], changed)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
+        _leave_joined(delivery, outcome, now)
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:
         _disable_endpoint(claim, now)
 
@@ -35,13 +37,14 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
     """Nobody will try these step runs again: what was not begun is cancelled, what was begun is `unknown`."""
     mine = Delivery.objects.for_tenant(tenant_id).filter(step_run_id__in=step_run_ids)
-    owed = list(mine.owed().order_by("id").values_list("id", flat=True))
+    owed = list(mine.owed().order_by("id"))
     for begun, ended in (
         (DeliveryStatus.PLANNED, DeliveryStatus.CANCELLED),
         (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
     ):
         mine.filter(status=begun).update(status=ended, settled_at=now)
-    record_settled(tenant_id, owed)
+    record_settled(tenant_id, [one.pk for one in owed])
+    hand_on(tenant_id, [one for one in owed if one.held_by and one.status == DeliveryStatus.PLANNED], now)
 
 
 def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
@@ -57,6 +60,14 @@ def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: dateti
     delivery.bounced_at = now if word == DeliveryStatus.BOUNCED else None
     Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "bounced_at"])
     record_settled(tenant_id, [delivery.pk] if ended else [])
+
+
+def _leave_joined(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+    """Others may have been joined to a message that is not sent: because its run ended, or as it is joined itself."""
+    if delivery.coalesced_into is not None:
+        join_to(delivery.tenant_id, delivery.public_id, delivery.coalesced_into)
+    elif delivery.status == DeliveryStatus.SUPPRESSED and outcome.error == "run_ended":
+        hand_on(delivery.tenant_id, [delivery], now)
 
 
 def _status(outcome: Outcome) -> str:

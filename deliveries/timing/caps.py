@@ -14,6 +14,7 @@ from deliveries.models import Delivery
 from workflows.definitions.durations import parse_duration
 from workflows.store.sql import fetch
 
+_UNDOES = ":compensate"  # what undoes a message is another message, and each is wanted for itself
 # Of one transaction, and let go with it: no rows to make and to clean up. A collision of hashes only means waiting.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 # The use that has to grow old before one more fits: the limit-th newest.
@@ -48,13 +49,18 @@ def take_place(delivery: Delivery, caps: Sequence[Mapping[str, Any]], now: datet
 
     Holds a lock until the transaction ends. Needs the tenant's scope. Of several full caps the one that lasts longest.
     """
-    fetch(_LOCK, [f"{delivery.tenant_id}/{delivery.channel}/{delivery.subject}"])
+    lock_places(delivery)
     found = [full for cap in caps if (full := _full(delivery, cap, now)) is not None]
     if not found:
         delivery.counted_at = now
         return None
     dropped = [full for full in found if full.then == "drop"]
     return max(dropped or found, key=lambda full: full.until)
+
+
+def lock_places(delivery: Delivery) -> None:
+    """Let nobody else take a place of this recipient and channel, or join a message, until the transaction ends."""
+    fetch(_LOCK, [f"{delivery.tenant_id}/{delivery.channel}/{delivery.subject}"])
 
 
 def _full(delivery: Delivery, cap: Mapping[str, Any], now: datetime) -> Full | None:
@@ -65,7 +71,7 @@ def _full(delivery: Delivery, cap: Mapping[str, Any], now: datetime) -> Full | N
     if not rows:
         return None
     rule = f"cap {cap['name']}: {cap['limit']} per {cap['per']}"
-    into = _leader(delivery) if cap["then"] == "coalesce" else None
+    into = _leader(delivery) if cap["then"] == "coalesce" and _UNDOES not in delivery.key else None
     return Full(rule, cap["then"], max(rows[0][0] + window, now + timedelta(milliseconds=1)), into)
 
 
@@ -82,4 +88,5 @@ def _leader(delivery: Delivery) -> UUID | None:
             held_by="cap",
         )
     )
-    return held.exclude(id=delivery.pk).order_by("id").values_list("public_id", flat=True).first()
+    held = held.exclude(id=delivery.pk).exclude(key__contains=_UNDOES)
+    return held.order_by("id").values_list("public_id", flat=True).first()

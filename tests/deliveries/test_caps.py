@@ -15,7 +15,12 @@ from tests.deliveries.conftest import Journey
 from tests.deliveries.test_quiet_hours import let_time_pass
 from tests.journeys import rows_of
 from workflows.explain import explain_run
+from workflows.models import Run
+from workflows.services.control import cancel_runs
 from workflows.services.turn import engine_turn, work_turn
+from workflows.services.work import claim_work, finish_work, perform
+from workflows.states import Cause
+from workflows.verify import verify_trace
 
 HELLO = {"hello": {"subject": "Hello", "text": "{{ coalesced.count }} more"}}
 MAIL = {"channel": "email", "template": "hello", "to": "data.email"}
@@ -208,3 +213,138 @@ def test_the_database_clock_decides(rest: APIClient, journey: Journey, smtp_sink
     counted = journey.delivery(run).counted_at
     assert counted is not None
     assert before <= counted <= database_now()
+
+
+# -- a message that others were joined to, and whose run ends ----------------------------------------------------------
+
+REST = {"key": "rest", "kind": "wait", "for": "P1D"}
+BY: dict[str, Any] = {"cause": Cause.API, "cause_ref": "test", "reason": "no longer needed"}
+
+
+def end(journey: Journey, run: Run) -> None:
+    cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], **BY)
+
+
+def joined(rest: APIClient, journey: Journey, address: str, *more: dict[str, Any]) -> list[Run]:
+    """Runs of which the first has sent its mail, the second waits for its place, and the others joined that."""
+    cap(rest, 1, "coalesce")
+    journey.publish(MAIL, *more, templates=HELLO)
+    runs = [journey.start("anna", email=address) for _ in range(4)]
+    journey.work()
+    assert statuses(journey) == {"delivered": 1, "planned cap": 1, "suppressed coalesced": 2}
+    return runs
+
+
+def texts(smtp_sink: Mailbox, address: str) -> list[str]:
+    return [mail.get_payload().strip() for mail in smtp_sink.to(address)]
+
+
+def sends(journey: Journey, *runs: Run) -> None:
+    """As though the time had come, the workers take up what is due."""
+    age(journey, 61)
+    for run in runs:
+        let_time_pass(journey, run)
+    for _ in range(4):
+        journey.work()
+
+
+def test_when_the_run_of_the_one_that_waits_ends_the_next_takes_its_place(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    runs = joined(rest, journey, "next@example.com")
+    leader = journey.delivery(runs[1])
+
+    end(journey, runs[1])
+
+    told, mine = journey.deliveries(runs[2])
+    assert (told.status, told.error, told.coalesced_into) == ("suppressed", "coalesced", mine.public_id)
+    assert (mine.status, mine.held_by, mine.held_until) == ("planned", "cap", leader.held_until)
+    assert (mine.resend_of_id, mine.stands_in_for) == (told.pk, leader.public_id)
+    assert journey.delivery(runs[3]).coalesced_into == mine.public_id
+    shown = rest.get(f"/v1/deliveries/{mine.public_id}").json()
+    assert (shown["stands_in_for"], shown["held_by"]) == (str(leader.public_id), "cap")
+    journey.work()
+    assert texts(smtp_sink, "next@example.com") == ["0 more"]
+    sends(journey, runs[2])
+    assert texts(smtp_sink, "next@example.com") == ["0 more", "1 more"]
+    assert journey.run(runs[2]).state == "completed"
+
+
+def test_a_run_that_ended_otherwise_than_completed_takes_no_place(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    runs = joined(rest, journey, "other@example.com", REST)
+    end(journey, runs[2])
+
+    end(journey, runs[1])
+
+    assert len(journey.deliveries(runs[2])) == 1
+    mine = journey.deliveries(runs[3])[1]
+    assert [one.coalesced_into for one in journey.deliveries(runs[2])] == [mine.public_id]
+    sends(journey, runs[3])
+    assert texts(smtp_sink, "other@example.com") == ["0 more", "1 more"]
+
+
+def test_the_place_is_handed_on_again(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    runs = joined(rest, journey, "again@example.com", REST)
+    end(journey, runs[1])
+    end(journey, runs[2])
+
+    sends(journey, runs[2])
+    assert [one.error for one in journey.deliveries(runs[2])] == ["coalesced", "run_ended"]
+    assert texts(smtp_sink, "again@example.com") == ["0 more"]
+    sends(journey, runs[3])
+
+    assert texts(smtp_sink, "again@example.com") == ["0 more", "1 more"]
+
+
+def test_in_a_workers_hands_it_is_handed_on_as_well(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    runs = joined(rest, journey, "hands@example.com", REST)
+    age(journey, 61)
+    let_time_pass(journey, runs[1])
+    claim = claim_work(tenant_id=journey.tenant.pk, worker="w")
+    assert claim is not None
+    end(journey, runs[1])
+
+    finish_work(claim=claim, outcome=perform(claim))
+
+    sends(journey, runs[2])
+    assert texts(smtp_sink, "hands@example.com") == ["0 more", "1 more"]
+
+
+def test_who_joins_while_the_run_ends_is_not_lost(
+    rest: APIClient, journey: Journey, together: Callable[..., list[Any]], smtp_sink: Mailbox
+) -> None:
+    cap(rest, 1, "coalesce")
+    journey.publish(MAIL, REST, templates=HELLO)
+    for number in range(10):
+        address = f"race{number}@example.com"
+        runs = [journey.start(f"anna{number}", email=address) for _ in range(2)]
+        journey.work()
+        late = journey.start(f"anna{number}", email=address)
+
+        calls = [lambda run=runs[1]: end(journey, run), lambda: work_turn(tenant_id=journey.tenant.pk)]
+        assert not [one for one in together(*(calls if number % 2 else calls[::-1])) if isinstance(one, Exception)]
+
+        journey.work()
+        [waits] = [one for one in journey.deliveries(late) if one.status == "planned"]
+        assert waits.held_by == "cap"
+    assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
+
+
+def test_what_undoes_a_message_is_not_joined_to_it(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    undo = {"kind": "deliver", "channel": "email", "template": "hello", "to": "data.email"}
+    runs = joined(rest, journey, "undone@example.com", REST)
+    journey.publish(MAIL | {"compensate": undo}, REST, templates=HELLO)
+    run = journey.start("eve", email="eve@example.com")
+    journey.work()
+    waiting = journey.start("eve", email="eve@example.com")
+    journey.work()
+
+    cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], compensate=True, **BY)
+    journey.work()
+
+    sorry = journey.deliveries(run)[1]
+    assert (sorry.status, sorry.held_by, sorry.coalesced_into) == ("planned", "cap", None)
+    assert journey.delivery(waiting).held_by == "cap"
+    assert journey.delivery(runs[1]).status == "planned"
