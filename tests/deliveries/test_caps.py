@@ -251,7 +251,7 @@ def sends(journey: Journey, *runs: Run) -> None:
 def test_when_the_run_of_the_one_that_waits_ends_the_next_takes_its_place(
     rest: APIClient, journey: Journey, smtp_sink: Mailbox
 ) -> None:
-    runs = joined(rest, journey, "next@example.com")
+    runs = joined(rest, journey, "capped-next@example.com")
     leader = journey.delivery(runs[1])
 
     end(journey, runs[1])
@@ -264,16 +264,16 @@ def test_when_the_run_of_the_one_that_waits_ends_the_next_takes_its_place(
     shown = rest.get(f"/v1/deliveries/{mine.public_id}").json()
     assert (shown["stands_in_for"], shown["held_by"]) == (str(leader.public_id), "cap")
     journey.work()
-    assert texts(smtp_sink, "next@example.com") == ["0 more"]
+    assert texts(smtp_sink, "capped-next@example.com") == ["0 more"]
     sends(journey, runs[2])
-    assert texts(smtp_sink, "next@example.com") == ["0 more", "1 more"]
+    assert texts(smtp_sink, "capped-next@example.com") == ["0 more", "1 more"]
     assert journey.run(runs[2]).state == "completed"
 
 
 def test_a_run_that_ended_otherwise_than_completed_takes_no_place(
     rest: APIClient, journey: Journey, smtp_sink: Mailbox
 ) -> None:
-    runs = joined(rest, journey, "other@example.com", REST)
+    runs = joined(rest, journey, "capped-other@example.com", REST)
     end(journey, runs[2])
 
     end(journey, runs[1])
@@ -282,24 +282,24 @@ def test_a_run_that_ended_otherwise_than_completed_takes_no_place(
     mine = journey.deliveries(runs[3])[1]
     assert [one.coalesced_into for one in journey.deliveries(runs[2])] == [mine.public_id]
     sends(journey, runs[3])
-    assert texts(smtp_sink, "other@example.com") == ["0 more", "1 more"]
+    assert texts(smtp_sink, "capped-other@example.com") == ["0 more", "1 more"]
 
 
 def test_the_place_is_handed_on_again(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
-    runs = joined(rest, journey, "again@example.com", REST)
+    runs = joined(rest, journey, "capped-again@example.com", REST)
     end(journey, runs[1])
     end(journey, runs[2])
 
     sends(journey, runs[2])
     assert [one.error for one in journey.deliveries(runs[2])] == ["coalesced", "run_ended"]
-    assert texts(smtp_sink, "again@example.com") == ["0 more"]
+    assert texts(smtp_sink, "capped-again@example.com") == ["0 more"]
     sends(journey, runs[3])
 
-    assert texts(smtp_sink, "again@example.com") == ["0 more", "1 more"]
+    assert texts(smtp_sink, "capped-again@example.com") == ["0 more", "1 more"]
 
 
 def test_in_a_workers_hands_it_is_handed_on_as_well(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
-    runs = joined(rest, journey, "hands@example.com", REST)
+    runs = joined(rest, journey, "capped-hands@example.com", REST)
     age(journey, 61)
     let_time_pass(journey, runs[1])
     claim = claim_work(tenant_id=journey.tenant.pk, worker="w")
@@ -309,7 +309,7 @@ def test_in_a_workers_hands_it_is_handed_on_as_well(rest: APIClient, journey: Jo
     finish_work(claim=claim, outcome=perform(claim))
 
     sends(journey, runs[2])
-    assert texts(smtp_sink, "hands@example.com") == ["0 more", "1 more"]
+    assert texts(smtp_sink, "capped-hands@example.com") == ["0 more", "1 more"]
 
 
 def test_who_joins_while_the_run_ends_is_not_lost(
@@ -318,7 +318,7 @@ def test_who_joins_while_the_run_ends_is_not_lost(
     cap(rest, 1, "coalesce")
     journey.publish(MAIL, REST, templates=HELLO)
     for number in range(10):
-        address = f"race{number}@example.com"
+        address = f"capped-race{number}@example.com"
         runs = [journey.start(f"anna{number}", email=address) for _ in range(2)]
         journey.work()
         late = journey.start(f"anna{number}", email=address)
@@ -334,11 +334,11 @@ def test_who_joins_while_the_run_ends_is_not_lost(
 
 def test_what_undoes_a_message_is_not_joined_to_it(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
     undo = {"kind": "deliver", "channel": "email", "template": "hello", "to": "data.email"}
-    runs = joined(rest, journey, "undone@example.com", REST)
+    runs = joined(rest, journey, "capped-undone@example.com", REST)
     journey.publish(MAIL | {"compensate": undo}, REST, templates=HELLO)
-    run = journey.start("eve", email="eve@example.com")
+    run = journey.start("eve", email="capped-eve@example.com")
     journey.work()
-    waiting = journey.start("eve", email="eve@example.com")
+    waiting = journey.start("eve", email="capped-eve@example.com")
     journey.work()
 
     cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], compensate=True, **BY)
