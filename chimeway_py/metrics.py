@@ -51,6 +51,7 @@ GAUGES = {
         "Attempts begun in the last five minutes, by outcome; `lost` ones let their lease expire.",
         "outcome",
     ),
+    "digests_due": ("chimeway_digests_due", "Digests whose time came over 5 s ago. Should be 0.", ""),
     "events_due": ("chimeway_events_due", "Events due to subscribers for over 5 s.", ""),
     "event_subscriptions": (
         "chimeway_event_subscriptions",
@@ -63,6 +64,7 @@ _NUMBERS = """
 SELECT number, word, value FROM service_numbers()
 UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
 UNION ALL SELECT number, word, value FROM event_numbers()
+UNION ALL SELECT 'digests_due', '', digests FROM digests_overdue()
 """
 
 

@@ -27,6 +27,7 @@ class WorkflowsConfig(AppConfig):
         from workflows.subjects.holds import HoldHolder
         from workflows.subjects.runs import RunHolder
         from workflows.subjects.schedules import ScheduleHolder
+        from workflows.subjects.throttles import ThrottleHolder
 
         builtin.register_all()
         register_counter(LimitKind.LIVE_RUNS, count_live)
@@ -41,8 +42,10 @@ class WorkflowsConfig(AppConfig):
         register_name("workflows_externalwork", "answer_sha")
         register_name("workflows_digest", "name_sha")
         register_name("workflows_digestitem", "payload_sha")
+        register_name("workflows_throttlepass", "name_sha")
         registry.register(HoldHolder())
         columns.register(SealedSecrets("workflows_eventsubscription", "secrets"))
         registry.register(ScheduleHolder())
         registry.register(RunHolder())
         registry.register(DigestHolder())
+        registry.register(ThrottleHolder())

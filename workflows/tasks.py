@@ -9,6 +9,7 @@ from workflows.heads import rounds
 from workflows.history import snapshots
 from workflows.retention import pruning
 from workflows.services import expire, sweeping, turn, young_tables
+from workflows.throttles import forgetting
 
 TURN_LIMIT = 120  # seconds after which a pool process that does not come back is killed: a turn takes one or two
 
@@ -57,7 +58,8 @@ def analyze_grown_tables() -> int:
 
 @shared_task
 def expire_signals() -> int:
-    """Expire what no run used within its lifetime."""
+    """Expire what no run used within its lifetime, and forget passes of throttles that do not count any more."""
+    forgetting.forget_old_passes()
     return expire.expire_everywhere()
 
 

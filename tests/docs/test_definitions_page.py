@@ -44,6 +44,7 @@ OBJECTS = {
     "http": _object("$defs", "step_http"),
     "external": _object("$defs", "step_external"),
     "digest": _object("$defs", "step_digest"),
+    "throttle": _object("$defs", "step_throttle"),
     "retry": _object("$defs", "step_deliver", "properties", "retry"),
 }
 

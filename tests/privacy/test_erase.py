@@ -61,6 +61,7 @@ def test_the_record_says_who_when_and_how_much(ada: Known) -> None:
     assert erased.counts == {
         "schedules": 0,
         "digest_items": 0,
+        "throttle_passes": 0,
         "runs_cancelled": 2,
         "runs": 2,
         "signals": 4,
@@ -271,12 +272,13 @@ def test_the_command_erases(ada: Known) -> None:
 
 
 def test_every_body_that_a_row_names_is_reached() -> None:
-    """Signals, runs, schedules and digests are erased by name; all else that names payloads belongs to a run."""
+    """Some are erased by name; all else that names payloads belongs to a run."""
     of_their_own = {
         ("signals_app_signal", "payload_sha"),
         ("workflows_run", "data_sha"),
         ("workflows_schedule", "data_sha"),
         ("workflows_digest", "name_sha"),
+        ("workflows_throttlepass", "name_sha"),
     }
 
     assert set(names()) == of_their_own | set(BODIES)

@@ -22,7 +22,7 @@ from workflows.models.digest import DigestStatus, Left
 from workflows.services.zones import tenant_zone, zones_of
 from workflows.states import Reason
 from workflows.steps.base import Outcome, PlannedStep
-from workflows.steps.sources import facts_of
+from workflows.steps.naming import Name, by_of, facts_at, name_of
 from workflows.store.sql import arrays, execute, fetch, insert, update
 
 MOST_ITEMS = 1000  # of a digest that does not say how many
@@ -72,8 +72,6 @@ _ITEM = {
     "told_at": "timestamptz",
 }
 _ADD = insert("workflows_digestitem", _ITEM)
-Name = tuple[str, str, str, bytes]
-"""The definition's key, the step, the subject (empty: across subjects) and where the payload of `by` lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,8 @@ def _joiners(tenant_id: int, planned: Sequence[PlannedStep], now: datetime) -> t
     """Who joins under which name. One whose name leads nowhere is in nobody's digest, and goes on alone."""
     told, outcomes = [], {}
     for one in planned:
-        facts = _facts(one)
-        item, by = _item(one.step.config, facts), _by(one.step.config, facts)
+        facts = facts_at(one)
+        item, by = _item(one.step.config, facts), by_of(one.step.config, facts)
         if by is MISSING:
             outcomes[one.step_run_id] = alone(item, now, {"missing": "by"})
         else:
@@ -142,8 +140,7 @@ def _joiners(tenant_id: int, planned: Sequence[PlannedStep], now: datetime) -> t
     joiners = []
     for one, item, by in told:
         config = one.step.config
-        subject = "" if config.get("across_subjects") else one.subject
-        name = (one.definition_key, one.step.key, subject, addresses[canonical(by)] if by else b"")
+        name = name_of(one, addresses[canonical(by)] if by else b"")
         declared = config["window"].get("schedule", {}).get("zone")
         zone = zones.get(one.subject) or declared or fallback
         joiners.append(Joiner(one, name, item, addresses[canonical(item)], zone))
@@ -200,16 +197,6 @@ def _write(tenant_id: int, opened: Mapping[Name, _Open], now: datetime) -> None:
         nudge_after_commit("digests", tenant_id)
 
 
-def _facts(one: PlannedStep) -> Mapping[str, Any]:
-    return facts_of(
-        run_public_id=one.run_public_id,
-        subject=one.subject,
-        correlation=one.correlation,
-        definition_key=one.definition_key,
-        data=one.data,
-    )
-
-
 def _item(config: Mapping[str, Any], facts: Mapping[str, Any]) -> Any:
     """What the run brings: all of its data, what one path leads to, or names each with what a path leads to."""
     said = config.get("item")
@@ -218,13 +205,6 @@ def _item(config: Mapping[str, Any], facts: Mapping[str, Any]) -> Any:
     if isinstance(said, str):
         return _found(facts, said)
     return {name: _value(source, facts) for name, source in said.items()}
-
-
-def _by(config: Mapping[str, Any], facts: Mapping[str, Any]) -> Any:
-    """What `by` leads to, [] without one, MISSING when a path leads nowhere."""
-    said = config.get("by", [])
-    values = [lookup(facts, path) for path in ([said] if isinstance(said, str) else said)]
-    return MISSING if any(value is MISSING or value is None or value == "" for value in values) else values
 
 
 def _value(source: Any, facts: Mapping[str, Any]) -> Any:

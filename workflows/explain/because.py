@@ -65,7 +65,16 @@ def _held(context: Context) -> str:
 
 
 def _outcome(context: Context) -> str:
-    return outcome(str(context.get("outcome") or "unknown"), context.get("error"))
+    return outcome(str(context.get("outcome") or "unknown"), context.get("error")) + _used_up(context)
+
+
+def _used_up(context: Context) -> str:
+    """Of a throttle: what it allows, which runs used that up, and until when."""
+    if "free_at" not in context:
+        return ""
+    runs = [str(run) for run in context.get("passed", ())]
+    by = f" by {'the run' if len(runs) == 1 else 'the runs'} {listed(runs)}" if runs else ""
+    return f": {context.get('rule')}, used up{by} until {str(context['free_at'])[:16].replace('T', ' ')} UTC"
 
 
 def _work(step: str, context: Context) -> str:

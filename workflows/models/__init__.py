@@ -21,6 +21,7 @@ from workflows.models.snapshot import Snapshot
 from workflows.models.step_run import Attempt, AttemptStatus, StepRun, StepRunStatus
 from workflows.models.sticky_cancel import StickyCancel
 from workflows.models.switch import DefinitionSwitch, SwitchChange, SwitchLevel
+from workflows.models.throttle import ThrottlePass
 from workflows.models.tombstone import Tombstone
 from workflows.models.trace_head import TraceHead
 from workflows.models.transition import Transition
@@ -64,6 +65,7 @@ __all__ = [
     "StickyCancel",
     "SwitchChange",
     "SwitchLevel",
+    "ThrottlePass",
     "Tombstone",
     "TraceHead",
     "Transition",

@@ -35,7 +35,7 @@ TRIES: Mapping[str, Any] = {
 }
 """The keys of every step that tries something outside, in JSON Schema."""
 
-SUCCESSES = frozenset({"succeeded", "delivered", "suppressed", "collected", "digested", "sent_first"})
+SUCCESSES = frozenset({"succeeded", "delivered", "suppressed", "collected", "digested", "sent_first", "passed"})
 """Outcomes after which nothing is left to do about a step."""
 HELD = "held"
 """The word of work that may not be done yet; `Outcome.until` says when it may."""

@@ -6,10 +6,11 @@ from workflows.steps.digest import DigestStep
 from workflows.steps.external import ExternalStep
 from workflows.steps.http import HttpStep
 from workflows.steps.registry import register
+from workflows.steps.throttle import ThrottleStep
 from workflows.steps.wait import Wait
 
 
 def register_all() -> None:
-    """Register wait, approval, branch, http, external and digest."""
-    for kind in (Wait(), Approval(), Branch(), HttpStep(), ExternalStep(), DigestStep()):
+    """Register wait, approval, branch, http, external, digest and throttle."""
+    for kind in (Wait(), Approval(), Branch(), HttpStep(), ExternalStep(), DigestStep(), ThrottleStep()):
         register(kind)

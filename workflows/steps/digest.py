@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from chimeway_py.errors import fault
 from workflows.definitions.document import Step, Target
-from workflows.definitions.paths import RUN_ROOTS, path_fault
 from workflows.digests.joining import join_digests
 from workflows.digests.leaving import leave_digests
 from workflows.digests.output import COLLECTED, DIGESTED, MOST_SHOWN, REMOVED, SENT_FIRST
 from workflows.digests.windows import WINDOW, window_faults
 from workflows.states import Reason
 from workflows.steps.base import CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
+from workflows.steps.naming import NAMED, by_faults
 from workflows.steps.sources import SOURCE, check_source
 
 MOST_ITEMS = 10_000
@@ -34,14 +34,7 @@ class DigestStep(WorkKind):
     schema: ClassVar[Mapping[str, Any]] = {
         "properties": {
             "window": WINDOW,
-            "by": {
-                "description": "a path such as data.post_id, or a list of 1 to 4: what is collected apart",
-                "anyOf": [_PATH, {"type": "array", "items": _PATH, "minItems": 1, "maxItems": 4, "uniqueItems": True}],
-            },
-            "across_subjects": {
-                "type": "boolean",
-                "description": "collect for everybody together; without it each subject has digests of its own",
-            },
+            **NAMED,
             "item": {
                 "description": "what a run brings: a path, or names each with a path or {const: <text>}; else its data",
                 "oneOf": [
@@ -65,11 +58,8 @@ class DigestStep(WorkKind):
     def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
         """Faults of the window and of each path, and a collection for everybody that is by nothing."""
         yield from window_faults(step["window"], f"{path}/window")
-        paths = [step["by"]] if isinstance(step.get("by"), str) else step.get("by", [])
-        for index, one in enumerate(paths):
-            if wrong := path_fault(one, RUN_ROOTS, context.correlation_names):
-                yield fault(f"{path}/by" if isinstance(step["by"], str) else f"{path}/by/{index}", "path", wrong)
-        if step.get("across_subjects") and not paths:
+        yield from by_faults(step, path, context)
+        if step.get("across_subjects") and "by" not in step:
             yield fault(f"{path}/across_subjects", "conflict", "Say `by` what is collected for everybody.")
         item = step.get("item")
         if isinstance(item, Mapping):

@@ -1,0 +1,1 @@
+"""Throttles: who passes a step within a window, counted under a lock."""
