@@ -51,6 +51,7 @@ class Scenario:
             self.an_unread_mention_is_mailed_once,
             self.what_was_read_is_never_mailed,
             self.an_early_signal_is_used,
+            self.comments_become_one_message,
             self.a_killed_worker_costs_no_mail_and_doubles_none,
             self.a_flushed_broker_loses_nothing,
             self.the_other_tenant_sees_nothing,
@@ -125,6 +126,21 @@ class Scenario:
         self._wait_for_state(self.one, "early", "completed")
         expect(self.one.get(signal)["verdict"] == "matched", "the early signal was not used")
         return "buffered first, matched when the wait opened"
+
+    def comments_become_one_message(self) -> str:
+        """Three runs collect into one digest, which somebody flushes."""
+        author, people = f"author-{self.mark}", ("Grace", "Edsger", "Barbara")
+        for who in people:
+            data = {"author_id": author, "post_id": "p1", "who": who, "said": "well done"}
+            sent = self.one.ask("POST", "signals", {"name": "comment.created", "data": data})
+            expect(sent.status == 202, f"the signal was not taken: {sent.body}")
+        path = f"digests?subject={author}"
+        full = wait_for(lambda: [one for one in self.one.get(path)["items"] if one["count"] == len(people)], "a digest")
+        flushed = self.one.ask("POST", f"digests/{full[0]['id']}/flush", {"reason": "the demo does not wait"})
+        expect(flushed.status == 200, f"the digest was not flushed: {flushed.body}")
+        items = wait_for(lambda: self.one.get(f"inbox/{author}")["items"], "the message about comments")
+        expect([item["title"] for item in items] == ["3 comments"], f"the inbox has {items}")
+        return "three runs, one inbox item"
 
     def a_killed_worker_costs_no_mail_and_doubles_none(self) -> str:
         """SIGKILL to the delivery worker while the mail server has the message and has not answered."""

@@ -24,7 +24,7 @@ def test_the_schema_is_a_schema_and_knows_every_kind() -> None:
 
 
 def test_the_samples_ship() -> None:
-    escalations = ["incident_escalation", "invoice_dunning", "mention_escalation"]
+    escalations = ["comment_digest", "incident_escalation", "invoice_dunning", "mention_escalation"]
     assert [path.stem for path in SAMPLES] == [*escalations, "trial_ending", "weekly_news"]
 
 

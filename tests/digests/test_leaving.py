@@ -114,6 +114,17 @@ def test_a_run_may_come_back_and_collect_again(tenant: Tenant) -> None:
     assert [one.count for one in digests_of(tenant)] == [1, 1]
 
 
+def test_a_leader_that_comes_right_back_opens_the_next_digest(tenant: Tenant) -> None:
+    collecting(tenant, {"on_outcome": {"collected": {"goto": "collect"}, "digested": {"goto": "rest"}}})
+    first, second = bring(tenant, 1, 2)
+
+    close_all(tenant)
+
+    shown = [(one.status, one.count, items_of(tenant, one)) for one in digests_of(tenant)]
+    assert shown == [("closed", 2, [(1, first, ""), (2, second, "")]), ("open", 1, [(1, first, "")])]
+    assert (run_of(tenant, first).visits, run_of(tenant, second).step) == ({"collect": 2}, "rest")
+
+
 def test_members_go_where_their_step_says(tenant: Tenant) -> None:
     collecting(tenant, {"on_outcome": {"digested": {"goto": "rest"}, "collected": "complete"}})
     first, second = bring(tenant, 1, 2)

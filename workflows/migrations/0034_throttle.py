@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("tenants", "0012_second_factor"),
-        ("workflows", "0032_digest"),
+        ("workflows", "0033_trace_head"),
     ]
 
     operations = [
