@@ -144,6 +144,21 @@ def test_delayed_runs_get_turns_in_their_order(tenant: Tenant) -> None:
     assert list(verify_trace(tenant_id=tenant.pk)) == []
 
 
+def test_many_of_one_batch_are_counted_one_by_one(tenant: Tenant) -> None:
+    slowed(tenant, {"on_limit": "delay"})
+    runs = [NewRun(subject=subject) for subject in ("ada",) * 5 + ("bob",) * 3]
+    start_runs(tenant_id=tenant.pk, definition_key="alarm", runs=runs)
+
+    drain(tenant)
+
+    first = passes(tenant)[0].at
+    hours = [(one.subject, (one.at - first) // timedelta(hours=1), one.passed) for one in passes(tenant)]
+    assert sorted(hours) == [
+        *[("ada", 0, True), ("ada", 0, True), ("ada", 1, False), ("ada", 1, False), ("ada", 2, False)],
+        *[("bob", 0, True), ("bob", 0, True), ("bob", 1, False)],
+    ]
+
+
 def test_a_turn_that_comes_late_is_given_anew_when_the_window_is_full(tenant: Tenant) -> None:
     slowed(tenant, {"threshold": 1, "on_limit": "delay"})
     _, second, third = come(tenant, 3)
