@@ -27,14 +27,8 @@ SELECT pg_advisory_xact_lock(k) FROM (
     SELECT DISTINCT hashtextextended(n, 0) AS k FROM unnest(%s::text[]) u(n) ORDER BY 1 OFFSET 0) s
 """
 # The newest first, turns that are to come among them: as many as decide whether there is room.
-_ASKED = {
-    "definition_key": "text",
-    "step": "text",
-    "subject": "text",
-    "name_sha": "bytea",
-    "since": "timestamptz",
-    "most": "int",
-}
+_NAME = {"definition_key": "text", "step": "text", "subject": "text", "name_sha": "bytea"}
+_ASKED = {**_NAME, "since": "timestamptz", "most": "int"}
 _NEWEST = f"""
 SELECT u.n, p.at, p.key FROM {given(_ASKED, "n")} CROSS JOIN LATERAL (
     SELECT at, key FROM workflows_throttlepass
