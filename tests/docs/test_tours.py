@@ -15,21 +15,8 @@ from tests.docs.tour import FILLED_IN, run_page
 
 TOURS = [
     *("README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md", "channels.md"),
-<<<<<<< HEAD
-    *("recipients.md", "preferences.md", "quiet-hours.md", "digest.md", "support.md", "inbox.md", "limits.md"),
-    "security.md",
-=======
-    *(
-        "recipients.md",
-        "preferences.md",
-        "quiet-hours.md",
-        "digest.md",
-        "throttle.md",
-        "support.md",
-        "inbox.md",
-        "limits.md",
-    ),
->>>>>>> 930273d (Let so many runs pass within a window: the throttle step)
+    *("recipients.md", "preferences.md", "quiet-hours.md", "digest.md", "throttle.md", "support.md", "inbox.md"),
+    *("limits.md", "security.md"),
 ]
 
 
