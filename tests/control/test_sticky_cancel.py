@@ -1,13 +1,14 @@
 """A cancel by key ends what runs, and if asked what is still to come."""
 
 import io
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
 from chimeway_py.errors import Invalid
@@ -231,7 +232,7 @@ def test_rest_refuses_half_a_cancel(rest: APIClient, body: dict[str, Any]) -> No
     assert rest.post("/v1/runs/cancel-by-key", body).status_code == 400
 
 
-def test_the_command_cancels_by_key(tenant: Tenant) -> None:
+def test_the_command_cancels_by_key_lists_and_lifts(tenant: Tenant, other_tenant: Tenant) -> None:
     publish(tenant, GRACE)
     out = io.StringIO()
 
@@ -241,6 +242,15 @@ def test_the_command_cancels_by_key(tenant: Tenant) -> None:
     assert out.getvalue().startswith("Runs that start under it are cancelled until ")
     assert begin(tenant).cancelled
     assert run_of(tenant, start(tenant, "dunning", correlation={"invoice_id": "7"})).state == "pending"
+
+    out.truncate(0)
+    call_command("runs", "sticky", "--tenant", tenant.slug, stdout=out)
+    [cancel] = re.findall(r"([0-9a-f-]{36})  invoice_id=42  any workflow  until ", out.getvalue())
+    with pytest.raises(CommandError, match="No such sticky cancel"):
+        call_command("runs", "lift", cancel, "--tenant", other_tenant.slug)
+    assert begin(tenant).cancelled
+    call_command("runs", "lift", cancel, "--tenant", tenant.slug, stdout=out)
+    assert not begin(tenant).cancelled
 
 
 def test_a_duplicate_start_is_answered_or_skipped(tenant: Tenant, rest: APIClient) -> None:

@@ -81,6 +81,36 @@ def test_runs_are_started_listed_and_ended(tenant: Tenant) -> None:
     assert again == f"{started[0]}  refused, cancelled (The run has ended: it is cancelled.)\n"
 
 
+def test_a_start_is_asked_for_once_and_for_later(tenant: Tenant) -> None:
+    publish(tenant, GRACE)
+    ask = ("runs", "start", "dunning", "ada", "--idempotency-key", "once", "--at", "2100-01-01T09:00:00+01:00")
+
+    public_id = output(*ask, tenant=tenant).strip()
+    again = output(*ask, tenant=tenant)
+    skipped = output(*ask, "--on-duplicate", "skip", tenant=tenant)
+    with pytest.raises(CommandError, match="another request"):
+        output(*ask, "--data", '{"other": 1}', tenant=tenant)
+    with pytest.raises(CommandError, match="No published definition"):
+        output("runs", "start", "dunning", "bob", "--version", "2", tenant=tenant)
+    late = output("runs", "list", "--due-before", "2100-01-01T08:00:01Z", tenant=tenant)
+    soon = output("runs", "list", "--due-before", "2100-01-01T08:00:00Z", tenant=tenant)
+
+    assert (again, skipped) == (f"{public_id}  is here already\n", f"{public_id}  skipped\n")
+    assert (late, soon) == (f"{public_id}  pending    dunning  -  ada\n", "")
+
+
+def test_a_control_is_for_the_revision_that_was_seen(tenant: Tenant) -> None:
+    run = run_of(tenant, waiting_run(tenant))
+    ask = ("runs", "pause", run.public_id, "--reason", "test", "--revision")
+
+    with pytest.raises(CommandError, match=f'"expected": {run.revision - 1}, "actual": {run.revision}'):
+        output(*ask, run.revision - 1, tenant=tenant)
+    with pytest.raises(CommandError, match="/revision"):
+        output(*ask[:2], run.public_id, *ask[2:], run.revision, tenant=tenant)
+    assert run_of(tenant, run.pk).revision == run.revision  # nothing was written
+    assert output(*ask, run.revision, tenant=tenant) == f"{run.public_id}  moved, paused\n"
+
+
 @pytest.mark.parametrize("command", ["explain", "trace", "verify_trace", "runs"])
 def test_what_another_tenant_has_is_not_there(tenant: Tenant, other_tenant: Tenant, command: str) -> None:
     run_id = waiting_run(tenant)

@@ -159,6 +159,12 @@ def test_the_command_line(tenant: Tenant) -> None:
     assert say("create", "daily", "dunning", "0 9 * * *", "ada", "grace", "--correlation", "invoice_id=7")
     assert "daily  dunning  0 9 * * * (UTC)  next at " in say("list")
     assert len(say("preview", "daily").splitlines()) == 5
+    changed = say("change", "daily", "--expression", "30 8 * * *", "--zone", "Europe/Berlin")
+    assert "30 8 * * * (Europe/Berlin)" in changed
+    with pytest.raises(CommandError, match="/expression"):
+        say("change", "daily", "--expression", "soon")
+    kept = schedule_of(tenant)
+    assert (kept.expression, kept.subjects) == ("30 8 * * *", ["ada", "grace"])  # what is not named stays
     assert "off" in say("disable", "daily")
     assert "next at" in say("enable", "daily")
     with pytest.raises(CommandError, match="already"):

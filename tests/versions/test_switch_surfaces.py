@@ -18,7 +18,9 @@ from tests.admin.test_actions import acts, ask, said
 from tests.control.runs import CALL_THEN_WAIT
 from tests.journeys import publish, rows_of
 from tests.workflows.probe import Probe
+from workflows.definitions.errors import DefinitionNotFound
 from workflows.models import DefinitionSwitch, SwitchChange
+from workflows.services.definitions import fetch_definition
 from workflows.services.switches import switch_of
 
 __all__ = ["mine", "operator"]
@@ -71,6 +73,20 @@ def test_the_command(tenant: Tenant, probe: Probe) -> None:
     assert switch_of(tenant_id=tenant.pk, key="ring").level == "starts_off"
     with pytest.raises(CommandError, match="No definition"):
         call_command("definitions", "switch", "nobody", *words[2:])
+
+
+def test_the_command_retires_a_version(tenant: Tenant, other_tenant: Tenant, probe: Probe) -> None:
+    publish(tenant, CALL_THEN_WAIT)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="There is no such definition"):
+        call_command("definitions", "retire", "ring", "1", "--tenant", other_tenant.slug)
+    assert fetch_definition(tenant_id=tenant.pk, key="ring").version == 1
+    call_command("definitions", "retire", "ring", "1", "--tenant", tenant.slug, stdout=out)
+
+    assert out.getvalue() == "ring v1 is retired\n"
+    with pytest.raises(DefinitionNotFound):
+        fetch_definition(tenant_id=tenant.pk, key="ring")
 
 
 def test_the_admin(operator: Callable[..., Client], mine: Furnished) -> None:

@@ -1,10 +1,12 @@
 """`runs cancel`, `wake`, `pause`, `resume`, `approve` and `reject`: control calls on runs named by id."""
 
 import json
+import uuid
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import LONGEST_REASON
 from workflows.management.arguments import instant, public_id
 from workflows.management.verbs import Verb
@@ -23,13 +25,19 @@ class ControlRuns(Verb):
 
     def arguments(self, parser: ArgumentParser) -> None:
         """Which runs, why, and who asks."""
-        parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+        add_runs(parser)
         add_reason(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """A verdict for each run."""
         return told(
-            self.control(tenant_id=tenant_id, public_ids=options["runs"], **by(options), **self.more(options)),
+            self.control(
+                tenant_id=tenant_id,
+                public_ids=options["runs"],
+                expected=expected(options),
+                **by(options),
+                **self.more(options),
+            )
         )
 
     def more(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -68,13 +76,28 @@ class DecideRuns(ControlRuns):
 
     def arguments(self, parser: ArgumentParser) -> None:
         """Which runs, who decides, and what they say."""
-        parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+        add_runs(parser)
         parser.add_argument("--by", required=True, metavar="ACTOR", help="Who decides, in the words of the step.")
         add_decision(parser)
 
     def more(self, options: dict[str, Any]) -> dict[str, Any]:
         """The decision."""
         return {"decision": decision_of(options)}
+
+
+def add_runs(parser: ArgumentParser) -> None:
+    """The ids of runs, and the revision of one."""
+    parser.add_argument("runs", nargs="+", type=public_id, metavar="RUN")
+    parser.add_argument("--revision", type=int, metavar="N", help="Of one run: only if it still stands there.")
+
+
+def expected(options: dict[str, Any]) -> dict[uuid.UUID, int]:
+    """The revision that was asked for, by run. Raises `Invalid` where several runs are named."""
+    if options["revision"] is None:
+        return {}
+    if len(options["runs"]) > 1:
+        raise Invalid("The call is not valid.", [fault("/revision", "conflict", "It is the revision of one run.")])
+    return {options["runs"][0]: options["revision"]}
 
 
 def add_compensate(parser: ArgumentParser) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tenants.scope import tenant_scope
+from workflows.management.arguments import instant
 from workflows.management.verbs import Verb
 from workflows.models import Run
-from workflows.services.start import NewRun, start_runs
+from workflows.services.start import NewRun, Started, start_runs
 from workflows.services.wide_search import bounded_search
 from workflows.states import Cause, RunState
 
@@ -28,16 +29,26 @@ class StartRuns(Verb):
         parser.add_argument(
             "--data", type=json.loads, default={}, metavar="JSON", help="What templates and conditions see."
         )
+        parser.add_argument("--version", type=int, dest="number", metavar="N", help="The latest when left out.")
+        parser.add_argument("--at", type=instant, metavar="TIME", help="When they begin; now, if left out.")
+        parser.add_argument("--idempotency-key", metavar="KEY", help="The same key again starts nothing new.")
+        parser.add_argument(
+            "--on-duplicate",
+            choices=("return", "skip"),
+            default="return",
+            help="What is said of a key that came before.",
+        )
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
-        """The id of each run."""
-        correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
-        runs = [
-            NewRun(subject, correlation, options["data"], cause=Cause.OPERATOR, cause_ref="command line")
-            for subject in options["subjects"]
-        ]
-        for started in start_runs(tenant_id=tenant_id, definition_key=options["workflow"], runs=runs):
-            yield str(started.public_id)
+        """The id of each run, and what there is to say of one that is not new."""
+        started = start_runs(
+            tenant_id=tenant_id,
+            definition_key=options["workflow"],
+            runs=_asked(options),
+            version=options["number"],
+            on_duplicate=options["on_duplicate"],
+        )
+        return map(_told, started)
 
 
 class ListRuns(Verb):
@@ -51,12 +62,14 @@ class ListRuns(Verb):
         parser.add_argument("--state", choices=RunState.values)
         parser.add_argument("--subject")
         parser.add_argument("--waiting-on", metavar="SIGNAL")
+        parser.add_argument("--due-before", type=instant, metavar="TIME")
         parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--limit", type=int, default=50)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line for each."""
-        asked = {"definition_key": options["workflow"], "state": options["state"], "subject": options["subject"]}
+        asked = {"definition_key": options["workflow"], "due_at__lt": options["due_before"]}
+        asked |= {name: options[name] for name in ("state", "subject")}
         correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
         with tenant_scope(tenant_id), bounded_search(is_wide=bool(correlation)):
             rows = Run.objects.for_tenant(tenant_id).filter(**{name: value for name, value in asked.items() if value})
@@ -66,3 +79,26 @@ class ListRuns(Verb):
                 rows = rows.filter(correlation__contains=correlation)
             for run in rows.order_by("-id")[: options["limit"]]:
                 yield f"{run.public_id}  {run.state:<9}  {run.definition_key}  {run.step or '-'}  {run.subject}"
+
+
+def _asked(options: dict[str, Any]) -> list[NewRun]:
+    """A run for each subject; a key given for several is told apart by the subject, as in REST."""
+    correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
+    subjects, key = options["subjects"], options["idempotency_key"]
+    return [
+        NewRun(
+            subject,
+            correlation,
+            options["data"],
+            idempotency_key=f"{key}:{subject}" if key and len(subjects) > 1 else key,
+            at=options["at"],
+            cause=Cause.OPERATOR,
+            cause_ref="command line",
+        )
+        for subject in subjects
+    ]
+
+
+def _told(one: Started) -> str:
+    said = "skipped" if one.skipped else "cancelled" if one.cancelled else "" if one.created else "is here already"
+    return f"{one.public_id}  {said}".rstrip()

@@ -1,4 +1,4 @@
-"""Definitions in files: check them, store them, fetch them, compare them; switch and migrate those that are stored."""
+"""Definitions in files: check, store, fetch and compare them; switch, retire and migrate those that are stored."""
 
 import json
 from argparse import ArgumentParser
@@ -19,20 +19,20 @@ from workflows.definitions.files import find_files, load_file
 from workflows.definitions.validate import validate
 from workflows.definitions.writer import write_yaml
 from workflows.management.definition_moving import MigrateRuns
-from workflows.management.definition_switching import SwitchDefinition
+from workflows.management.definition_switching import RetireVersion, SwitchDefinition
 from workflows.management.recording import in_the_name
 from workflows.management.verbs import Verb
 from workflows.services import definitions
 
 Loaded = list[tuple[Path, dict[str, Any]]]
-STORED: dict[str, Verb] = {verb.name: verb for verb in (SwitchDefinition(), MigrateRuns())}
+STORED: dict[str, Verb] = {verb.name: verb for verb in (SwitchDefinition(), RetireVersion(), MigrateRuns())}
 Reader = Callable[[Path], dict[str, Any]]
 
 
 class Command(BaseCommand):
     """Faults go to standard error as `file:path: message`, all of all files; then the exit code is 1."""
 
-    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files; switch and migrate."
+    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files; switch, retire and migrate."
     requires_system_checks: list[str] = []  # `validate` works without a database
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Create, list, preview, switch and delete schedules."""
+"""Create, change, list, preview, switch and delete schedules."""
 
 import json
 from argparse import ArgumentParser
@@ -14,9 +14,11 @@ from workflows.management.arguments import add_tenant
 from workflows.models import MissedPolicy, Schedule
 from workflows.services.schedules import change_schedule, create_schedule, delete_schedule, schedule_named, upcoming
 
+CHANGEABLE = ("definition_key", "expression", "subjects", "zone", "data", "missed", "most_missed")
+
 
 class Command(BaseCommand):
-    help = "Create, list, preview, switch and delete schedules."
+    help = "Create, change, list, preview, switch and delete schedules."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -31,6 +33,17 @@ class Command(BaseCommand):
         create.add_argument("--data", type=json.loads, default={}, metavar="JSON")
         create.add_argument("--missed", choices=MissedPolicy.values, default="latest", help="What is made up for.")
         create.add_argument("--most-missed", type=int, default=10, metavar="N", help="With --missed all.")
+        change = verbs.add_parser("change", help="Change what is named; the rest stays, and it counts from now on.")
+        change.add_argument("key", metavar="KEY")
+        change.add_argument("--workflow", dest="definition_key", metavar="WORKFLOW")
+        change.add_argument("--expression", metavar="CRON")
+        change.add_argument("--subject", action="append", dest="subjects", metavar="SUBJECT", help="All of them.")
+        change.add_argument("--zone")
+        change.add_argument("--version", type=_version, dest="number", metavar="N", help="Or latest, each time.")
+        change.add_argument("--correlation", action="append", metavar="NAME=VALUE")
+        change.add_argument("--data", type=json.loads, metavar="JSON")
+        change.add_argument("--missed", choices=MissedPolicy.values)
+        change.add_argument("--most-missed", type=int, metavar="N")
         verbs.add_parser("list", help="List schedules by their keys.")
         for name, text in (
             ("preview", "Print the next five occurrences."),
@@ -60,6 +73,14 @@ class Command(BaseCommand):
         )
         self._tell(made)
 
+    def _change(self, tenant_id: int, options: dict[str, Any]) -> None:
+        given = {name: options[name] for name in CHANGEABLE if options[name] is not None}
+        if options["number"] is not None:
+            given["version"] = options["number"] or None
+        if options["correlation"] is not None:
+            given["correlation"] = dict(pair.partition("=")[::2] for pair in options["correlation"])
+        self._tell(change_schedule(tenant_id=tenant_id, key=options["key"], changes=given))
+
     def _list(self, tenant_id: int, options: dict[str, Any]) -> None:
         with tenant_scope(tenant_id):
             for schedule in Schedule.objects.filter(tenant_id=tenant_id).order_by("key"):
@@ -85,3 +106,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{schedule.key}  {schedule.definition_key}  {schedule.expression} ({schedule.zone})  {when}{refused}"
         )
+
+
+def _version(text: str) -> int:
+    """A version; 0 is none of them, but the latest that there is."""
+    return 0 if text == "latest" else int(text)
