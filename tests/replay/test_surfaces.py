@@ -15,11 +15,15 @@ from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import operator
-from tests.journeys import rows_of, run_of, waiting_run
+from tests.journeys import GRACE, publish, rows_of, run_of, waiting_run
 from tests.replay.journeys import charged
 from tests.replay.test_replay import DONE, ended
 from tests.workflows.probe import Probe
 from workflows.models import Run
+from workflows.services.definitions import retire_definition
+from workflows.services.switches import switch_definition
+from workflows.states import Cause
+from workflows.store.sql import execute
 
 __all__ = ["operator"]
 
@@ -75,6 +79,52 @@ def test_what_is_refused_and_how(tenant: Tenant, other_tenant: Tenant, rest: API
         (409, "run_not_ended"),
         (404, "run_not_found"),
     ]
+
+
+def switched_off(tenant: Tenant) -> None:
+    said = {"cause": Cause.OPERATOR, "cause_ref": "ada", "why": "bad copy"}
+    switch_definition(tenant_id=tenant.pk, key="dunning", level="starts_off", **said)
+
+
+def retired(tenant: Tenant) -> None:
+    retire_definition(tenant_id=tenant.pk, key="dunning", version=1)
+
+
+def followed(tenant: Tenant) -> None:
+    retired(tenant)
+    publish(tenant, GRACE | {"deadline": "P40D"})
+
+
+def forgotten(tenant: Tenant) -> None:
+    with tenant_scope(tenant.pk):
+        execute("DELETE FROM signals_app_payload WHERE tenant_id = %s", [tenant.pk])
+
+
+@pytest.mark.parametrize(
+    ("happened", "code", "why"),
+    [
+        (switched_off, "definition_off", "Its definition is switched off."),
+        (retired, "definition_not_found", "No version of its definition is published."),
+        (followed, "definition_not_found", "Its version is retired; replay it on the latest one."),
+        (forgotten, "start_data_gone", "What it was started with is not kept any more."),
+    ],
+)
+def test_what_could_start_nothing_is_not_offered(
+    tenant: Tenant, rest: APIClient, operator: Callable[..., Client], happened: Callable[..., None], code: str, why: str
+) -> None:
+    run = run_of(tenant, ended(tenant, data={"amount": 7}))
+    url, client = address(tenant, run.pk), operator(tenant, role=Role.OPERATOR)
+    happened(tenant)
+    before = rows_of(tenant)
+
+    offered = {one["name"]: one for one in rest.get(f"{url}/explain").json()["actions"]}["replay"]
+    refused = rest.post(f"{url}/replay", {"reason": "again"}, format="json")
+
+    assert (offered["allowed"], offered["why_not"], refused.json()["code"]) == (False, why, code)
+    assert f"Refused: {why}" in act(client, run, "replay")
+    assert rows_of(tenant) == before
+    on_latest = act(client, run, "replay_latest", confirmed="1", reason="again")
+    assert ("1 moved, 0 refused" in on_latest) == (happened is followed)
 
 
 def test_a_key_that_may_not_write_may_not_replay(tenant: Tenant, client_of: Callable[..., APIClient]) -> None:

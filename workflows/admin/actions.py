@@ -15,7 +15,7 @@ from workflows.models import Run, StepRun, Wait
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.documents import documents
-from workflows.services.replay import irreversible_effects, replay_run
+from workflows.services.replay import Version, irreversible_effects, replay_run, unstartable
 from workflows.states import TERMINAL, Cause, RunState
 from workflows.store.visits import undoable, visits_of
 
@@ -158,9 +158,11 @@ class ReplayRuns(ReasonedAction):
 
     name, verb = "replay", "Replay"
     allow_irreversible: ClassVar[bool] = False
+    version: ClassVar[Version] = "same"
 
     def forecast(self, row: Run) -> str:
-        refusal = why_not("replay", Standing(row.state, irreversible=self._irreversible(row)))
+        why = unstartable(row.tenant_id, row.pk, self.version)
+        refusal = why_not("replay", Standing(row.state, irreversible=self._irreversible(row), unstartable=why))
         return f"Refused: {refusal}" if refusal else "A new run starts with the same subject, correlation and data."
 
     def _irreversible(self, row: Run) -> tuple[str, ...]:
@@ -178,6 +180,7 @@ class ReplayRuns(ReasonedAction):
                     cause=Cause.OPERATOR,
                     cause_ref=operator_of(request).username,
                     reason=reason,
+                    version=self.version,
                     allow_irreversible=self.allow_irreversible,
                 )
             except ChimewayError as error:
@@ -193,4 +196,10 @@ class ReplayIrreversibleRuns(ReplayRuns):
     allow_irreversible = True
 
 
-REPLAYS: list[ReasonedAction] = [ReplayRuns(), ReplayIrreversibleRuns()]
+class ReplayOnLatest(ReplayRuns):
+    """The same, on the version that starts would follow now."""
+
+    name, verb, version = "replay_latest", "Replay on the latest version", "latest"
+
+
+REPLAYS: list[ReasonedAction] = [ReplayRuns(), ReplayOnLatest(), ReplayIrreversibleRuns()]

@@ -16,6 +16,7 @@ class Standing:
     has_approval: bool = False  # a decision is asked for
     is_off: bool = False  # its definition is switched off, and it is held
     irreversible: tuple[str, ...] = ()  # steps that may have taken effect and cannot be undone
+    unstartable: str = ""  # why a replay of it could start nothing, as a sentence
     is_undoable: bool = False  # of a run that has ended: it did something that can be undone and is not
 
 
@@ -61,6 +62,8 @@ def _settle(standing: Standing) -> str:
 def _replay(standing: Standing) -> str:
     if standing.state not in TERMINAL:
         return "The run has not ended."
+    if standing.unstartable:
+        return standing.unstartable
     steps = ", ".join(standing.irreversible)
     return f"It has to be allowed: these steps cannot be undone: {steps}." if steps else ""
 

@@ -69,6 +69,7 @@ def actions(picture: Picture) -> tuple[Action, ...]:
         has_approval=wait is not None and bool(wait.routes),
         is_off=picture.is_held,
         irreversible=picture.irreversible,
+        unstartable=picture.unstartable,
         is_undoable=ended and is_undoable(picture),
     )
     refusals = ((name, why_not(name, standing)) for name in ACTIONS)

@@ -10,7 +10,7 @@ from workflows.definitions.document import Target
 from workflows.errors import RunNotFound
 from workflows.models import SwitchLevel
 from workflows.services.documents import Loaded, documents
-from workflows.services.replay import irreversible_effects
+from workflows.services.replay import irreversible_effects, unstartable
 from workflows.states import NOTED, TERMINAL, Reason, RunState
 from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
@@ -178,6 +178,7 @@ class Picture:
     now: datetime
     switch: SeenSwitch | None = None  # None: the definition is on
     irreversible: tuple[str, ...] = ()  # what a replay of the ended run would have to allow
+    unstartable: str = ""  # why a replay of the ended run could start nothing
     digest: SeenDigest | None = None  # None: the run rests in none
     visits: tuple[Visit, ...] = ()  # of an ended run whose steps can be undone: what it did, and how that is undone
 
@@ -208,8 +209,8 @@ class Picture:
 def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture:
     """Read what explains a run, inside the tenant's scope. Raises `RunNotFound`.
 
-    Three statements at most, and one more each for a run in a digest, and for an ended run of a definition with
-    irreversible or compensated steps.
+    Three statements at most, and one more each for a run in a digest, for one that has ended, and for an ended run of
+    a definition with irreversible or compensated steps.
     """
     rows = fetch(_RUN, [tenant_id, public_id])
     if not rows:
@@ -231,6 +232,7 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
         digest=_digest(tenant_id, run),
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
+        unstartable=unstartable(tenant_id, run.id) if ended else "",
         visits=tuple(visits_of(tenant_id, [run.id]).get(run.id, ())) if undone else (),
     )
 

@@ -26,6 +26,18 @@ _TOOK_EFFECT = """
 SELECT step, kind, outcome, attempts_made FROM workflows_steprun
  WHERE tenant_id = %s AND run_id = %s AND step = ANY(%s) AND undo = 0 AND (attempts_made > 0 OR outcome <> '')
 """
+# Is its own version published, is any, is its key on, and is what it was started with still there?
+_STARTABLE = """
+SELECT d.status = 'published',
+       EXISTS (SELECT FROM workflows_definition o
+                WHERE o.tenant_id = r.tenant_id AND o.key = r.definition_key AND o.status = 'published'),
+       NOT EXISTS (SELECT FROM workflows_definitionswitch k
+                    WHERE k.tenant_id = r.tenant_id AND k.key = r.definition_key AND k.level <> 'on'),
+       r.data_sha IS NULL OR EXISTS (SELECT FROM signals_app_payload p
+                                      WHERE p.tenant_id = r.tenant_id AND p.address = r.data_sha)
+  FROM workflows_run r JOIN workflows_definition d ON d.tenant_id = r.tenant_id AND d.id = r.definition_id
+ WHERE r.tenant_id = %s AND r.id = %s
+"""
 
 
 def replay_run(
@@ -82,6 +94,18 @@ def irreversible_effects(tenant_id: int, run_id: int, document: Document) -> lis
     # Of several tries the last one's failure says nothing about those before it.
     done = {step for step, kind, outcome, tries in tried if tries > 1 or outcome not in _failures(kind)}
     return [key for key in marked if key in done]
+
+
+def unstartable(tenant_id: int, run_id: int, version: Version = "same") -> str:
+    """Why a replay of an ended run could start nothing, as a sentence; "" when it could. Inside its scope."""
+    [(own, latest, is_on, has_data)] = fetch(_STARTABLE, [tenant_id, run_id])
+    if not has_data:
+        return "What it was started with is not kept any more."
+    if not latest:
+        return "No version of its definition is published."
+    if not is_on:
+        return "Its definition is switched off."
+    return "" if own or version == "latest" else "Its version is retired; replay it on the latest one."
 
 
 def _failures(kind: str) -> set[str]:
