@@ -1,4 +1,4 @@
-"""The pages of runs besides the list and the page of one: bulk calls, forms, export, rebuild and import."""
+"""The pages of runs besides the list and the page of one: starts, bulk calls, forms, export, rebuild and import."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +16,7 @@ from tenants.operator_scope import operator_of
 from workflows.admin.bulk import bulk_page
 from workflows.admin.run_forms import RUN_FORMS, filled, run_form_buttons, saved
 from workflows.admin.run_history import bring_in, export_answer, import_form, rebuild_page
+from workflows.admin.run_starting import start_form, started
 from workflows.models import Run
 
 
@@ -28,6 +29,7 @@ class RunPagesAdmin(PageAdmin):
         own |= {"export": self.export_view, "rebuild": self.rebuild_view}
         return [
             path("bulk/", view(self.bulk_view), name="workflows_run_bulk"),
+            path("start/", view(self.start_view), name="workflows_run_start"),
             path("import/", view(self.import_view), name="workflows_run_import"),
             *(path(f"<str:object_id>/{name}/", view(own[name]), name=f"workflows_run_{name}") for name in own),
             *super().get_urls(),
@@ -51,6 +53,20 @@ class RunPagesAdmin(PageAdmin):
             return self._refused(request)
         title = "Act on all runs that meet a condition"
         return self._answer(request, "admin/bulk_runs.html", title, bulk_page(request))
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """Runs for some subjects, all or none."""
+        if not self.has_act_permission(request):
+            return self._refused(request)
+        form = start_form(request)
+        found = started(request, form) if request.method == "POST" and form.is_valid() else None
+        if found is None:
+            return self._answer(request, "admin/service_form.html", "Start runs", {"form": form})
+        fresh = sum(one.created for one in found)
+        messages.success(request, f"{fresh} started, {len(found) - fresh} here already.")
+        there = Run.objects.filter(tenant_id=form.cleaned_data["tenant"].pk, pk=found[0].run_id).first()
+        one = there if len(found) == 1 else None
+        return HttpResponseRedirect(page_of(one) if one else reverse("admin:workflows_run_changelist"))
 
     def form_view(self, name: str, request: HttpRequest, object_id: str) -> HttpResponse:
         """A form of one run: to change its times, or to add a note."""
