@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 
 from chimeway_py.metrics import _numbers
 from tenants.admin.paging import page_of
-from tenants.models import Role, Tenant
+from tenants.models import OperatorAction, Role, Tenant
+from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished, mine, operator
 from tests.admin.test_actions import acts, ask, said
 from tests.control.runs import CALL_THEN_WAIT
@@ -82,9 +83,12 @@ def test_the_command_retires_a_version(tenant: Tenant, other_tenant: Tenant, pro
     with pytest.raises(CommandError, match="There is no such definition"):
         call_command("definitions", "retire", "ring", "1", "--tenant", other_tenant.slug)
     assert fetch_definition(tenant_id=tenant.pk, key="ring").version == 1
-    call_command("definitions", "retire", "ring", "1", "--tenant", tenant.slug, stdout=out)
+    call_command("definitions", "retire", "ring", "1", "--by", "grace", "--tenant", tenant.slug, stdout=out)
 
     assert out.getvalue() == "ring v1 is retired\n"
+    with tenant_scope(tenant.pk):
+        act = OperatorAction.objects.get(action="definitions retire")
+    assert (act.username, act.object_ref) == ("grace", "ring")
     with pytest.raises(DefinitionNotFound):
         fetch_definition(tenant_id=tenant.pk, key="ring")
 

@@ -37,9 +37,10 @@ class RetireVersion(Verb):
     name, help = "retire", "Let a version start nothing new; its runs go on."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        """Which version."""
+        """Which version, and who asks."""
         parser.add_argument("key", metavar="KEY")
         parser.add_argument("number", type=int, metavar="VERSION")
+        parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What it is now."""

@@ -8,7 +8,8 @@ from tenants.audit.commands import recorded
 from tenants.scope import tenant_scope
 from workflows.models import Run
 
-_NAMED = ("digest", "what", "hold", "value", "key", "external_id", "plan")  # what a verb was about, if not about runs
+# What a verb was about, if not about runs.
+_NAMED = ("digest", "what", "hold", "value", "key", "external_id", "plan", "cancel")
 
 
 @contextmanager

@@ -37,8 +37,9 @@ class LiftSticky(Verb):
     name, help = "lift", "Let runs under a sticky cancel start again; those that were cancelled stay so."
 
     def arguments(self, parser: ArgumentParser) -> None:
-        """Which."""
+        """Which, and who asks."""
         parser.add_argument("cancel", type=public_id, metavar="CANCEL", help="As `runs sticky` prints it.")
+        parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """That it is done."""
