@@ -13,7 +13,7 @@ from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
-from tests.journeys import GRACE, drain, publish, run_of, start, waiting_run
+from tests.journeys import GRACE, drain, publish, run_of, start, told_of, waiting_run
 from tests.steps.test_compensation import resting, undone
 from tests.workflows.conftest import probe
 from tests.workflows.probe import Probe
@@ -147,8 +147,9 @@ def test_a_sticky_cancel_is_placed_and_lifted(operator: Callable[..., Client], t
 
     assert "/ttl" in client.post(reverse(STICKY), asked | {"ttl": "soon"}).content.decode()
     assert "/idempotency_key" in client.post(reverse(STICKY), asked | {"correlation": ""}).content.decode()
-    page = client.post(reverse(STICKY), asked, follow=True).content.decode()
+    page = client.post(reverse(STICKY), asked | {"compensate": "on"}, follow=True).content.decode()
 
+    assert told_of(tenant, live, "cancelled")[0]["compensate"] is True
     assert "1 live runs under it were cancelled." in page
     later = start(tenant, "dunning", correlation={"invoice_id": "42"})
     assert states(tenant, live, later) == ["cancelled", "cancelled"]

@@ -34,6 +34,7 @@ class StickyForm(ServiceForm):
     )
     workflow = forms.CharField(max_length=64, required=False, help_text="The key of a definition; empty: any.")
     ttl = forms.CharField(max_length=40, initial="P1D", label="For", help_text="PT1H, P1D; at most P90D.")
+    compensate = forms.BooleanField(required=False, help_text="Undo what the live runs under it did.")
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE)
 
 
@@ -86,6 +87,7 @@ class StickyCancelAdmin(WritingAdmin):
             cause_ref=operator_of(request).username,
             reason=check_reason(said["reason"]),
             sticky_for=_duration(said["ttl"]),
+            compensate=said["compensate"],
         )
         assert done.sticky is not None
         moved = sum(one.verdict == "moved" for one in done.verdicts)
