@@ -23,7 +23,7 @@ def read_object(request: Request) -> Mapping[str, Any]:
     return request.data if isinstance(request.data, Mapping) else {}
 
 
-def read_input(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+def read_input(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
     """The body of a request as `serializer` reads it. Raises `ValidationError`, which becomes `invalid`."""
     reader = serializer(data=request.data)
     reader.is_valid(raise_exception=True)

@@ -9,7 +9,7 @@ from deliveries.channels.registry import channels
 from deliveries.models import Template, TemplateStatus, TemplateVersion
 
 
-class WordsSerializer(serializers.Serializer[Any]):
+class WordsSerializer(StrictSerializer):
     """The three parts of a message, in Liquid."""
 
     subject = serializers.CharField(default="", allow_blank=True, trim_whitespace=False, help_text="Or the title.")

@@ -92,6 +92,9 @@ def test_a_start_is_asked_for_once_and_for_later(tenant: Tenant) -> None:
         output(*ask, "--data", '{"other": 1}', tenant=tenant)
     with pytest.raises(CommandError, match="No published definition"):
         output("runs", "start", "dunning", "bob", "--version", "2", tenant=tenant)
+    for wrong in (("start", "dunning", "bob", "--data", "[1]"), ("list", "--limit", "-1")):
+        with pytest.raises(CommandError):
+            output("runs", *wrong, tenant=tenant)
     late = output("runs", "list", "--due-before", "2100-01-01T08:00:01Z", tenant=tenant)
     soon = output("runs", "list", "--due-before", "2100-01-01T08:00:00Z", tenant=tenant)
 

@@ -150,4 +150,11 @@ def test_rest_adds_notes(tenant: Tenant, other_tenant: Tenant, client_of: Callab
     assert (again.status_code, again.json()["code"]) == (409, "cursor_mismatch")
     assert again.json()["detail"] == {"expected": run.seq, "actual": run.seq + 1}
     assert rest.post(address, {"note": ""}).status_code == 400
+    older = rest.post(address, {"note": "late"}, headers={"If-Match": f'"{run.seq}"'})
+    assert (older.status_code, older.json()["code"]) == (412, "revision_mismatch")
+    assert older.json()["detail"] == {"run": str(run.public_id), "expected": run.seq, "actual": run.seq + 1}
+    unknown = rest.post(address, {"note": "x", "expected": 1})
+    assert [one["path"] for one in unknown.json()["detail"]] == ["/expected"]
+    assert run_of(tenant, run.pk).seq == run.seq + 1  # of all these one was written
+    assert rest.post(address, {"note": "seen"}, headers={"If-Match": added.headers["ETag"]}).status_code == 201
     assert client_of(other_tenant).post(address, {"note": "x"}).status_code == 404

@@ -56,8 +56,14 @@ def test_rest_refuses_a_plan_that_changed(tenant: Tenant, rest: Any, ended: Call
 def test_holds_and_policies_over_rest(tenant: Tenant, rest: Any) -> None:
     placed = rest.post("/v1/holds", {"on": "subject", "value": "ada", "reason": "court"})
     released = rest.post(f"/v1/holds/{placed.json()['id']}/release", {})
+    misspelt = [
+        rest.put("/v1/retention/policies/failed", {"days": 9, "archive": True}),  # would prune without an archive
+        rest.post("/v1/holds", {"on": "subject", "value": "bob", "reason": "court", "until": "2030"}),
+        rest.post("/v1/retention/orders", {"plan": "x", "reason": "old", "dry_run": True}),
+    ]
     rest.put("/v1/retention/policies/failed", {"days": 9, "is_automatic": True})
 
+    assert [one.json()["detail"][0]["path"] for one in misspelt] == ["/archive", "/until", "/dry_run"]
     assert placed.status_code == 201
     assert released.json()["released_at"] is not None
     assert [one["value"] for one in rest.get("/v1/holds").json()["items"]] == ["ada"]

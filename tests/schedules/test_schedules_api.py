@@ -163,6 +163,8 @@ def test_the_command_line(tenant: Tenant) -> None:
     assert "30 8 * * * (Europe/Berlin)" in changed
     with pytest.raises(CommandError, match="/expression"):
         say("change", "daily", "--expression", "soon")
+    with pytest.raises(CommandError, match="not a JSON object"):
+        say("change", "daily", "--data", "[1]")
     kept = schedule_of(tenant)
     assert (kept.expression, kept.subjects) == ("30 8 * * *", ["ada", "grace"])  # what is not named stays
     assert "off" in say("disable", "daily")

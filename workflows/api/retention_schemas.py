@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from chimeway_py.api.serializers import StrictSerializer
 from workflows.api.run_schemas import HexField
 from workflows.models.retention import HoldOn, Kept, LegalHold, PruneOrder, RetentionPolicy
 from workflows.models.tombstone import Tombstone
@@ -26,7 +27,7 @@ class PoliciesSerializer(serializers.Serializer[Any]):
     policies = PolicySerializer(many=True)
 
 
-class SetPolicySerializer(serializers.Serializer[Any]):
+class SetPolicySerializer(StrictSerializer):
     """A policy."""
 
     days = serializers.IntegerField(min_value=1)
@@ -53,7 +54,7 @@ class PlanSerializer(serializers.Serializer[Any]):
     parts = PlannedPartSerializer(many=True)
 
 
-class OrderPruneSerializer(serializers.Serializer[Any]):
+class OrderPruneSerializer(StrictSerializer):
     """The approval of a plan."""
 
     plan = serializers.CharField(max_length=64, help_text="Its token.")
@@ -81,7 +82,7 @@ class HoldSerializer(serializers.ModelSerializer[LegalHold]):
         fields = ["id", "on", "value", "reason", "placed_by", "placed_at", "released_by", "released_at"]
 
 
-class PlaceHoldSerializer(serializers.Serializer[Any]):
+class PlaceHoldSerializer(StrictSerializer):
     """What is to be held, and why."""
 
     on = serializers.ChoiceField(choices=HoldOn.choices)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
-from chimeway_py.api.serializers import read_input
+from chimeway_py.api.serializers import StrictSerializer, read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -34,7 +33,7 @@ class ControlView(TenantView):
     """Asks a service to do something to one run, in the name of the caller's key."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
-    reads: ClassVar[type[serializers.Serializer[Any]]] = ReasonSerializer
+    reads: ClassVar[type[StrictSerializer]] = ReasonSerializer
 
     def ask(self, request: Request, control: Callable[..., list[ControlVerdict]], public_id: uuid.UUID) -> Response:
         """What the service answered. Raises `RunNotFound` and `RevisionMismatch`, and then nothing was done."""

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
 from chimeway_py.api.paging import check_query
-from chimeway_py.api.serializers import read_input
+from chimeway_py.api.serializers import StrictSerializer, read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.revisions import IF_MATCH, etag, expected_revision
 from workflows.api.run_views import number_of
 from workflows.api.runs import TAG
 from workflows.history.append import LONGEST_NOTE, append_transition
@@ -79,7 +80,7 @@ class ExportRunView(TenantView):
         )
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class NoteSerializer(StrictSerializer):
     """A line for the trace."""
 
     note = serializers.CharField(max_length=LONGEST_NOTE, help_text="What happened, in a few words; no payload values.")
@@ -104,17 +105,22 @@ class AddNoteView(TenantView):
         operation_id="runs_add_note",
         summary="Add a note to the trace of a run",
         tags=TAG,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         request=NoteSerializer,
-        responses=answers(CursorSerializer, 400, 404, 409, status=201),
+        responses=answers(CursorSerializer, 400, 404, 409, 412, status=201),
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run stays where it is. With `expected_seq`, a trace that has gone on is a 409 with both numbers."""
-        asked = read_input(NoteSerializer, request)
+        asked, revision = read_input(NoteSerializer, request), expected_revision(request)
         seq = append_transition(
-            tenant_id=self.tenant_id, public_id=public_id, cause=Cause.API, cause_ref=caller_of(request).prefix, **asked
+            tenant_id=self.tenant_id,
+            public_id=public_id,
+            cause=Cause.API,
+            cause_ref=caller_of(request).prefix,
+            expected_revision=revision,
+            **asked,
         )
-        return Response({"seq": seq}, status=201)
+        return Response({"seq": seq}, status=201, headers={"ETag": etag(seq)})
 
 
 class RebuildRunView(TenantView):

@@ -8,7 +8,7 @@ from datetime import datetime
 from chimeway_py.errors import Conflict, Invalid, fault
 from chimeway_py.text import is_storable
 from tenants.scope import tenant_scope
-from workflows.errors import RunNotFound
+from workflows.errors import RevisionMismatch, RunNotFound
 from workflows.models import Run
 from workflows.states import Cause, Reason
 from workflows.store.batch import RunBatch
@@ -41,6 +41,7 @@ def append_transition(
     cause: Cause,
     cause_ref: str = "",
     expected_seq: int | None = None,
+    expected_revision: int | None = None,
     occurred_at: datetime | None = None,
 ) -> int:
     """Add one note to the trace, in the caller's transaction; its `seq`. As `append_transitions`."""
@@ -52,6 +53,7 @@ def append_transition(
         cause=cause,
         cause_ref=cause_ref,
         expected_seq=expected_seq,
+        expected_revision=expected_revision,
     )
 
 
@@ -63,11 +65,13 @@ def append_transitions(
     cause: Cause,
     cause_ref: str = "",
     expected_seq: int | None = None,
+    expected_revision: int | None = None,
 ) -> int:
     """Add notes to the trace, all or none, in the caller's transaction; the `seq` of the last, which is the new cursor.
 
     With `expected_seq`, only if that is the last line now: of several callers who read the same cursor one wins, and
-    the others get `CursorMismatch` with both numbers. Raises `RunNotFound`, `Invalid` (a text or a time that cannot
+    the others get `CursorMismatch` with both numbers; `expected_revision` is the same number, said of the run, and gets
+    `RevisionMismatch`. Raises `RunNotFound`, `Invalid` (a text or a time that cannot
     be), and `InvalidTransition` for a run that has ended.
     """
     with tenant_scope(tenant_id):
@@ -76,6 +80,9 @@ def append_transitions(
             raise RunNotFound("No such run.")
         batch = RunBatch.lock(tenant_id, [run_id])
         run = batch.runs[run_id]
+        if expected_revision not in (None, run.seq):
+            detail = {"run": str(public_id), "expected": expected_revision, "actual": run.seq}
+            raise RevisionMismatch(f"The run stands at revision {run.seq}, not {expected_revision}.", detail)
         if expected_seq is not None and run.seq != expected_seq:
             message = f"The trace has come to {run.seq}, not {expected_seq}."
             raise CursorMismatch(message, {"expected": expected_seq, "actual": run.seq})

@@ -75,7 +75,7 @@ def state_at(*, tenant_id: int, public_id: uuid.UUID, seq: int) -> FoldedState:
     with tenant_scope(tenant_id):
         run_id, stored = stored_run(tenant_id, public_id)
         if not 1 <= seq <= stored.seq:
-            raise Invalid("No such line.", [fault("/at", "bad_cursor", f"A seq from 1 to {stored.seq}.")])
+            raise Invalid("No such line.", [fault("/seq", "bad_cursor", f"A seq from 1 to {stored.seq}.")])
         start = load_snapshot(tenant_id, run_id, seq)
         state = start[0] if start else FoldedState()
         return fold(lines_after(tenant_id, run_id, state.seq, seq), state)

@@ -1,8 +1,10 @@
 """What the commands read alike: the tenant, ids and times."""
 
+import json
 import uuid
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
+from typing import Any
 
 
 def add_tenant(parser: ArgumentParser, *, required: bool = True) -> None:
@@ -17,6 +19,24 @@ def public_id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is not an id such as 01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10") from error
+
+
+def members(text: str) -> dict[str, Any]:
+    """An argument that is a JSON object."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ArgumentTypeError("it is not a JSON object")
+    return value
+
+
+def at_most(text: str) -> int:
+    """An argument that says how many: a whole number from 0."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def instant(text: str) -> datetime:

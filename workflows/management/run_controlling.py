@@ -1,6 +1,5 @@
 """`runs cancel`, `wake`, `pause`, `resume`, `approve` and `reject`: control calls on runs named by id."""
 
-import json
 import uuid
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +7,7 @@ from typing import Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import LONGEST_REASON
-from workflows.management.arguments import instant, public_id
+from workflows.management.arguments import instant, members, public_id
 from workflows.management.verbs import Verb
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
@@ -108,7 +107,7 @@ def add_compensate(parser: ArgumentParser) -> None:
 def add_decision(parser: ArgumentParser) -> None:
     """The options of what is said to an approval."""
     parser.add_argument("--comment", default="", help="Of a decision: kept as a payload, apart from the trace.")
-    parser.add_argument("--metadata", type=_object, default={}, metavar="JSON", help="Of a decision, likewise.")
+    parser.add_argument("--metadata", type=members, default={}, metavar="JSON", help="Of a decision, likewise.")
     parser.add_argument("--step", default="", help="The approval that is meant; another one is then refused.")
     parser.add_argument("--visit", type=int, metavar="N", help="Its visit, in a loop.")
 
@@ -145,16 +144,6 @@ def reason_text(text: str) -> str:
     if len(text) > LONGEST_REASON:
         raise ArgumentTypeError(f"it has more than {LONGEST_REASON} characters")
     return text
-
-
-def _object(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ArgumentTypeError("it is not a JSON object")
-    return value
 
 
 CONTROLS = (

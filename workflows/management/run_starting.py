@@ -1,12 +1,11 @@
 """`runs start` and `runs list`."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
 from tenants.scope import tenant_scope
-from workflows.management.arguments import instant
+from workflows.management.arguments import at_most, instant, members
 from workflows.management.verbs import Verb
 from workflows.models import Run
 from workflows.services.start import NewRun, Started, start_runs
@@ -27,7 +26,7 @@ class StartRuns(Verb):
             "--correlation", action="append", default=[], metavar="NAME=VALUE", help="Any number of them."
         )
         parser.add_argument(
-            "--data", type=json.loads, default={}, metavar="JSON", help="What templates and conditions see."
+            "--data", type=members, default={}, metavar="JSON", help="What templates and conditions see."
         )
         parser.add_argument("--version", type=int, dest="number", metavar="N", help="The latest when left out.")
         parser.add_argument("--at", type=instant, metavar="TIME", help="When they begin; now, if left out.")
@@ -64,7 +63,7 @@ class ListRuns(Verb):
         parser.add_argument("--waiting-on", metavar="SIGNAL")
         parser.add_argument("--due-before", type=instant, metavar="TIME")
         parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
-        parser.add_argument("--limit", type=int, default=50)
+        parser.add_argument("--limit", type=at_most, default=50)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line for each."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from tenants.scope import tenant_scope
-from workflows.management.arguments import public_id
+from workflows.management.arguments import at_most, public_id
 from workflows.management.verbs import Verb
 from workflows.models import StickyCancel
 from workflows.services.cancel_by_key import lift_sticky_cancel
@@ -20,13 +20,13 @@ class ListSticky(Verb):
 
     def arguments(self, parser: ArgumentParser) -> None:
         """How many."""
-        parser.add_argument("--limit", type=int, default=50)
+        parser.add_argument("--limit", type=at_most, default=50)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line for each."""
         with tenant_scope(tenant_id):
             rows = StickyCancel.objects.filter(tenant_id=tenant_id, until__gt=timezone.now()).order_by("-id")
-            for one in rows[: max(0, options["limit"])]:
+            for one in rows[: options["limit"]]:
                 until = f"until {one.until:%Y-%m-%d %H:%M:%S} UTC"
                 yield f"{one.public_id}  {one.mark}  {one.workflow or 'any workflow'}  {until}"
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
-from workflows.management.arguments import add_tenant
+from workflows.management.arguments import add_tenant, at_most, members
 from workflows.management.recording import in_the_name
 from workflows.models import ExternalWork
 from workflows.models.external_work import ExternalStatus
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         listed = verbs.add_parser("list", help="List it, newest first.")
         listed.add_argument("--kind", default="")
         listed.add_argument("--status", default="", choices=ExternalStatus.values)
-        listed.add_argument("--limit", type=int, default=50)
+        listed.add_argument("--limit", type=at_most, default=50)
         shown = verbs.add_parser("show", help="Show one piece, and the step that waits for it.")
         observed = verbs.add_parser("observe", help="Say what was observed. An end is final.")
         for verb in (shown, observed):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             verb.add_argument("external_id", metavar="ID")
         observed.add_argument("status", help="running, succeeded or failed.")
         observed.add_argument("--error", default="", help="A code, never a value.")
-        observed.add_argument("--data", type=json.loads, metavar="JSON", help="With an end: the answer of the step.")
+        observed.add_argument("--data", type=members, metavar="JSON", help="With an end: the answer of the step.")
         observed.add_argument("--by", default="", metavar="NAME", help="Who says so.")
         for verb in verbs.choices.values():
             add_tenant(verb)
@@ -64,8 +64,6 @@ def _show(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
 
 def _observe(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
     said = {name: options[name] for name in ("kind", "external_id", "status", "error", "data")}
-    if not (said["data"] is None or isinstance(said["data"], dict)):
-        raise CommandError("--data takes a JSON object.")
     by = options["by"] or "command line"
     seen = observe_external(tenant_id=tenant_id, cause=Cause.OPERATOR, cause_ref=by, **said)
     work = find_step_by_external_id(tenant_id=tenant_id, kind=said["kind"], external_id=said["external_id"])

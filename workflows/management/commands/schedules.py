@@ -10,7 +10,7 @@ from django.utils import timezone
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
-from workflows.management.arguments import add_tenant
+from workflows.management.arguments import add_tenant, members
 from workflows.models import MissedPolicy, Schedule
 from workflows.services.schedules import change_schedule, create_schedule, delete_schedule, schedule_named, upcoming
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         create.add_argument("--zone", default="", help="The tenant's own when left out.")
         create.add_argument("--version", type=int, dest="number", help="The latest, each time, when left out.")
         create.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
-        create.add_argument("--data", type=json.loads, default={}, metavar="JSON")
+        create.add_argument("--data", type=members, default={}, metavar="JSON")
         create.add_argument("--missed", choices=MissedPolicy.values, default="latest", help="What is made up for.")
         create.add_argument("--most-missed", type=int, default=10, metavar="N", help="With --missed all.")
         change = verbs.add_parser("change", help="Change what is named; the rest stays, and it counts from now on.")
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         change.add_argument("--zone")
         change.add_argument("--version", type=_version, dest="number", metavar="N", help="Or latest, each time.")
         change.add_argument("--correlation", action="append", metavar="NAME=VALUE")
-        change.add_argument("--data", type=json.loads, metavar="JSON")
+        change.add_argument("--data", type=members, metavar="JSON")
         change.add_argument("--missed", choices=MissedPolicy.values)
         change.add_argument("--most-missed", type=int, metavar="N")
         verbs.add_parser("list", help="List schedules by their keys.")

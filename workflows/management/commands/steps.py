@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
-from workflows.management.arguments import add_tenant
+from workflows.management.arguments import add_tenant, at_most
 from workflows.management.recording import in_the_name
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         shown = verbs.add_parser("unknown", help="List steps whose outcome is unknown, oldest first.")
-        shown.add_argument("--limit", type=int, default=50)
+        shown.add_argument("--limit", type=at_most, default=50)
         settle = verbs.add_parser("settle", help="Say what became of a step whose outcome is unknown.")
         settle.add_argument("key", metavar="KEY", help="The effect key, as `unknown` lists it.")
         settle.add_argument("outcome", help="A word of the step's kind, or retry: it did not take effect.")
