@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_locked_run_makes_signals_wait(tenant: Tenant) -> None:
         pass
 
 
-def test_lists_filter(tenant: Tenant) -> None:
+def test_lists_filter(tenant: Tenant, other_tenant: Tenant) -> None:
     ada, bob = waiting_run(tenant, subject="ada"), waiting_run(tenant, subject="bob", correlation={"invoice_id": "7"})
     paid(tenant, "7")
     drain(tenant)
@@ -52,7 +53,14 @@ def test_lists_filter(tenant: Tenant) -> None:
     assert ids() == [bob, ada]
     assert ids(state="waiting") == ids(waiting_on="invoice.paid") == ids(subject="ada") == [ada]
     assert ids(limit=1) == [bob]
-    assert ids(definition_key="other") == []
+    assert ids(definition_key="other") == ids(limit=-1) == []
+    assert ids(correlation={"invoice_id": "42"}) == [ada]
+    due = run_of(tenant, ada).due_at
+    assert due is not None
+    assert (ids(due_before=due), ids(due_before=due + timedelta(seconds=1))) == ([], [ada])
+    assert ids(after=run_of(tenant, bob).public_id) == [ada]
+    with pytest.raises(RunNotFound):
+        list_runs(tenant_id=other_tenant.pk, after=run_of(tenant, bob).public_id)
 
 
 def test_steps_of_a_run(tenant: Tenant) -> None:

@@ -4,12 +4,10 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from tenants.scope import tenant_scope
-from workflows.management.arguments import at_most, instant, members
+from workflows.management.arguments import at_most, instant, members, public_id
 from workflows.management.verbs import Verb
-from workflows.models import Run
+from workflows.services.runs import list_runs
 from workflows.services.start import NewRun, Started, start_runs
-from workflows.services.wide_search import bounded_search
 from workflows.states import Cause, RunState
 
 
@@ -63,21 +61,20 @@ class ListRuns(Verb):
         parser.add_argument("--waiting-on", metavar="SIGNAL")
         parser.add_argument("--due-before", type=instant, metavar="TIME")
         parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
+        parser.add_argument("--after", type=public_id, metavar="RUN", help="Go on after the last run of a list before.")
         parser.add_argument("--limit", type=at_most, default=50)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line for each."""
-        asked = {"definition_key": options["workflow"], "due_at__lt": options["due_before"]}
-        asked |= {name: options[name] for name in ("state", "subject")}
-        correlation = dict(pair.partition("=")[::2] for pair in options["correlation"])
-        with tenant_scope(tenant_id), bounded_search(is_wide=bool(correlation)):
-            rows = Run.objects.for_tenant(tenant_id).filter(**{name: value for name, value in asked.items() if value})
-            if options["waiting_on"]:
-                rows = rows.waiting_on(options["waiting_on"])
-            if correlation:
-                rows = rows.filter(correlation__contains=correlation)
-            for run in rows.order_by("-id")[: options["limit"]]:
-                yield f"{run.public_id}  {run.state:<9}  {run.definition_key}  {run.step or '-'}  {run.subject}"
+        same = ("state", "subject", "waiting_on", "due_before", "after", "limit")
+        runs = list_runs(
+            tenant_id=tenant_id,
+            definition_key=options["workflow"],
+            correlation=dict(pair.partition("=")[::2] for pair in options["correlation"]),
+            **{name: options[name] for name in same},
+        )
+        for run in runs:
+            yield f"{run.public_id}  {run.state:<9}  {run.definition_key}  {run.step or '-'}  {run.subject}"
 
 
 def _asked(options: dict[str, Any]) -> list[NewRun]:

@@ -1,9 +1,11 @@
 """Reading runs in Python: one, many, their steps; and holding one under its row lock."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from tenants.scope import tenant_scope
 from workflows.definitions.document import Step
@@ -11,6 +13,7 @@ from workflows.errors import RunNotFound
 from workflows.models import Run
 from workflows.querysets import RunQuerySet
 from workflows.services.documents import documents
+from workflows.services.wide_search import bounded_search
 from workflows.store.sql import fetch
 
 _LINKAGE = """
@@ -54,17 +57,32 @@ def lock_run(*, tenant_id: int, public_id: uuid.UUID) -> Iterator[Run]:
 
 
 def list_runs(
-    *, tenant_id: int, definition_key: str | None = None, state: str | None = None, subject: str | None = None,
-    waiting_on: str | None = None, limit: int = 100,
-) -> list[Run]:  # fmt: skip
-    """Runs, newest first, at most `limit`; `waiting_on` names a signal that an open wait listens for."""
-    with tenant_scope(tenant_id):
+    *,
+    tenant_id: int,
+    definition_key: str | None = None,
+    state: str | None = None,
+    subject: str | None = None,
+    correlation: Mapping[str, str] | None = None,
+    waiting_on: str | None = None,
+    due_before: datetime | None = None,
+    after: uuid.UUID | None = None,
+    limit: int = 100,
+) -> list[Run]:
+    """Runs that meet every condition, newest first, at most `limit`; `after` is the last run of the page before.
+
+    `waiting_on` names a signal that an open wait listens for. Raises `RunNotFound` for an `after` that is not there,
+    and `SearchTooWide` when too many runs had to be looked through for a correlation value.
+    """
+    asked: dict[str, Any] = {"definition_key": definition_key, "state": state, "subject": subject}
+    asked |= {"due_at__lt": due_before, "correlation__contains": dict(correlation) if correlation else None}
+    with tenant_scope(tenant_id), bounded_search(is_wide=bool(correlation)):
         runs: RunQuerySet = Run.objects.for_tenant(tenant_id)
-        asked = {"definition_key": definition_key, "state": state, "subject": subject}
         runs = runs.filter(**{name: value for name, value in asked.items() if value is not None})
         if waiting_on is not None:
             runs = runs.waiting_on(waiting_on)
-        return list(runs.order_by("-id")[:limit])
+        if after is not None:
+            runs = runs.filter(id__lt=fetch_run(tenant_id=tenant_id, public_id=after).pk)
+        return list(runs.order_by("-id")[: max(0, limit)])
 
 
 def current_step(*, tenant_id: int, public_id: uuid.UUID) -> Step | None:
