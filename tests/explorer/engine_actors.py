@@ -66,7 +66,7 @@ def _goes_on_at_once(turn: Turn, scene: Scene) -> None:
         turn.commit()
         turn.leave("commits")
     else:
-        _load(turn, scene)
+        load(turn, scene)
 
 
 def sends(number: int) -> Actor:
@@ -112,7 +112,7 @@ def _asks(name: str, action: str, event: Event, *, sees_first: bool = False) -> 
     def act(turn: Turn, scene: Scene) -> None:
         _act(turn, scene, action, event)
 
-    steps: tuple[Step, ...] = (lock, _load, act, commit)
+    steps: tuple[Step, ...] = (lock, load, act, commit)
     return Actor(name, (look, *steps) if sees_first else steps)
 
 
@@ -140,12 +140,14 @@ def _act(turn: Turn, scene: Scene, action: str, event: Event) -> None:
 def routes(name: str = "router", *, at_most: int = 200) -> Actor:
     """One transaction: claim, find, lock, judge, write."""
     return Actor(
-        name, (_claim_signals, _find_runs, _lock_runs, _load, _judge_signals, commit), True, {"at most": at_most}
+        name, (_claim_signals, _find_runs, _lock_runs, load, _judge_signals, commit), True, {"at most": at_most}
     )
 
 
 def _claim_signals(turn: Turn, scene: Scene) -> None:
-    """route._CLAIM"""
+    """route._claiming: switches.OFF_FOR_ROUTING, then route._CLAIM"""
+    if not turn.lacks(Guard.ROUTING_LOCK):
+        turn.share("routing", 1)
     ids = [one.id for one in list(turn.select("signal")) if one.routed_at is None and turn.lock_free("signal", one.id)]
     ids, rest = ids[: turn.kept("at most")], ids[turn.kept("at most") :]
     for one in rest:
@@ -190,7 +192,7 @@ def _lock_runs(turn: Turn, scene: Scene) -> None:
         turn.said = "locks nothing"
 
 
-def _load(turn: Turn, scene: Scene) -> None:
+def load(turn: Turn, scene: Scene) -> None:
     """load.lock_runs after its locks, and route._known_verdicts."""
     turn.keep("seen runs", read_runs(turn, turn.kept("runs"), turn.kept("waits before")))
     turn.keep("known", tuple((said.signal_id, said.run_id, said.verdict) for said in turn.select("verdict")))
@@ -207,7 +209,7 @@ def _judge_signals(turn: Turn, scene: Scene) -> None:
         one.said += [Judged(verdict, "") for _, _, verdict in known]
         _judge(batch, one, set() if turn.lacks(Guard.KNOWN_VERDICTS) else {said[:2] for said in known})
         _tell_finished(turn, batch, one)
-        overall = _overall(one, scene.loaded.listened)
+        overall = _overall(one, scene.loaded.listened | scene.later.listened)
         row = turn.get("signal", signal_id)._replace(routed_at=batch.now, verdict=overall.verdict)
         turn.update("signal", signal_id, row)
         turn.said += f"judges signal {signal_id}: {overall.verdict}; "
@@ -229,7 +231,7 @@ def _tell_finished(turn: Turn, batch: RunBatch, one: Claimed) -> None:
 
 def advances(name: str = "engine", *, ahead: int = 0) -> Actor:
     """One transaction: claim, load, look back for those that begin, decide, write. `ahead`: its own clock is wrong."""
-    return Actor(name, (_claim_runs, _load, _look_back, _advance, commit), True, {"ahead": ahead})
+    return Actor(name, (_claim_runs, load, _look_back, _advance, commit), True, {"ahead": ahead})
 
 
 def _claim_runs(turn: Turn, scene: Scene) -> None:
@@ -248,13 +250,13 @@ def _look_back(turn: Turn, scene: Scene) -> None:
     early: list[tuple[int, SignalRow]] = []
     for run in turn.kept("seen runs").runs if not turn.lacks(Guard.LOOK_BACK) else ():
         if run.state == "pending":
-            early += [(run.id, signal) for signal in _came_before(turn, scene, run)]
+            early += [(run.id, signal) for signal in came_before(turn, scene, run)]
     turn.keep("early", tuple(early))
     turn.said = f"looks back and finds {_named('signal', [signal.id for _, signal in early])}"
 
 
-def _came_before(turn: Turn, scene: Scene, run: RunRow) -> list[SignalRow]:
-    since = look_back_since(scene.loaded.document, run.began_at, clock(turn))
+def came_before(turn: Turn, scene: Scene, run: RunRow) -> list[SignalRow]:
+    since = look_back_since(scene.documents[run.definition_id].document, run.began_at, clock(turn))
     return [
         signal
         for signal in turn.select("signal")

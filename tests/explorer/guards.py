@@ -17,6 +17,7 @@ class Guard(Enum):
     KNOWN_VERDICTS = "routing skips runs that a look-back has told (services/route)"
     LATE_ASKS = "who tells an ended run that a signal is late asks what it was told (services/route)"
     LOCK_ORDER = "runs are locked in order of their ids (store/load)"
+    ROUTING_LOCK = "routing shares a lock with whoever replaces listeners (store/switches)"
     REVISION = "a call with If-Match is refused when the run has moved on (services/control)"
     DATABASE_CLOCK = "times are judged by the clock of the database (services/advance)"
     SWEEP = "a sweep offers due work again (services/sweeping)"

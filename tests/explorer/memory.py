@@ -24,6 +24,14 @@ class Refused(Exception):
     """A unique key refuses the statement; its transaction is rolled back."""
 
 
+_known: dict[Any, Any] = {}
+
+
+def one(value: Any) -> Any:
+    """The one object for equal values, so that worlds are compared by identity: rows are hashed once, when written."""
+    return _known.setdefault((type(value), value), value)
+
+
 @dataclass(slots=True)
 class World:
     """Everything that a schedule can depend on."""
@@ -43,8 +51,10 @@ class World:
 
     def key(self) -> Hashable:
         """Equal for worlds from which the same can follow."""
-        parts = (frozenset(part.items()) for part in (self.rows, self.writes, self.locks, self.kept, self.at))
-        return (*parts, self.minute, self.deaths)
+        values = (
+            frozenset((key, id(row)) for key, row in part.items()) for part in (self.rows, self.writes, self.kept)
+        )
+        return (*values, frozenset(self.locks.items()), frozenset(self.at.items()), self.minute, self.deaths)
 
     def table(self, name: str) -> list[Any]:
         """The committed rows of a table, in order of their ids."""
@@ -89,6 +99,19 @@ class Turn:
         """FOR NO KEY UPDATE SKIP LOCKED: False when somebody else holds the row."""
         return self.world.locks.setdefault((table, id_), self.actor) == self.actor
 
+    def share(self, table: str, id_: Hashable) -> None:
+        """An advisory lock that several may share: wait until nobody has it alone."""
+        if self.world.locks.get((table, id_), self.actor) != self.actor:
+            raise Blocked(f"{table} {id_}, which {self.world.locks[table, id_]} has alone")
+        self.world.locks[table, (id_, self.actor)] = self.actor
+
+    def lock_alone(self, table: str, id_: Hashable) -> None:
+        """The same lock for nobody else: wait until nobody shares it."""
+        for (name, _), actor in self.world.locks.items():
+            if name == table and actor != self.actor:
+                raise Blocked(f"{table} {id_}, which {actor} has")
+        self.lock(table, id_)
+
     def insert(self, table: str, id_: Hashable, row: Any) -> None:
         """Write a new row. The same id by another transaction that has not ended makes this one wait."""
         key = table, id_
@@ -96,12 +119,12 @@ class Turn:
             raise Blocked(f"the end of a transaction that inserts {table} {id_}, too")
         if self.get(table, id_) is not None:
             raise Refused(f"{table} {id_} is there already")
-        self.world.writes[self.actor, key] = row
+        self.world.writes[self.actor, key] = one(row)
 
     def update(self, table: str, id_: Hashable, row: Any) -> None:
         """Change a row, which takes its lock."""
         self.lock(table, id_)
-        self.world.writes[self.actor, (table, id_)] = row
+        self.world.writes[self.actor, (table, id_)] = one(row)
 
     def commit(self) -> None:
         """Everything that was written becomes visible at once, and the locks are free."""
@@ -119,7 +142,7 @@ class Turn:
 
     def keep(self, name: str, value: Any) -> None:
         """Remember until the end of the actor."""
-        self.world.kept[self.actor, name] = value
+        self.world.kept[self.actor, name] = one(value)
 
     def kept(self, name: str) -> Any:
         """What was remembered, or None."""
@@ -127,7 +150,7 @@ class Turn:
 
     def tell(self, name: str, id_: Hashable, value: Any) -> None:
         """Note, for the judge alone, what the outside world saw."""
-        self.world.rows[name, id_] = value
+        self.world.rows[name, id_] = one(value)
 
     def again(self) -> None:
         """The same step comes next."""

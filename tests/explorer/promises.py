@@ -62,7 +62,7 @@ def _wake_ups(world: World, scene: Scene) -> Iterator[str]:
     for wait in open_waits(Turn(world, "judge", NONE)):
         run = world.rows["run", wait.run_id]
         facts = locked(run, scene.documents).facts
-        step = scene.loaded.document.by_key[wait.step]
+        step = scene.documents[run.definition_id].document.by_key[wait.step]
         rules = bind(step.rules, facts)
         for signal in world.table("signal"):
             since = wait.look_back_from or wait.opened_at

@@ -4,6 +4,7 @@ from functools import cache
 
 from tests.explorer.engine_actors import advances, cancels, passes, pauses, resumes, routes, sends, starts
 from tests.explorer.guards import Guard, Guards
+from tests.explorer.move_actors import moves
 from tests.explorer.scene import PAID, scene
 from tests.explorer.search import Scenario
 from tests.explorer.work_actors import ends_lost_work, works
@@ -12,10 +13,12 @@ START = "a run starts while its signal arrives"
 OPENING = "a wait opens while a signal arrives"
 TWO_WAITS = "a signal comes to a run of two waits"
 INSTANT = "signal, timer, cancel and sweep at one instant"
+MOVE = "a run is moved to a version that waits for a signal that arrives"
 WORKERS = "two workers, a lease that runs out and a cancel"
 GRACE = {"key": "grace", "kind": "wait", "for": "PT10M", "signals": [PAID | {"then": "complete"}]}
 FIRST = {"key": "first", "kind": "wait", "for": "PT10M", "signals": [PAID]}
 SECOND = {"key": "second", "kind": "wait", "for": "PT10M", "signals": [PAID]}
+OTHER = {"key": "grace", "kind": "wait", "for": "PT10M", "signals": [PAID | {"name": "invoice.void"}]}
 CALL = {"key": "call", "kind": "http", "method": "POST", "url": "https://example.org/"}
 ONCE = CALL | {"at_most_once": True}
 
@@ -70,6 +73,13 @@ def scenarios() -> dict[str, Scenario]:
             (starts(1), sends(1), routes("router 1"), routes("router 2"), advances("engine 1"), passes(10), cancels()),
             deaths=1,
         ),
+        Scenario(
+            MOVE,
+            scene([OTHER], later=[GRACE]),
+            (sends(1), routes(), moves(), routes("sweep")),
+            begun,
+            deaths=2,
+        ),
         Scenario("a worker's clock is an hour ahead", waits, (advances("timer", ahead=60), sends(1), routes()), begun),
         Scenario(
             "two signals for the same two runs",
@@ -120,6 +130,7 @@ SHOWN: tuple[tuple[Guards, str, str], ...] = (
     (frozenset({Guard.ONE_TRANSACTION}), OPENING, "A trace does not verify"),
     (frozenset({Guard.SWEEP}), OPENING, "A signal has no verdict"),
     (frozenset({Guard.LOCK_ORDER}), "two signals for the same two runs", "Stuck"),
+    (frozenset({Guard.ROUTING_LOCK}), MOVE, "A wake-up is lost"),
     (frozenset({Guard.REVISION}), "somebody cancels what they saw a moment ago", "If-Match is not kept"),
     (frozenset({Guard.DATABASE_CLOCK}), "a worker's clock is an hour ahead", "A timer fires early"),
     (frozenset({Guard.FENCE}), WORKERS, "A stale worker changed something"),

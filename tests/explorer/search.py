@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.explorer.engine_actors import advances, routes
 from tests.explorer.guards import NONE, Guard, Guards
-from tests.explorer.memory import Blocked, Refused, Turn, World
+from tests.explorer.memory import Blocked, Refused, Turn, World, one
 from tests.explorer.promises import broken
 from tests.explorer.scene import Actor, Scene
 from tests.explorer.work_actors import ends_lost_work, works
@@ -152,7 +152,7 @@ def _begun(scenario: Scenario, without: Guards) -> World:
         world, _ = _whole(scenario.scene, actor, world, without)
     for actor in scenario.actors:
         world.at[actor.name] = 0
-        world.kept |= {(actor.name, name): value for name, value in actor.told.items()}
+        world.kept |= {(actor.name, name): one(value) for name, value in actor.told.items()}
     return world
 
 
@@ -160,7 +160,7 @@ def _whole(scene: Scene, actor: Actor, world: World, without: Guards) -> tuple[W
     """All steps of one actor while nobody else is about."""
     lines = []
     world.at[actor.name] = 0
-    world.kept |= {(actor.name, name): value for name, value in actor.told.items()}
+    world.kept |= {(actor.name, name): one(value) for name, value in actor.told.items()}
     while world.at[actor.name] < len(actor.steps):
         stepped = step(scene, actor, world, without)
         assert stepped is not None, f"{actor.name} waits for nobody"

@@ -64,7 +64,9 @@ class Hand:
         self.sql, self.tenant, self.chance = connection.execute, tenant, random.Random(seed)
         runs = self.sql("SELECT id, public_id, seq FROM workflows_run WHERE tenant_id = %s ORDER BY id", [tenant.pk])
         self.runs = [(run_id, str(public_id), seq) for run_id, public_id, seq in runs.fetchall()]
-        self.run, self.name, self.last = self.runs[0]
+        self.before = {}
+        for self.run, self.name, self.last in self.runs:
+            self.before[self.run] = self.stored()
 
     def tamper(self) -> tuple[str, bool]:
         """Choose a run and a deed; what it was, and whether it changed anything."""
@@ -72,17 +74,12 @@ class Hand:
         deed = self.chance.choice(
             [self.edit, self.rewrite, self.digest, self.delete, self.insert, self.swap, self.cut, self.forge]
         )
-        before = self.stored()
         deed()
-        return deed.__name__, self.stored() != before
+        return deed.__name__, self.stored() != self.before[self.run]
 
     def stored(self) -> Any:
-        return (
-            self.sql(
-                "SELECT t::text FROM workflows_transition t WHERE run_id = %s ORDER BY seq", [self.run]
-            ).fetchall(),
-            self.sql("SELECT r::text FROM workflows_run r WHERE id = %s", [self.run]).fetchall(),
-        )
+        lines = "(SELECT string_agg(t::text, '' ORDER BY seq) FROM workflows_transition t WHERE run_id = r.id)"
+        return self.sql(f"SELECT r::text, {lines} FROM workflows_run r WHERE id = %s", [self.run]).fetchone()
 
     def seq(self, first: int = 1) -> int:
         return self.chance.randint(first, self.last)
