@@ -70,7 +70,7 @@ def scenarios() -> dict[str, Scenario]:
         Scenario(
             "everything at once",
             told,
-            (starts(1), sends(1), routes("router 1"), routes("router 2"), advances("engine 1"), passes(10), cancels()),
+            (starts(1), sends(1), routes("router 1"), routes("router 2"), advances(), cancels()),
             deaths=1,
         ),
         Scenario(

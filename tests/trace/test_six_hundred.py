@@ -64,9 +64,8 @@ class Hand:
         self.sql, self.tenant, self.chance = connection.execute, tenant, random.Random(seed)
         runs = self.sql("SELECT id, public_id, seq FROM workflows_run WHERE tenant_id = %s ORDER BY id", [tenant.pk])
         self.runs = [(run_id, str(public_id), seq) for run_id, public_id, seq in runs.fetchall()]
-        self.before = {}
-        for self.run, self.name, self.last in self.runs:
-            self.before[self.run] = self.stored()
+        self.run, self.name, self.last = self.runs[0]
+        self.before = {run_id: self.stored(run_id) for run_id, *_ in self.runs}
 
     def tamper(self) -> tuple[str, bool]:
         """Choose a run and a deed; what it was, and whether it changed anything."""
@@ -75,11 +74,11 @@ class Hand:
             [self.edit, self.rewrite, self.digest, self.delete, self.insert, self.swap, self.cut, self.forge]
         )
         deed()
-        return deed.__name__, self.stored() != self.before[self.run]
+        return deed.__name__, self.stored(self.run) != self.before[self.run]
 
-    def stored(self) -> Any:
+    def stored(self, run_id: int) -> Any:
         lines = "(SELECT string_agg(t::text, '' ORDER BY seq) FROM workflows_transition t WHERE run_id = r.id)"
-        return self.sql(f"SELECT r::text, {lines} FROM workflows_run r WHERE id = %s", [self.run]).fetchone()
+        return self.sql(f"SELECT r::text, {lines} FROM workflows_run r WHERE id = %s", [run_id]).fetchone()
 
     def seq(self, first: int = 1) -> int:
         return self.chance.randint(first, self.last)
