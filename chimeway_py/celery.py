@@ -4,10 +4,11 @@ import os
 import sys
 
 from celery import Celery
-from celery.signals import setup_logging, task_prerun, worker_init
+from celery.signals import setup_logging, task_prerun, worker_init, worker_process_init
 from django.db import close_old_connections
 
 from chimeway_py import task_log  # noqa: F401  connects itself
+from chimeway_py.garbage import look_less_often
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
 
@@ -33,3 +34,10 @@ def watch(**_: object) -> None:
     from chimeway_py.junk import drop_junk
 
     drop_junk()
+    look_less_often()
+
+
+@worker_process_init.connect
+def begin(**_: object) -> None:
+    """What a process of the pool has loaded since it was forked lives as long as it does, too."""
+    look_less_often()

@@ -24,9 +24,9 @@ class Target:
         """From `next`, `complete`, {goto: key} or {stop: reason, compensate: true}; None is `next`."""
         match raw:
             case None | "next":
-                return cls("next")
+                return NEXT
             case "complete":
-                return cls("complete")
+                return COMPLETE
             case {"goto": str(step)}:
                 return cls("goto", step=step)
             case {"stop": str(reason)}:
@@ -40,6 +40,9 @@ class Target:
         if self.kind == "stop":
             return {"stop": self.reason} | ({"compensate": True} if self.compensate else {})
         return self.kind
+
+
+NEXT, COMPLETE = Target("next"), Target("complete")
 
 
 @dataclass(frozen=True, slots=True)
