@@ -27,14 +27,14 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @pytest.mark.parametrize("poison", BODIES, ids=str)
 def test_a_poison_body_is_refused_by_path_and_soon(poison: Poison) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with pytest.raises(Invalid) as refused:
         read_json(poison.body)
 
     found = refused.value.detail[0]
     assert (found["path"], found["code"]) == (poison.path, poison.code)
-    assert time.perf_counter() - started < 1.0  # a slow path would take minutes for these, on any machine
+    assert time.thread_time() - started < 1.0  # a slow path would take minutes for these, on any machine
 
 
 @given(st.dictionaries(TEXT, VALUES, max_size=4), st.booleans())

@@ -41,8 +41,9 @@ class Journey:
         return self.read(lambda: Run.objects.get(tenant_id=self.tenant.pk, id=started.run_id))
 
     def work(self) -> None:
-        """Do the work that is due, then move the runs."""
-        work_turn(tenant_id=self.tenant.pk)
+        """Do the work that is due, in as many turns as it takes, then move the runs."""
+        while work_turn(tenant_id=self.tenant.pk):
+            pass
         engine_turn(tenant_id=self.tenant.pk)
 
     def read(self, question: Callable[[], T]) -> T:
