@@ -27,6 +27,7 @@ from tests.steps.test_compensation import (
 )
 from tests.steps.test_compensation_meets import switch
 from tests.workflows.probe import Probe
+from workflows.explain import explain_run
 from workflows.explain.because import CLAUSES
 from workflows.models import StepRun
 from workflows.models.switch import SwitchLevel
@@ -228,6 +229,8 @@ def test_between_two_tries_the_first_of_which_may_have_taken_effect(tenant: Tena
     work(tenant)
 
     assert cancel(tenant, run_id).compensates == ("charge",)
+    told = explain_run(tenant_id=tenant.pk, public_id=run_of(tenant, run_id).public_id).sentence
+    assert "Nobody saw whether “charge” took effect; what may have is undone all the same." in told
 
     work(tenant)
     assert sent(probe) == ["charge:1"]

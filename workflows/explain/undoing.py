@@ -72,6 +72,8 @@ def _stuck(picture: Picture) -> Iterator[str]:
         yield f"Nobody can tell whether {listed(unknown)} was undone; somebody has to settle it."
     if doubtful := [quoted(one.step) for one in _doubtful(picture)]:
         yield f"Whether {listed(doubtful)} took effect nobody knows; it is undone only if somebody settles that it did."
+    if unseen := [quoted(one.step) for one in _unseen(picture)]:
+        yield f"Nobody saw whether {listed(unseen)} took effect; what may have is undone all the same."
     if expected := [quoted(one.step) for one in _expected(picture)]:
         yield f"If {listed(expected)} is yet observed to succeed, it is undone as well."
 
@@ -85,6 +87,12 @@ def _doubtful(picture: Picture) -> list[Visit]:
     document = picture.version.document
     waiting = {one.place for one in picture.visits if not one.undo and one.waits_for_word(document)}
     return [one for one in _undoing(picture) if one.status == "owed" and one.place in waiting]
+
+
+def _unseen(picture: Picture) -> list[Visit]:
+    """Visits that are undone although nobody saw them succeed."""
+    owed = {one.place for one in _undoing(picture)} - {one.place for one in _doubtful(picture)}
+    return [one for one in picture.visits if not one.undo and one.may_have and one.place in owed]
 
 
 def _expected(picture: Picture) -> list[Visit]:
