@@ -18,7 +18,7 @@ from chimeway_py.embedded.broker import NoBroker
 from chimeway_py.embedded.postgres_files import NoPostgres
 from chimeway_py.embedded.processes import DidNotStart
 
-NAMES = ("park_resume", "growth", "intake", "timers", "fanout", "fairness", "explain", "deliver")
+NAMES = ("park_resume", "growth", "intake", "timers", "fanout", "broadcast", "fairness", "explain", "deliver")
 BROKEN = (NoPostgres, NoBroker, CannotReach, DidNotStart, NeverHappened)
 
 

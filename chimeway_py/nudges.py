@@ -9,6 +9,9 @@ meanwhile: the first signal goes out at once, and of a burst each message stands
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 import structlog
@@ -17,13 +20,15 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-Lane = Literal["engine", "work", "events", "digests"]
+Lane = Literal["engine", "work", "events", "digests", "broadcasts"]
 TASKS: dict[Lane, str] = {
     "engine": "workflows.tasks.run_engine",
     "work": "workflows.tasks.perform_work",
     "events": "workflows.tasks.send_events",
     "digests": "workflows.tasks.close_digests",
+    "broadcasts": "deliveries.tasks.run_broadcasts",
 }
+_quiet: ContextVar[frozenset[Lane]] = ContextVar("quiet_lanes", default=frozenset())
 SHORTEST_REST = 0.01  # seconds between two messages for the same lane and tenant
 LONGEST_REST = 0.04
 PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a broker that is down
@@ -31,7 +36,18 @@ PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a br
 
 def nudge_after_commit(lane: Lane, tenant_id: int) -> None:
     """Tell the workers, once this transaction has committed, that the tenant has work in the lane."""
-    transaction.on_commit(lambda: offer(lane, tenant_id), robust=True)
+    if lane not in _quiet.get():
+        transaction.on_commit(lambda: offer(lane, tenant_id), robust=True)
+
+
+@contextmanager
+def quiet(lane: Lane) -> Iterator[None]:
+    """No nudges for this lane from the block: whoever enters it does what they would be for. The sweep still looks."""
+    token = _quiet.set(_quiet.get() | {lane})
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 def offer(lane: Lane, tenant_id: int) -> None:

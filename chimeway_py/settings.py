@@ -176,6 +176,7 @@ CELERY_TASK_ROUTES = {
     "workflows.tasks.analyze_grown_tables": {"queue": "sweep"},
     "workflows.tasks.run_engine": {"queue": "engine"},
     "workflows.tasks.close_digests": {"queue": "engine"},
+    "deliveries.tasks.run_broadcasts": {"queue": "engine"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -213,6 +214,9 @@ SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused si
 PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach us from outside: links in mails begin with it
 RETENTION_ARCHIVE_DIR = env.str("RETENTION_ARCHIVE_DIR", default="")  # where runs are written before they are pruned
 EVENTS_KEPT_DAYS = env.int("EVENTS_KEPT_DAYS", default=30)  # how long events can be listed and replayed
+BROADCAST_MAX_TARGETS = env.int("BROADCAST_MAX_TARGETS", default=250_000)
+BROADCAST_MAX_BYTES = env.int("BROADCAST_MAX_BYTES", default=64 * 1024 * 1024)  # of a file of targets
+BROADCAST_BACKLOG = env.int("BROADCAST_BACKLOG", default=2_000)  # due runs or messages at which a broadcast waits
 CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with channels and providers of your own
 INBOX_STREAMS = env.int("INBOX_STREAMS", default=4)  # of one web process; each holds a thread
 INBOX_STREAM_SECONDS = env.int("INBOX_STREAM_SECONDS", default=300)  # how long one lives before the browser asks again
@@ -262,6 +266,8 @@ SPECTACULAR_SETTINGS = {
         "Verdict": "signals_app.verdicts.Verdict",
         "HoldOn": "workflows.models.retention.HoldOn",
         "Moved": ["moved", "refused"],
+        "BroadcastStatus": "deliveries.models.broadcast.BroadcastStatus",
+        "TargetOutcome": ["waiting", "started", "skipped"],
         "EndState": ["completed", "stopped", "expired"],
     },
 }

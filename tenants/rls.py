@@ -14,6 +14,7 @@ ONE = "(SELECT nullif(current_setting('chimeway.tenant_id', true), '')::bigint)"
 #: What people with psql need not read: secrets and keys, sealed or not, and what the tenants' people wrote and got.
 KEPT_FROM_OPERATORS = frozenset(
     {
+        "deliveries_broadcastchunk",
         "deliveries_endpoint",
         "deliveries_inboxitem",
         "deliveries_provider",

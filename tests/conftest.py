@@ -131,6 +131,9 @@ def _workers(servers: Servers) -> Iterator[Workers]:
         superuser.execute("UPDATE workflows_run SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE workflows_steprun SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE workflows_digest SET due_at = NULL WHERE due_at IS NOT NULL")
+        superuser.execute(
+            "UPDATE deliveries_broadcast SET due_at = NULL, status = 'cancelled' WHERE due_at IS NOT NULL"
+        )
         superuser.execute("UPDATE workflows_eventdispatch SET due_at = NULL WHERE due_at IS NOT NULL")
         superuser.execute("UPDATE signals_app_signal SET routed_at = clock_timestamp() WHERE routed_at IS NULL")
     workers = Workers(servers.folder / "logs")

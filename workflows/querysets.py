@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
 
-from workflows.states import LIVE, Reason
+from workflows.states import LIVE, Cause, Reason
 from workflows.steps.registry import kinds
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
         if actor:
             asked = asked.filter(models.Q(actors=[]) | models.Q(actors__contains=[actor]))
         return self.filter(models.Exists(asked), state="waiting")
+
+    def of_broadcast(self, public_id: Any) -> Self:
+        """Runs that a broadcast started, by an index in which there are no others."""
+        return self.filter(started_by=Cause.TRIGGER, started_by_ref=f"broadcast:{public_id}")
 
     def overdue(self, now: Any) -> Self:
         """Runs whose clock has passed: a number that should be zero."""

@@ -49,7 +49,7 @@ def read_body(request: HttpRequest, most: int = MAX_BODY) -> bytes:
         return kept
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise BodyEncoded
-    declared = _declared(request)
+    declared = declared_length(request)
     if declared is not None and declared > most:
         raise BodyTooLarge
     source = request if declared is not None else request.environ["wsgi.input"]  # type: ignore[attr-defined]
@@ -60,8 +60,8 @@ def read_body(request: HttpRequest, most: int = MAX_BODY) -> bytes:
     return body
 
 
-def _declared(request: HttpRequest) -> int | None:
-    """Content-Length, or None when the body comes in chunks and the server marks its end."""
+def declared_length(request: HttpRequest) -> int | None:
+    """Content-Length, or None when the body comes in chunks and the server marks its end. Raises `LengthRequired`."""
     if "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
         length = request.META.get("CONTENT_LENGTH") or "0"
         return int(length) if str(length).isascii() and str(length).isdigit() else 0

@@ -2,6 +2,15 @@
 
 from django.urls import URLPattern, path
 
+from deliveries.api.broadcasts import (
+    BroadcastListView,
+    BroadcastView,
+    CancelView,
+    PreviewView,
+    ReportView,
+    StartView,
+    TargetsView,
+)
 from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
 from deliveries.api.history import HistoryView
@@ -11,6 +20,7 @@ from deliveries.api.inbox_live import StreamView, TokenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
 from deliveries.api.providers import ProviderListView, ProviderView
 from deliveries.api.recipients import RecipientListView, RecipientView
+from deliveries.api.segments import SegmentCountView, SegmentListView, SegmentView
 from deliveries.api.sending_rules import SendingRulesView
 from deliveries.api.templates import (
     PreviewTemplateView,
@@ -37,6 +47,16 @@ urlpatterns: list[URLPattern] = [
     path("recipients/<path:external_id>/history", HistoryView.as_view(), name="recipient-history"),
     path("recipients/<path:external_id>/preferences", PreferencesView.as_view(), name="preferences"),
     path("recipients/<path:external_id>", RecipientView.as_view(), name="recipient"),
+    path("broadcasts", BroadcastListView.as_view(), name="broadcasts"),
+    path("broadcasts/<uuid:public_id>", BroadcastView.as_view(), name="broadcast"),
+    path("broadcasts/<uuid:public_id>/targets", TargetsView.as_view(), name="broadcast-targets"),
+    path("broadcasts/<uuid:public_id>/preview", PreviewView.as_view(), name="broadcast-preview"),
+    path("broadcasts/<uuid:public_id>/start", StartView.as_view(), name="broadcast-start"),
+    path("broadcasts/<uuid:public_id>/cancel", CancelView.as_view(), name="broadcast-cancel"),
+    path("broadcasts/<uuid:public_id>/report", ReportView.as_view(), name="broadcast-report"),
+    path("segments", SegmentListView.as_view(), name="segments"),
+    path("segments/<str:key>", SegmentView.as_view(), name="segment"),
+    path("segments/<str:key>/count", SegmentCountView.as_view(), name="segment-count"),
     path("preference-defaults", PreferenceDefaultsView.as_view(), name="preference-defaults"),
     path("sending-rules", SendingRulesView.as_view(), name="sending-rules"),
     path("categories", CategoryListView.as_view(), name="categories"),

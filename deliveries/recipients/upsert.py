@@ -12,7 +12,7 @@ from deliveries.models.recipient import Person
 from deliveries.recipients.reading import LARGEST, recipient_faults, subject_faults
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
-from workflows.store.sql import arrays, fetch, insert
+from workflows.store.sql import arrays, execute, fetch, insert, update
 
 Said = Mapping[str, Any]
 """{addresses, zone, locale, attributes, quiet_hours}, each of which may be missing or null."""
@@ -23,6 +23,11 @@ _MAKE = insert(
     _NEW,
     "ORDER BY u.external_id ON CONFLICT (tenant_id, external_id) DO NOTHING RETURNING external_id",
 )
+
+
+_CHANGED = {"id": "bigint", "zone": "text", "locale": "text", "quiet_hours": "jsonb", "sealed": "bytea"}
+_CHANGED |= {"updated_at": "timestamptz"}
+_CHANGE = update("deliveries_recipient", _CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,14 @@ def store_recipients(tenant_id: int, said: Mapping[str, Said], now: datetime, *,
     changed = [row for row in rows if _change(row, said[row.external_id], replace)]
     for row in changed:
         row.updated_at = now
-    Recipient.objects.bulk_update(changed, ["zone", "locale", "quiet_hours", "sealed", "updated_at"])
+    execute(_CHANGE, [tenant_id, *arrays(map(_columns, changed), _CHANGED)])
     return [Stored(row, row.external_id in made) for row in rows]
+
+
+def _columns(row: Recipient) -> tuple[object, ...]:
+    """A row of `_CHANGED`."""
+    hours = None if row.quiet_hours is None else json.dumps(row.quiet_hours)
+    return row.pk, row.zone, row.locale, hours, row.sealed, row.updated_at
 
 
 def _change(row: Recipient, said: Said, replace: bool) -> bool:

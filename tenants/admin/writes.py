@@ -125,7 +125,8 @@ class WritingAdmin(PageAdmin):
         return self._ask(request, form, f"Rotate the secret of {row}", row)
 
     def _form(self, request: HttpRequest, row: Any, title: str) -> HttpResponse:
-        form = self.form_of(row)(request.POST or None, initial=self.initial(row) if row is not None else None)
+        initial = self.initial(row) if row is not None else None
+        form = self.form_of(row)(request.POST or None, request.FILES or None, initial=initial)
         if row is None and self.model is not Tenant:
             form.fields["tenant"] = self._tenant_field(request)
             form.order_fields(["tenant", *form.fields])

@@ -55,8 +55,7 @@ class TenantView(BoundedView):
         try:
             refuse_guesses(request)
             if request.method in WRITES:
-                # Before anything is asked of the database: a slow sender holds no connection.
-                read_body(request, self.most_bytes)
+                self.take_body(request)
             with counting_failures(request):
                 self.initial(asked, *args, **kwargs)
             caller = caller_of(asked)
@@ -69,6 +68,10 @@ class TenantView(BoundedView):
             response = self.handle_exception(error)
         self.response = self.finalize_response(asked, response, *args, **kwargs)
         return self.response
+
+    def take_body(self, request: HttpRequest) -> None:
+        """Read the body before anything is asked of the database: a slow sender holds no connection."""
+        read_body(request, self.most_bytes)
 
     def page(self, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]]) -> Response:
         """One page of a list, by the cursor and limit of the query. Raises `Invalid`."""

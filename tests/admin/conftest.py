@@ -10,7 +10,20 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from deliveries.models import Category, Delivery, Endpoint, Preference, Provider, Recipient, SendingRules, Template
+from deliveries.broadcasts.making import NewBroadcast, make_broadcast
+from deliveries.broadcasts.segments import put_segment
+from deliveries.models import (
+    Broadcast,
+    Category,
+    Delivery,
+    Endpoint,
+    Preference,
+    Provider,
+    Recipient,
+    Segment,
+    SendingRules,
+    Template,
+)
 from deliveries.preferences.categories import put_category
 from deliveries.preferences.storing import put_preferences
 from deliveries.recipients.upsert import put_recipient
@@ -200,6 +213,9 @@ def furnish(mark: str) -> Furnished:
     put_recipient(tenant_id=tenant.pk, external_id=f"{mark}_anna", said={"addresses": {"email": "a@example.com"}})
     rule = {"category": f"{mark}_news", "allowed": False}
     put_preferences(tenant_id=tenant.pk, subject=f"{mark}_anna", rules=[rule], said_by="api", replace=True)
+    put_segment(tenant_id=tenant.pk, key=f"{mark}_all", condition={"path": "recipient.id", "exists": True})
+    whom = NewBroadcast(workflow=definition.key, name=f"{mark} cast", subjects=[f"{mark}_anna"])
+    make_broadcast(tenant_id=tenant.pk, new=whom, made_by=f"{mark}_olga")
     put_sending_rules(tenant_id=tenant.pk, quiet_hours=[{"from": "22:00", "to": "07:00"}], caps=[])
     provider, _ = put_provider(
         tenant_id=tenant.pk, key=f"{mark}_team", kind="teams", credentials={"url": "https://example.com/canary"}
@@ -236,6 +252,8 @@ def furnish(mark: str) -> Furnished:
             people=(
                 Category.objects.get(),
                 SendingRules.objects.get(),
+                Broadcast.objects.get(),
+                Segment.objects.get(),
                 Preference.objects.get(),
                 Recipient.objects.get(),
             ),

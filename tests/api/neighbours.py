@@ -160,6 +160,12 @@ def recipient(owner: APIClient, tenant: Tenant) -> str:
     return KEY
 
 
+def broadcast(owner: APIClient, tenant: Tenant) -> str:
+    """A draft with a target."""
+    published(owner, tenant)
+    return str(_made(owner.post("/v1/broadcasts", {"workflow": KEY, "name": CANARY, "subjects": [CANARY]}))["id"])
+
+
 def sticky_cancel(owner: APIClient, tenant: Tenant) -> str:
     """A cancel that waits for runs."""
     asked = REASON | {"correlation": {"order": CANARY}, "sticky": True, "ttl": "P1D"}
@@ -187,11 +193,13 @@ PROVIDER = {
     "credentials": {"auth_token": f"{CANARY}-token"},
 }
 SECRET = {"value": f"{CANARY}-secret"}
+SEGMENT = {"name": CANARY, "condition": {"path": "recipient.attributes.said", "eq": CANARY}}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 
 OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "hooks": source,
     "hooks/providers": provider,
+    "broadcasts": broadcast,
     "definitions": published,
     "deliveries": delivery,
     "digests": digest,
@@ -210,6 +218,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "runs": run,
     "schedules": schedule,
     "secrets": _put("secrets", SECRET),
+    "segments": _put("segments", SEGMENT),
     "signals": signal,
     "sources": source,
     "sticky-cancels": sticky_cancel,
@@ -226,6 +235,10 @@ FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 BODIES: Mapping[str, Any] = {
     "post /hooks/{public_id}": {"type": "order.made"},
     "post /hooks/providers/{public_id}": {},
+    "post /v1/broadcasts/{public_id}/cancel": REASON,
+    "post /v1/broadcasts/{public_id}/preview": {},
+    "post /v1/broadcasts/{public_id}/start": {"token": "0.0"},
+    "put /v1/broadcasts/{public_id}/targets": {},
     "put /v1/categories/{key}": CATEGORY | {"name": "mine"},
     "put /v1/recipients/{external_id}": RECIPIENT | {"attributes": {"said": "mine"}},
     "put /v1/recipients/{external_id}/preferences": {"rules": []},
@@ -274,6 +287,8 @@ BODIES: Mapping[str, Any] = {
     "post /v1/runs/{public_id}/wake": REASON,
     "patch /v1/schedules/{key}": {"enabled": False},
     "delete /v1/schedules/{key}": {},
+    "put /v1/segments/{key}": SEGMENT | {"name": "mine"},
+    "delete /v1/segments/{key}": {},
     "put /v1/secrets/{key}": {"value": "mine-and-long-enough"},
     "delete /v1/secrets/{key}": {},
     "patch /v1/sources/{public_id}": {"enabled": False},
@@ -319,6 +334,7 @@ OWN_NAMES = {
     "put /v1/event-subscriptions/{key}",
     "put /v1/providers/{key}",
     "put /v1/secrets/{key}",
+    "put /v1/segments/{key}",
     "put /v1/templates/{key}",
 }
 """Every tenant has names of its own here: asking makes or shows the asker's object, and the neighbour's stays."""
@@ -343,6 +359,7 @@ def missing(kind: str) -> str:
         "retention/policies",
         "schedules",
         "secrets",
+        "segments",
         "subjects",
         "templates",
     }

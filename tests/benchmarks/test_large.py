@@ -7,6 +7,17 @@ from tenants.scope import database_now
 from tests.benchmarks.conftest import Measure
 
 
+def test_a_broadcast_starts_every_target_while_others_are_watched(measure: Measure) -> None:
+    report = measure("broadcast", *["--targets", "60", "--others", "2", "--rate", "4", "--seconds", "1"])
+
+    assert _failed(report) == []
+    before, during, upload, broadcast = report.rows
+    assert before["signals"] > 0
+    assert during["what"] == "others during"
+    assert upload["seconds"] >= 0
+    assert broadcast["parked_s"] >= broadcast["seconds"] > 0
+
+
 def _failed(report: Report) -> list[str]:
     return [f"{check.what} {check.found}" for check in report.checks if not check.holds]
 

@@ -40,7 +40,7 @@ def test_a_management_command_understands_what_is_shown(words: list[str]) -> Non
     name, *arguments = words
     command = load_command_class(get_commands()[name], name)  # type: ignore[arg-type]
     sample = "01939f3a-7c1e-7b1a-9d5e-0b6a3c2f4d10"
-    arguments = [sample if word in ("RUN", "SIGNAL", "KEY_ID", "CANCEL") else word for word in arguments]
+    arguments = [sample if word in ("RUN", "SIGNAL", "KEY_ID", "CANCEL", "BROADCAST") else word for word in arguments]
 
     command.create_parser("manage.py", name).parse_args(arguments)  # ends the process when it does not understand
 

@@ -274,6 +274,7 @@ def test_the_command_erases(ada: Known) -> None:
 def test_every_body_that_a_row_names_is_reached() -> None:
     """Some are erased by name; all else that names payloads belongs to a run."""
     of_their_own = {
+        ("deliveries_broadcast", "data_sha"),
         ("signals_app_signal", "payload_sha"),
         ("workflows_run", "data_sha"),
         ("workflows_schedule", "data_sha"),

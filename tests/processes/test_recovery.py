@@ -11,6 +11,10 @@ from rest_framework.test import APIClient
 
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
+from deliveries.broadcasts.making import NewBroadcast, make_broadcast
+from deliveries.broadcasts.ordering import start_broadcast
+from deliveries.broadcasts.preview import preview
+from deliveries.models import Broadcast
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.fleet import Workers
@@ -97,6 +101,32 @@ def test_work_that_takes_longer_than_its_lease_keeps_it(
     until(lambda: state(tenant, run_id) == "completed")
     with tenant_scope(tenant.pk):
         assert [attempt.status for attempt in Attempt.objects.filter(tenant_id=tenant.pk)] == ["finished"]
+
+
+def test_a_worker_killed_in_mid_broadcast_neither_loses_nor_doubles_a_target(
+    tenant: Tenant, worker_processes: Workers
+) -> None:
+    publish(tenant, GRACE)
+    new = NewBroadcast(workflow="dunning", subjects=[f"r{number}" for number in range(2000)])
+    made = make_broadcast(tenant_id=tenant.pk, new=new, made_by="test")
+    which = {"tenant_id": tenant.pk, "public_id": made.public_id}
+    token = preview(**which).token
+    start_broadcast(token=token, ordered_by="test", **which)
+
+    def shown() -> Broadcast:
+        with tenant_scope(tenant.pk):
+            return Broadcast.objects.get(tenant_id=tenant.pk)
+
+    until(lambda: shown().started)
+    worker_processes.engine.kill()
+    met = shown()
+    worker_processes.start()
+    until(lambda: shown().status == "completed")
+
+    assert met.status == "running"
+    with tenant_scope(tenant.pk):
+        runs = Run.objects.filter(tenant_id=tenant.pk)
+        assert runs.count() == runs.values("subject").distinct().count() == shown().started == 2000
 
 
 def test_lost_nudges_are_found_by_the_sweep(tenant: Tenant, worker_processes: Workers, broker: Broker) -> None:

@@ -33,6 +33,7 @@ class SelectionSerializer(StrictSerializer):
     waiting_on = serializers.CharField(required=False, max_length=100, help_text="A signal that an open wait takes.")
     started_after = serializers.DateTimeField(required=False)
     started_before = serializers.DateTimeField(required=False)
+    broadcast = serializers.CharField(required=False, max_length=36, help_text="The id of a broadcast.")
 
 
 @extend_schema_serializer(

@@ -11,7 +11,7 @@ from chimeway_py.errors import Invalid, fault
 from workflows.querysets import RunQuerySet
 from workflows.states import RunState
 
-FILTERS = ("workflow", "state", "subject", "waiting_on", "due_before", "created_after", "created_before")
+FILTERS = ("workflow", "state", "subject", "waiting_on", "broadcast", "due_before", "created_after", "created_before")
 _CORRELATION = re.compile(r"correlation\.([a-z0-9_]{1,50})", re.ASCII)
 _PAGING = {"limit", "cursor"}
 
@@ -44,6 +44,7 @@ _NARROW: Mapping[str, Callable[[RunQuerySet, str], RunQuerySet]] = {
     "state": lambda rows, value: rows.filter(state=value),
     "subject": lambda rows, value: rows.filter(subject=value),
     "waiting_on": lambda rows, value: rows.waiting_on(value),
+    "broadcast": lambda rows, value: rows.of_broadcast(value),
     "due_before": lambda rows, value: rows.filter(due_at__lt=_instant(value)),
     "created_after": lambda rows, value: rows.filter(created_at__gt=_instant(value)),
     "created_before": lambda rows, value: rows.filter(created_at__lt=_instant(value)),

@@ -98,6 +98,7 @@ class RunsView(TenantView):
             OpenApiParameter("state", str, enum=RunState.values),
             OpenApiParameter("subject", str),
             OpenApiParameter("waiting_on", str, description="A signal that an open wait listens for."),
+            OpenApiParameter("broadcast", str, description="The id of the broadcast that started them."),
             OpenApiParameter("due_before", _TIME, description="Whose next clock comes before this."),
             OpenApiParameter("created_after", _TIME),
             OpenApiParameter("created_before", _TIME),

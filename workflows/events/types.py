@@ -30,6 +30,9 @@ class EventType(TextChoices):
     DELIVERY_BOUNCED = "delivery.bounced", "the message came back"
     DELIVERY_UNKNOWN = "delivery.unknown", "nobody can know whether it was taken"
     DELIVERY_CANCELLED = "delivery.cancelled", "its run ended before it was sent"
+    BROADCAST_COMPLETED = "broadcast.completed", "a broadcast has started a run for every target that it could"
+    BROADCAST_CANCELLED = "broadcast.cancelled", "a broadcast was cancelled, and so were its runs if that was asked"
+    BROADCAST_FAILED = "broadcast.failed", "a broadcast could not go on"
     SUBSCRIPTION_DISABLED = "subscription.disabled", "another subscription of yours was disabled"
     PING = "ping", "you asked for a test"
 

@@ -39,6 +39,8 @@ def _signal(context: Context) -> str:
 def _origin(context: Context) -> str:
     if "replayed_from" in context:
         return f" as a replay of {context['replayed_from']}{_why(context)}"
+    if "broadcast" in context:
+        return f" by the broadcast {context['broadcast']}"
     return f" by the schedule {quoted(context['schedule'])}" if "schedule" in context else ""
 
 

@@ -17,7 +17,7 @@ from workflows.services.cancel_by_key import Key, cancel_by_key
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import RunState
 
-CONDITIONS = ("workflow", "state", "subject", "waiting_on", "started_after", "started_before")
+CONDITIONS = ("workflow", "state", "subject", "waiting_on", "broadcast", "started_after", "started_before")
 
 
 class BulkControl(Verb):
@@ -33,6 +33,7 @@ class BulkControl(Verb):
         parser.add_argument("--subject", default="")
         parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--waiting-on", default="", metavar="SIGNAL")
+        parser.add_argument("--broadcast", default="", metavar="ID", help="The broadcast that started them.")
         parser.add_argument("--started-after", type=instant, metavar="TIME")
         parser.add_argument("--started-before", type=instant, metavar="TIME")
         parser.add_argument("--until", type=instant, metavar="TIME", help="Of a pause: when it ends by itself.")

@@ -20,6 +20,7 @@ class Kept(models.TextChoices):
     SIGNALS = "signals"  # names and values; the dedupe key and the digest of the body stay for ever
     INBOX = "inbox"
     ANSWERS = "answers"  # kept under an Idempotency-Key
+    BROADCASTS = "broadcasts"  # that have ended, with whom they were for
 
 
 class RetentionPolicy(TenantRow):

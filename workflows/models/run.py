@@ -89,6 +89,11 @@ class Run(TenantPart):
                 fields=["tenant"], condition=models.Q(engine_failures__gt=0), name="run_engine_fails"
             ),
             models.Index(fields=["tenant", "id"], condition=models.Q(seq__gte=200), name="run_long"),  # for snapshots
+            models.Index(  # the runs of a broadcast; no other run is in it
+                fields=["tenant", "started_by_ref", "id"],
+                condition=models.Q(started_by=Cause.TRIGGER),
+                name="run_broadcast",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class Selection:
     waiting_on: str = ""
     started_after: datetime | None = None
     started_before: datetime | None = None
+    broadcast: str = ""
 
     def check(self) -> None:
         """Raises `Invalid` listing every fault. A selection without any condition is one: it would mean every run."""
@@ -43,6 +44,7 @@ class Selection:
             "created_at__lt": self.started_before,
         }
         rows = rows.filter(**{name: value for name, value in plain.items() if value})
+        rows = rows.of_broadcast(self.broadcast) if self.broadcast else rows
         return rows.waiting_on(self.waiting_on) if self.waiting_on else rows
 
 
@@ -85,7 +87,7 @@ class Plan:
 
 
 _TIMES = ("started_after", "started_before")
-_TEXTS = {"workflow": 64, "subject": 200, "waiting_on": 100}
+_TEXTS = {"workflow": 64, "subject": 200, "waiting_on": 100, "broadcast": 36}
 
 
 def _faults(selection: Selection) -> Iterator[dict[str, str]]:

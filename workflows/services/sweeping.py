@@ -1,12 +1,14 @@
 """Sweeping: offer due work again, tenant by tenant; and do it here when nobody takes it."""
 
 import time
+from collections.abc import Mapping
 
 import structlog
 
 from chimeway_py.nudges import Lane, offer
 from workflows.digests.turn import digests_turn
 from workflows.events.turn import events_turn
+from workflows.services.lanes import Turn, other_due, other_turns
 from workflows.services.turn import engine_turn, work_turn
 from workflows.services.young_tables import analyze_grown_tables
 from workflows.store.sql import fetch
@@ -19,12 +21,17 @@ UNION SELECT 'events', tenant_id FROM tenants_with_due_events()
 UNION SELECT 'digests', tenant_id FROM tenants_with_due_digests()
 """
 COUNT_EVERY = 5  # sweeps
-TURNS = {"engine": engine_turn, "work": work_turn, "events": events_turn, "digests": digests_turn}
+TURNS: Mapping[Lane, Turn] = {
+    "engine": engine_turn,
+    "work": work_turn,
+    "events": events_turn,
+    "digests": digests_turn,
+}
 
 
 def due_work() -> list[tuple[Lane, int]]:
     """(lane, tenant id) of everything that is due now."""
-    return [(lane, tenant_id) for lane, tenant_id in fetch(_DUE, [])]
+    return [(lane, tenant_id) for lane, tenant_id in fetch(_DUE + other_due(), [])]
 
 
 def offer_due_work() -> int:
@@ -52,7 +59,8 @@ class Sweeper:
             offer(lane, tenant_id)
             if now - since >= self.patience:
                 log.info("sweeper_works", lane=lane, tenant_id=tenant_id, due_for=round(now - since, 1))
-                TURNS[lane](tenant_id=tenant_id)
+                turn = TURNS.get(lane) or other_turns()[lane]
+                turn(tenant_id=tenant_id)
                 taken += 1
         self._rounds += 1
         if self._rounds % COUNT_EVERY == 0:

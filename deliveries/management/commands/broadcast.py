@@ -1,0 +1,32 @@
+"""manage.py broadcast create|preview|start|show|list|cancel|report"""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chimeway_py.errors import ChimewayError
+from deliveries.management.broadcast_verbs import Cancel, Create, List, Preview, Report, Show, Start
+from tenants.management.commands.tenant import existing_tenant
+
+VERBS = {verb.name: verb for verb in (Create(), Preview(), Start(), Show(), List(), Cancel(), Report())}
+
+
+class Command(BaseCommand):
+    help = f"Do something with broadcasts: {', '.join(VERBS)}."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parsers = parser.add_subparsers(dest="verb", required=True)
+        for verb in VERBS.values():
+            own = parsers.add_parser(verb.name, help=verb.help)
+            verb.arguments(own)
+            own.add_argument("--tenant", required=True, metavar="SLUG", help="Whose broadcasts these are.")
+
+    def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
+        try:
+            for line in VERBS[verb].lines(existing_tenant(tenant).pk, options):
+                self.stdout.write(line)
+        except (ChimewayError, OSError) as error:
+            detail = f" {json.dumps(error.detail)}" if isinstance(error, ChimewayError) and error.detail else ""
+            raise CommandError(f"{error}{detail}") from error

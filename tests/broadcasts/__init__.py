@@ -1,0 +1,1 @@
+"""Broadcasts: from a file, a list or a segment to runs."""

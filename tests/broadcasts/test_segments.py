@@ -1,0 +1,81 @@
+"""Segments: stored conditions, counted, and walked through when a broadcast starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deliveries.broadcasts import turn
+from tests.broadcasts.conftest import HEADLINE, Sender
+
+PRO = {"path": "recipient.attributes.plan", "eq": "pro"}
+
+
+def test_a_segment_is_whoever_meets_it_when_it_starts(
+    sender: Sender, people: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn, "WALKED", 2)
+    people(**{f"p{n}": {"plan": "pro" if n % 2 else "free"} for n in range(7)})
+    assert sender.rest.put("/v1/segments/pro", {"condition": PRO, "name": "Paying"}).status_code == 201
+    made = sender.make(segment="pro", data=HEADLINE)
+    seen = sender.preview(made["id"])
+    sender.rest.put("/v1/segments/pro", {"condition": {"path": "recipient.zone", "eq": "UTC"}})
+    sender.start(made["id"])
+    people(p0={"plan": "pro"}, late={"plan": "pro"})
+
+    sender.go_on()
+
+    assert (seen["total"], seen["is_whole"], seen["first"]) == (3, True, ["p1", "p3", "p5"])
+    shown = sender.shown(made["id"])
+    assert (shown["status"], shown["total"], shown["segment"]) == ("completed", 4, "pro")
+    assert sorted(run.subject for run in sender.runs()) == ["p0", "p1", "p3", "p5"], "late came after the start"
+    assert sender.targets(made["id"], "?subject=late") == []
+
+
+def test_a_segment_of_nobody_completes(sender: Sender) -> None:
+    sender.rest.put("/v1/segments/pro", {"condition": PRO})
+    made = sender.make(segment="pro", data=HEADLINE)
+    sender.start(made["id"])
+    sender.go_on()
+
+    assert sender.shown(made["id"])["sentence"] == "Completed: 0 of 0 started."
+
+
+def test_segments_are_kept_counted_and_forgotten(sender: Sender, people: Callable[..., None]) -> None:
+    people(ada={"plan": "pro"}, bob={})
+    sender.rest.put("/v1/segments/pro", {"condition": PRO})
+
+    assert sender.rest.get("/v1/segments/pro/count").json() == {
+        "matches": 1,
+        "looked_at": 2,
+        "is_whole": True,
+        "sample": ["ada"],
+    }
+    assert [one["key"] for one in sender.rest.get("/v1/segments").json()["items"]] == ["pro"]
+    assert sender.rest.delete("/v1/segments/pro").status_code == 204
+    assert sender.rest.get("/v1/segments/pro").json()["code"] == "segment_not_found"
+    asked = {"workflow": "news", "segment": "pro"}
+    assert sender.rest.post("/v1/broadcasts", asked).json()["code"] == "segment_not_found"
+
+
+@pytest.mark.parametrize(
+    ("condition", "path"),
+    [
+        ({}, "/condition"),
+        ({"path": "data.plan", "eq": "pro"}, "/condition/path"),
+        ({"path": "recipient.attributes.plan", "like": "pro"}, "/condition"),
+        ({"all": [{"path": "recipient.zone", "in": []}]}, "/condition/all/0/in"),
+    ],
+)
+def test_a_bad_condition_is_refused_by_its_path(sender: Sender, condition: Any, path: str) -> None:
+    answer = sender.rest.put("/v1/segments/pro", {"condition": condition})
+
+    assert (answer.status_code, answer.json()["detail"][0]["path"]) == (400, path)
+    assert sender.rest.get("/v1/segments").json()["items"] == []
+
+
+def test_a_preview_asks_the_preferences(sender: Sender) -> None:
+    sender.rest.put("/v1/recipients/bob/preferences", {"rules": [{"workflow": "news", "allowed": False}]})
+    made = sender.make(subjects=["ada", "bob"], data=HEADLINE)
+
+    assert sender.preview(made["id"])["held_back"] == {"tell": 1}
