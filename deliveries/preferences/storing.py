@@ -48,16 +48,17 @@ def rules_of(tenant_id: int, subject: str) -> QuerySet[Preference]:
     return Preference.objects.filter(tenant_id=tenant_id, subject=subject).order_by(*_ABOUT)
 
 
-def refuse(*, tenant_id: int, subject: str, category: str, workflow: str, channel: str, said_by: str) -> None:
-    """No to all that matches, whatever was said about just that before. Saying it again changes nothing."""
+def refuse(*, tenant_id: int, subject: str, category: str, workflow: str, channel: str, said_by: str) -> bool:
+    """No to all that matches, whatever was said about just that before. False: it was said already, nothing changes."""
     rule = {"category": category, "workflow": workflow, "channel": channel, "allowed": False}
     with tenant_scope(tenant_id) as scope:
         mine = rules_of(tenant_id, subject).filter(category=category, workflow=workflow, channel=channel).first()
         if mine is not None and _says(mine, rule):
-            return
+            return False
         row = _row(tenant_id, subject, about(rule), rule, said_by)
         row.updated_at = scope.now
         _upsert([row])
+        return True
 
 
 def _upsert(rows: list[Preference]) -> None:

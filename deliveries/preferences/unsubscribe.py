@@ -18,10 +18,12 @@ from chimeway_py.errors import NotFound
 from deliveries.models import Category, Delivery
 from deliveries.models.preference import describe
 from deliveries.preferences.storing import refuse, rules_of
+from signals_app.services import NewSignal, accept_signals
 from tenants.scope import tenant_scope
 from tenants.services import tenant_exists
 from tenants.vault import vault_of
 
+SOURCE = "preferences"
 _PURPOSE, _MAC = "unsubscribe", 16
 _TENANT, _ID = 8, 16
 
@@ -83,11 +85,27 @@ def follow(token: str) -> Link:
 
 
 def unsubscribe(token: str) -> Link:
-    """Refuse what the link is about, by the recipient's own word; again, nothing happens. Raises `BadLink`."""
-    link = follow(token)
-    about = {name: getattr(link, name) for name in ("category", "workflow", "channel")}
-    refuse(tenant_id=link.tenant_id, subject=link.subject, **about, said_by="unsubscribe")
-    return follow(token)
+    """Refuse what the link is about, by the recipient's own word; again, nothing happens. Raises `BadLink`.
+
+    The first time `recipient.unsubscribed` is accepted in the same transaction. Of two clicks at once one waits for the
+    other at the row of the delivery, and finds it done.
+    """
+    tenant_id, public_id = _opened(token)
+    with tenant_scope(tenant_id) as scope:
+        list(Delivery.objects.for_tenant(tenant_id).filter(public_id=public_id).locked())
+        link = follow(token)
+        about = {name: getattr(link, name) for name in ("category", "workflow", "channel")}
+        if refuse(tenant_id=tenant_id, subject=link.subject, **about, said_by="unsubscribe"):
+            signal = NewSignal(
+                name="recipient.unsubscribed",
+                subject=link.subject,
+                correlation={name: value for name, value in about.items() if value},
+                external_id=f"{public_id}:{scope.now.isoformat()}",
+                source=SOURCE,
+                occurred_at=scope.now,
+            )
+            accept_signals(tenant_id=tenant_id, signals=[signal], counted=False)
+        return follow(token)
 
 
 def in_words(link: Link) -> str:

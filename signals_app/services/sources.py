@@ -27,7 +27,7 @@ __all__ = [
     "rotate_secret",
 ]
 
-RESERVED = {"api", "inbox"}  # what signals that came another way name as their source
+RESERVED = {"api", "inbox", "preferences"}  # what signals that came another way name as their source
 MAX_LIVE = 3
 MAX_OVERLAP = timedelta(days=30)
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")

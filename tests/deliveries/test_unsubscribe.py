@@ -113,6 +113,23 @@ def test_what_is_required_and_what_nobody_can_reach_has_no_link(
     assert [mail["List-Unsubscribe"] for mail in (unreachable, required)] == [None, None]
 
 
+def test_a_signal_tells_of_it_once(
+    news: Journey, smtp_sink: Mailbox, tenant: Tenant, rest: APIClient, together: Any
+) -> None:
+    link = link_in(sent(news, smtp_sink))
+
+    together(*[lambda: Client().post(link)] * 3)
+    first = rest.get("/v1/signals").json()["items"]
+    rules = [{"category": "news", "channel": "email", "allowed": True}]
+    rest.put("/v1/recipients/anna/preferences", {"rules": rules})
+    Client().post(link)
+
+    [signal] = first
+    assert (signal["name"], signal["subject"]) == ("recipient.unsubscribed", "anna")
+    assert signal["correlation"] == {"category": "news", "channel": "email"}
+    assert len(rest.get("/v1/signals").json()["items"]) == 2, "who came back and left again is told of again"
+
+
 def test_a_link_that_lies_is_not_found(news: Journey, smtp_sink: Mailbox, tenant: Tenant, other_tenant: Tenant) -> None:
     link = link_in(sent(news, smtp_sink))
     [delivery] = news.read(lambda: list(_deliveries(tenant)))
