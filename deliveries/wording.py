@@ -118,7 +118,8 @@ def _versions(tenant_id: int, wanted: set[tuple[Asked, str, int | None]]) -> dic
     for one, key, number in wanted:
         template = templates.get((one.channel, key))
         if template is not None:
-            found[one] = template.current if number is None else numbered.get((template.pk, number))
+            live = template.current if template.retired_at is None else None
+            found[one] = live if number is None else numbered.get((template.pk, number))
     return {one: version for one, version in found.items() if version is not None}
 
 

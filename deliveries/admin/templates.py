@@ -13,6 +13,7 @@ from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.admin.yaml_text import as_yaml
 from deliveries.channels.registry import channels
 from deliveries.models import Template, TemplateVersion
+from deliveries.services.template_retiring import retire_template, users_of
 from deliveries.services.template_trying import Preview, Sample, preview_template, send_test
 from deliveries.services.templates import publish_template, put_template
 from tenants.admin import words
@@ -89,16 +90,48 @@ class PublishDrafts(ReasonedAction):
                 yield Act("template", ref_of(row))
 
 
+class Retire(ReasonedAction):
+    """Retires templates that nobody uses."""
+
+    name, verb = "retire", "Retire"
+    role = Role.ADMIN
+    force = False
+
+    def forecast(self, row: Template) -> str:
+        users = [name for names in users_of(row).values() for name in names]
+        if users and not self.force:
+            return f"Used by {', '.join(users)}: refused."
+        hit = f" Messages of {', '.join(users)} will miss it." if users else ""
+        return ("It is forgotten." if row.current_id is None else "No new message gets its words.") + hit
+
+    def carry_out(self, request: HttpRequest, tenant_id: int, rows: Sequence[Template], reason: str) -> Iterable[Act]:
+        for row in rows:
+            act = ref_of(row)
+            try:
+                retire_template(tenant_id=tenant_id, key=row.key, channel=row.channel, force=self.force)
+            except ChimewayError as error:
+                yield Act("template", act, error.message)
+            else:
+                yield Act("template", act)
+
+
+class RetireAnyway(Retire):
+    """Retires templates that published definitions use."""
+
+    name, verb = "retire_anyway", "Retire although used"
+    force = True
+
+
 @admin.register(Template)
 class TemplateAdmin(WritingAdmin):
     """Stored templates. Messages that were planned and not yet tried get the words that were published last."""
 
     form_class = TemplateForm
-    list_display = ["key", "tenant", "channel", "is_layout", "published", "updated_at"]
+    list_display = ["key", "tenant", "channel", "is_layout", "published", "retired_at", "updated_at"]
     list_filter = [TenantFilter, "channel", "is_layout"]
     list_select_related = ("tenant", "current")
     search_fields = ["key"]
-    actions = [PublishDrafts()]
+    actions = [PublishDrafts(), Retire(), RetireAnyway()]
 
     def get_urls(self) -> list[URLPattern]:
         """Ours before those that catch everything."""
@@ -133,6 +166,7 @@ class TemplateAdmin(WritingAdmin):
             buttons.append(Button("Try it", url=page_of(row).removesuffix("change/") + "try/"))
         draft = "" if newest.status == "draft" else "It has no draft."
         buttons.append(Button("Publish the draft", action="publish", why_not=draft))
+        buttons.append(Button("Retire", action="retire", why_not="It is retired." if row.retired_at else ""))
         facts = [
             ("Channel", row.channel),
             ("Kind", "layout" if row.is_layout else "message"),
@@ -141,6 +175,7 @@ class TemplateAdmin(WritingAdmin):
             ("Locales", ", ".join(newest.locales) or "the same words for everybody"),
             ("Created", words.moment(row.created_at)),
             ("Changed", words.moment(row.updated_at)),
+            ("Retired", words.moment(row.retired_at)),
         ]
         return Page(row.key, facts=facts, buttons=buttons, sections=[_versions(versions)], texts=_texts(newest))
 

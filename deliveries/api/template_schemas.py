@@ -55,7 +55,7 @@ class TemplateSerializer(serializers.ModelSerializer[Template]):
         model = Template
         fields = [
             "key", "channel", "is_layout", "version", "status", "layout", "subject", "text", "html", "locales",
-            "checksum", "draft", "created_at", "updated_at",
+            "checksum", "draft", "created_at", "updated_at", "retired_at",
         ]  # fmt: skip
 
 
@@ -69,6 +69,12 @@ class ChannelSerializer(StrictSerializer):
     """Which channel's template is meant."""
 
     channel = serializers.ChoiceField(choices=sorted(channels()))
+
+
+class RetireSerializer(ChannelSerializer):
+    """Which channel's template is to be retired."""
+
+    force = serializers.BooleanField(default=False, help_text="Although published definitions use it.")
 
 
 class PutTemplateSerializer(WordsSerializer):

@@ -12,6 +12,7 @@ from deliveries.api.template_schemas import (
     ChannelSerializer,
     PreviewSerializer,
     PutTemplateSerializer,
+    RetireSerializer,
     SampleSerializer,
     TemplateListSerializer,
     TemplateSerializer,
@@ -22,6 +23,7 @@ from deliveries.api.template_schemas import (
 from deliveries.models import TemplateVersion
 from deliveries.querysets import shown_templates
 from deliveries.services import put_template
+from deliveries.services.template_retiring import retire_template
 from deliveries.services.template_trying import Sample, preview_template, send_test
 from deliveries.services.templates import publish_template
 from tenants.api.views import TenantView, not_found
@@ -119,6 +121,26 @@ class PublishTemplateView(TenantView):
         asked = read_input(ChannelSerializer, request)
         template = publish_template(tenant_id=self.tenant_id, key=key, **asked)
         return Response(TemplateSerializer(self.one(shown_templates(self.tenant_id), id=template.pk)).data)
+
+
+class RetireTemplateView(TenantView):
+    """Retires a template."""
+
+    scopes = {"POST": Scope.DEFINITIONS_WRITE}
+
+    @extend_schema(
+        operation_id="template_retire",
+        summary="Retire a template that nobody uses",
+        description="One that was never published is forgotten. Storing or publishing words brings the others back.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=RetireSerializer,
+        responses=answers(None, 400, 404, 409, status=204),
+        tags=["Templates"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """Again, nothing happens. What published definitions use is a 409 that names them, unless it is forced."""
+        retire_template(tenant_id=self.tenant_id, key=key, **read_input(RetireSerializer, request))
+        return Response(status=204)
 
 
 class PreviewTemplateView(TenantView):

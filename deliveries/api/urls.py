@@ -25,6 +25,7 @@ from deliveries.api.sending_rules import SendingRulesView
 from deliveries.api.templates import (
     PreviewTemplateView,
     PublishTemplateView,
+    RetireTemplateView,
     SendTestView,
     TemplateListView,
     TemplateVersionsView,
@@ -70,6 +71,7 @@ urlpatterns: list[URLPattern] = [
     path("templates/<str:key>", TemplateView.as_view(), name="template"),
     path("templates/<str:key>/versions", TemplateVersionsView.as_view(), name="template-versions"),
     path("templates/<str:key>/publish", PublishTemplateView.as_view(), name="template-publish"),
+    path("templates/<str:key>/retire", RetireTemplateView.as_view(), name="template-retire"),
     path("templates/<str:key>/preview", PreviewTemplateView.as_view(), name="template-preview"),
     path("templates/<str:key>/test", SendTestView.as_view(), name="template-test"),
     path("providers", ProviderListView.as_view(), name="providers"),

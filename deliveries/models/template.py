@@ -42,6 +42,7 @@ class Template(TenantRow):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True)  # no message gets its words from then on
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "key", "channel"], name="template_tenant_key_channel")]

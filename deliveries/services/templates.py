@@ -77,6 +77,9 @@ def put_template(
                 _publish(template, scope.now)
         else:  # what is published is what was asked for, so nothing is left to be published
             _versions(template).filter(status=TemplateStatus.DRAFT).delete()
+            if template.retired_at is not None and not draft:
+                template.retired_at, template.updated_at = None, scope.now
+                template.save(update_fields=["retired_at", "updated_at"])
         return template, created
 
 
@@ -137,7 +140,8 @@ def _check_place(template: Template, words: Words, is_layout: bool) -> None:
 
 
 def _is_published_layout(template: Template, key: str) -> bool:
-    return _rows(template.tenant_id, key, template.channel).filter(is_layout=True, current__isnull=False).exists()
+    live = {"is_layout": True, "current__isnull": False, "retired_at__isnull": True}
+    return _rows(template.tenant_id, key, template.channel).filter(**live).exists()
 
 
 def _store_draft(template: Template, words: Words, now: datetime) -> None:
@@ -160,8 +164,8 @@ def _publish(template: Template, now: datetime) -> None:
         require_known_variables(template, draft)
     _versions(template).filter(id=draft.pk).update(status=TemplateStatus.PUBLISHED, published_at=now)
     draft.status, draft.published_at = TemplateStatus.PUBLISHED, now
-    template.current, template.updated_at = draft, now
-    template.save(update_fields=["current", "updated_at"])
+    template.current, template.updated_at, template.retired_at = draft, now, None
+    template.save(update_fields=["current", "updated_at", "retired_at"])
 
 
 def _draft(template: Template) -> TemplateVersion | None:

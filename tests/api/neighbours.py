@@ -299,6 +299,7 @@ BODIES: Mapping[str, Any] = {
     "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
     "post /v1/templates/{key}/preview": {"channel": "in_app"},
     "post /v1/templates/{key}/publish": {"channel": "in_app"},
+    "post /v1/templates/{key}/retire": {"channel": "in_app"},
     "post /v1/templates/{key}/test": {"channel": "in_app", "to": "ada"},
 }
 """A valid body for each write."""

@@ -412,3 +412,51 @@ def test_the_same_key_in_two_tenants_shares_nothing(
 
     assert subjects_to(smtp_sink, "ours@example.com") == ["Ours"]
     assert subjects_to(smtp_sink, "theirs@example.com") == ["Theirs"]
+
+
+def test_a_template_in_use_is_retired_by_force_alone_and_comes_back(
+    tenant: Tenant, rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    put(tenant, subject="Old")
+    journey.publish(EMAIL, {"channel": "in_app", "template": "own"}, templates={"own": {"title": "t", "text": "t"}})
+    asked = {"channel": "email"}
+
+    refused = rest.post("/v1/templates/hello/retire", asked)
+    forced = rest.post("/v1/templates/hello/retire", asked | {"force": True})
+    again = rest.post("/v1/templates/hello/retire", asked | {"force": True})
+    shown = rest.get("/v1/templates/hello").json()["items"][0]
+    lost = journey.start("anna", email="a@retired.example.com", name="A")
+    journey.work()
+    with pytest.raises(InvalidDefinition):
+        journey.publish(EMAIL)
+    rest.put("/v1/templates/hello", {**HELLO, "channel": "email", "subject": "Old"})
+    journey.start("anna", email="b@retired.example.com", name="B")
+    journey.work()
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "template_in_use")
+    assert refused.json()["detail"] == {"definitions": [f"{journey.key} v1"], "templates": []}
+    assert (forced.status_code, again.status_code) == (204, 204)
+    assert shown["retired_at"] is not None
+    [missed] = journey.read(lambda: list(Delivery.objects.filter(run_id=lost.pk, channel="email")))
+    assert missed.error == "no_template"
+    assert subjects_to(smtp_sink, "b@retired.example.com") == ["Old"]
+    assert rest.get("/v1/templates/hello").json()["items"][0]["retired_at"] is None
+
+
+def test_a_draft_is_forgotten_and_a_layout_counts_its_templates(tenant: Tenant, rest: APIClient) -> None:
+    put(tenant, "never", draft=True)
+    put(tenant, "frame", subject="", **FRAME, is_layout=True)
+    put(tenant, "inside", layout="frame")
+    out = StringIO()
+    where = ["--tenant", tenant.slug, "--channel", "email"]
+
+    call_command("templates", "retire", "never", *where, stdout=out)
+    with pytest.raises(CommandError, match="templates: inside"):
+        call_command("templates", "retire", "frame", *where)
+    call_command("templates", "retire", "inside", *where, stdout=out)
+    call_command("templates", "retire", "frame", *where, stdout=out)
+
+    assert rest.get("/v1/templates/never").status_code == 404
+    assert rest.post("/v1/templates/nobody/retire", {"channel": "email"}).status_code == 404
+    with pytest.raises(Invalid):
+        put(tenant, "other", layout="frame")

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.services import put_template
+from deliveries.services.template_retiring import TemplateInUse, retire_template
 from deliveries.services.template_trying import Sample, preview_template, send_test
 from deliveries.services.templates import find_version, publish_template
 from tenants.scope import tenant_scope
@@ -26,7 +27,7 @@ _MORE = {"layout", "is_layout", "locales"}
 class Command(BaseCommand):
     """All files or none. Faults go to standard error as `file:path: message`; then the exit code is 1."""
 
-    help = "Push stored templates from YAML or JSON files; publish, preview and try them."
+    help = "Push stored templates from YAML or JSON files; publish, retire, preview and try them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -34,9 +35,11 @@ class Command(BaseCommand):
         pushed.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="A file, or a folder of files.")
         pushed.add_argument("--draft", action="store_true", help="Keep them as drafts; messages go on as before.")
         published = verbs.add_parser("publish", help="Publish the draft of a template.")
+        retired = verbs.add_parser("retire", help="Let no new message get its words.")
+        retired.add_argument("--force", action="store_true", help="Although published definitions use it.")
         shown = verbs.add_parser("preview", help="Print what a template makes of sample data.")
         tried = verbs.add_parser("test", help="Send it to yourself.")
-        for one in (published, shown, tried):
+        for one in (published, retired, shown, tried):
             one.add_argument("key", metavar="KEY")
             one.add_argument("--channel", required=True)
         for one in (shown, tried):
@@ -44,7 +47,7 @@ class Command(BaseCommand):
             one.add_argument("--locale", default="", help="Such as de-AT.")
             one.add_argument("--version-number", type=int, metavar="N", help="Else the draft, or the published one.")
         tried.add_argument("--to", required=True, metavar="ADDRESS")
-        for one in (pushed, published, shown, tried):
+        for one in (pushed, published, retired, shown, tried):
             one.add_argument("--tenant", required=True, metavar="SLUG")
 
     def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
@@ -58,7 +61,8 @@ class Command(BaseCommand):
             self.stdout.write(_one(verb, place, said))
         except ChimewayError as error:
             told = [f"{one['path']}: {one['message']}" for one in _faults(error)]
-            raise CommandError("\n".join([error.message, *told])) from error
+            users = [f"{kind}: {', '.join(names)}" for kind, names in _users(error).items() if names]
+            raise CommandError("\n".join([error.message, *told, *users])) from error
 
     def _push_all(self, tenant_id: int, paths: list[Path], draft: bool) -> None:
         stored: list[str] = []
@@ -81,6 +85,9 @@ def _one(verb: str, place: dict[str, Any], said: Mapping[str, Any]) -> str:
     """Do one thing with one template; what to print. Raises `ChimewayError`."""
     if verb == "publish":
         return f"{publish_template(**place)} is published as {find_version(**place)}."
+    if verb == "retire":
+        retire_template(**place, force=said["force"])
+        return f"{place['key']} ({place['channel']}) is retired."
     data = dict(load_file(said["data"])) if said["data"] else {}
     sample = Sample(data=data, locale=said["locale"], version=said["version_number"])
     if verb == "preview":
@@ -103,6 +110,10 @@ def _push(path: Path, tenant_id: int, draft: bool) -> list[str]:
     if faults:
         raise Invalid("The file has faults.", faults)
     return lines
+
+
+def _users(error: ChimewayError) -> Mapping[str, list[str]]:
+    return error.detail if isinstance(error, TemplateInUse) and isinstance(error.detail, Mapping) else {}
 
 
 def _faults(error: ChimewayError) -> list[Mapping[str, Any]]:
