@@ -23,6 +23,7 @@ from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import page_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from tenants.audit.facts import facts_of
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.scope import tenant_scope
@@ -147,7 +148,7 @@ class BroadcastAdmin(WritingAdmin):
             except ChimewayError as error:
                 form.add_faults(error)
             else:
-                self._record(request, row, "cancel", said["reason"])
+                self._record(request, row, "cancel", facts_of(row), said["reason"])
                 return HttpResponseRedirect(page_of(row))
         return self._ask(request, form, f"Cancel {row}", row)
 
@@ -165,7 +166,7 @@ class BroadcastAdmin(WritingAdmin):
         who = operator_of(request).username
         token = request.POST.get("token", "")
         start_broadcast(tenant_id=row.tenant_id, public_id=row.public_id, token=token, ordered_by=who)
-        self._record(request, row, "start")
+        self._record(request, row, "start", facts_of(row))
         return HttpResponseRedirect(page_of(row))
 
     def _buttons(self, request: HttpRequest, row: Broadcast) -> list[Button]:
