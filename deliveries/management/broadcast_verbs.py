@@ -22,7 +22,6 @@ from workflows.management.arguments import instant, public_id
 from workflows.management.run_controlling import add_reason
 from workflows.management.verbs import Verb
 
-BY = "command"
 WATCH_EVERY = 0.5  # seconds between two looks at the progress
 BAR = 40
 LATEST = 50
@@ -47,6 +46,7 @@ class Create(Verb):
         parser.add_argument("--data", type=json.loads, default={}, metavar="JSON")
         parser.add_argument("--correlation", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--rate", type=int, help="Starts per minute.")
+        _by(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """The draft."""
@@ -64,7 +64,7 @@ class Create(Verb):
             rate=options["rate"],
         )
         with tenant_scope(tenant_id):
-            made = make_broadcast(tenant_id=tenant_id, new=new, made_by=BY)
+            made = make_broadcast(tenant_id=tenant_id, new=new, made_by=_who(options))
             if options["file"]:
                 made = _filled(made, options["file"], options["charset"])
         yield _told(made)
@@ -98,11 +98,12 @@ class Start(Verb):
         _which(parser)
         parser.add_argument("--token", required=True, help="Of a preview.")
         parser.add_argument("--at", type=instant, metavar="TIME", help="Now when left out.")
+        _by(parser)
         parser.add_argument("--watch", action="store_true", help="Stay, and show how far it is, until it has ended.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """Where it stands; with --watch, where it stood at the end."""
-        asked = {"token": options["token"], "at": options["at"], "ordered_by": BY}
+        asked = {"token": options["token"], "at": options["at"], "ordered_by": _who(options)}
         begun = start_broadcast(tenant_id=tenant_id, public_id=options["id"], **asked)
         yield _told(begun)
         if options["watch"]:
@@ -160,7 +161,7 @@ class Cancel(Verb):
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """Where it stands."""
-        asked = {"reason": options["reason"], "runs": options["runs"], "cancelled_by": BY}
+        asked = {"reason": options["reason"], "runs": options["runs"], "cancelled_by": _who(options)}
         yield _told(cancel_broadcast(tenant_id=tenant_id, public_id=options["id"], **asked))
 
 
@@ -183,6 +184,14 @@ class Report(Verb):
 
 def _which(parser: ArgumentParser) -> None:
     parser.add_argument("id", type=public_id, metavar="ID")
+
+
+def _by(parser: ArgumentParser) -> None:
+    parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
+
+
+def _who(options: dict[str, Any]) -> str:
+    return str(options["by"] or "command line")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

@@ -85,7 +85,7 @@ def test_the_command_goes_all_the_way(sender: Sender, tenant: Tenant, tmp_path: 
     shown = told("show", made, "--skipped", tenant=tenant).splitlines()
     one = told("show", made, "--subject", "bob", tenant=tenant).splitlines()[1]
     report = told("report", made, tenant=tenant).splitlines()
-    ended = told("cancel", made, "--runs", "--reason", "wrong list", tenant=tenant)
+    ended = told("cancel", made, "--by", "olga", "--runs", "--reason", "wrong list", tenant=tenant)
 
     assert (seen["total"], seen["skipped"]) == (3, {"duplicate": 1})
     assert begun.startswith(f"{made}  news v1  Spring  Running: 0 of 3")
@@ -93,6 +93,9 @@ def test_the_command_goes_all_the_way(sender: Sender, tenant: Tenant, tmp_path: 
     assert one.startswith("2  bob  Its run was started.")
     assert len(report) == 4
     assert "Its runs are being cancelled" in ended
+    kept = sender.rest.get("/v1/audit").json()["items"]
+    assert [one["action"] for one in kept] == ["broadcast cancel", "broadcast start", "broadcast create"]
+    assert kept[0]["changes"]["status"] == ["completed", "cancelling"]
     assert told("list", tenant=tenant).startswith(made)
     file.write_bytes(b"subject\n\n")
     for words in (["create", "news"], ["create", "news", "--file", str(file), "--segment", "x"], ["preview", made]):
