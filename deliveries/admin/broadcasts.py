@@ -148,7 +148,7 @@ class BroadcastAdmin(WritingAdmin):
             except ChimewayError as error:
                 form.add_faults(error)
             else:
-                self._record(request, row, "cancel", facts_of(row), said["reason"])
+                self._record(request, row, "cancel", before=facts_of(row), reason=said["reason"])
                 return HttpResponseRedirect(page_of(row))
         return self._ask(request, form, f"Cancel {row}", row)
 
@@ -166,7 +166,7 @@ class BroadcastAdmin(WritingAdmin):
         who = operator_of(request).username
         token = request.POST.get("token", "")
         start_broadcast(tenant_id=row.tenant_id, public_id=row.public_id, token=token, ordered_by=who)
-        self._record(request, row, "start", facts_of(row))
+        self._record(request, row, "start", before=facts_of(row))
         return HttpResponseRedirect(page_of(row))
 
     def _buttons(self, request: HttpRequest, row: Broadcast) -> list[Button]:
