@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """The column may be null, so that code of before goes on writing."""
 
     dependencies = [
-        ("deliveries", "0010_broadcasts"),
+        ("deliveries", "0011_broadcasts"),
     ]
 
     operations = [
