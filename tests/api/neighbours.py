@@ -230,6 +230,14 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
 
 DECISION = {"actor": "ada"}
 REASON = {"reason": "a test"}
+HAND = {"step": "tell", "worker": "ada"}
+PAST = {
+    "step": "tell",
+    "number": 1,
+    "outcome": "delivered",
+    "started_at": "2026-01-01T00:00:00Z",
+    "finished_at": "2026-01-01T00:00:00Z",
+}
 FOUND_OUT = {"outcome": "delivered", "reason": "a test"}
 
 BODIES: Mapping[str, Any] = {
@@ -276,6 +284,11 @@ BODIES: Mapping[str, Any] = {
     "delete /v1/providers/{key}": {},
     "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
+    "post /v1/runs/{public_id}/attempts": HAND,
+    "post /v1/runs/{public_id}/attempts/complete": HAND | {"fence": 1, "outcome": "delivered"},
+    "post /v1/runs/{public_id}/attempts/fail": HAND | {"fence": 1, "error": "broken"},
+    "post /v1/runs/{public_id}/attempts/record": PAST,
+    "post /v1/runs/{public_id}/attempts/renew": HAND | {"fence": 1},
     "post /v1/runs/{public_id}/reject": DECISION,
     "post /v1/runs/{public_id}/cancel": REASON,
     "post /v1/runs/{public_id}/compensate": REASON,

@@ -59,3 +59,9 @@ def test_the_test_is_there(test: str) -> None:
 
 def test_every_row_has_a_test() -> None:
     assert [row[0] for row in rows() if "::" not in row[3]] == []
+
+
+def test_every_row_has_an_endpoint_or_a_command_or_says_why_not() -> None:
+    named = re.compile(r"`(GET|POST|PUT|PATCH|DELETE|manage\.py) |none: \w")
+
+    assert [row[0] for row in rows() if not named.match(row[2])] == []

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from workflows.api import approvals, bulk_control, run_control, sticky_cancels
+from workflows.api import approvals, attempts, bulk_control, run_control, sticky_cancels
 
 urlpatterns: list[URLPattern] = [
     path("runs/bulk", bulk_control.BulkControlView.as_view(), name="runs-bulk"),
@@ -12,6 +12,10 @@ urlpatterns: list[URLPattern] = [
     path("runs/cancel", run_control.CancelRunsView.as_view(), name="runs-cancel"),
     path("runs/<uuid:public_id>/cancel", run_control.CancelRunView.as_view(), name="run-cancel"),
     path("runs/<uuid:public_id>/compensate", run_control.CompensateRunView.as_view(), name="run-compensate"),
+    path("runs/<uuid:public_id>/attempts/renew", attempts.RenewAttemptView.as_view(), name="attempt-renew"),
+    path("runs/<uuid:public_id>/attempts/complete", attempts.CompleteAttemptView.as_view(), name="attempt-complete"),
+    path("runs/<uuid:public_id>/attempts/fail", attempts.FailAttemptView.as_view(), name="attempt-fail"),
+    path("runs/<uuid:public_id>/attempts/record", attempts.RecordAttemptView.as_view(), name="attempt-record"),
     path("runs/<uuid:public_id>/approve", approvals.ApproveRunView.as_view(), name="run-approve"),
     path("runs/<uuid:public_id>/reject", approvals.RejectRunView.as_view(), name="run-reject"),
     path("runs/<uuid:public_id>/pause", run_control.PauseRunView.as_view(), name="run-pause"),

@@ -6,16 +6,15 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chimeway_py.api.openapi import PAGE_PARAMETERS, answers, page_of
+from chimeway_py.api.openapi import answers
 from chimeway_py.api.paging import check_query
 from chimeway_py.errors import Invalid, fault
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.explain_schemas import ExplanationSerializer, SignalExplanationSerializer
-from workflows.api.run_schemas import AttemptSerializer, TraceSerializer
-from workflows.api.runs import TAG, run_of
+from workflows.api.run_schemas import TraceSerializer
+from workflows.api.runs import TAG
 from workflows.explain import explain_run, explain_signal
-from workflows.models import Attempt
 from workflows.trace import MOST_LINES, read_trace
 
 
@@ -74,26 +73,6 @@ class TraceView(TenantView):
         after, limit = number_of(request, "after", 0), number_of(request, "limit", 100)
         page = read_trace(tenant_id=self.tenant_id, public_id=public_id, after=after, limit=limit)
         return Response(TraceSerializer({"items": page.transitions, "next": page.next_after}).data)
-
-
-class AttemptsView(TenantView):
-    """The attempts of a run."""
-
-    scopes = {"GET": Scope.RUNS_READ}
-    page_by = "id"
-
-    @extend_schema(
-        operation_id="runs_attempts",
-        summary="Every try at the work of a run, oldest first",
-        tags=TAG,
-        parameters=PAGE_PARAMETERS,
-        responses=answers(page_of(AttemptSerializer), 400, 404),
-    )
-    def get(self, request: Request, public_id: uuid.UUID) -> Response:
-        """Their outcomes and errors."""
-        run = run_of(self.tenant_id, public_id)
-        mine = Attempt.objects.filter(tenant_id=self.tenant_id, step_run__run_id=run.pk).select_related("step_run")
-        return self.page(mine, AttemptSerializer)
 
 
 def number_of(request: Request, name: str, default: int) -> int:

@@ -14,9 +14,8 @@ from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.run_schemas import StepRunSerializer
-from workflows.api.runs import TAG, run_of
-from workflows.errors import StepRunNotFound
-from workflows.models import StepRun
+from workflows.api.runs import TAG
+from workflows.api.visits import VisitSerializer, take_key
 from workflows.services.unknown import settle_unknown
 from workflows.states import Cause
 
@@ -30,14 +29,8 @@ class FoundOutSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=LONGEST_REASON, help_text="How that is known; the trace keeps it.")
 
 
-class SettleSerializer(FoundOutSerializer):
+class SettleSerializer(VisitSerializer, FoundOutSerializer):
     """Which visit of which step it is, and what became of it."""
-
-    step = serializers.CharField(max_length=64)
-    visit = serializers.IntegerField(required=False, min_value=1, help_text="The latest when left out.")
-    compensation = serializers.BooleanField(
-        required=False, default=False, help_text="What undoes the step is meant, not the step."
-    )
 
 
 class SettleRunView(TenantView):
@@ -57,18 +50,7 @@ class SettleRunView(TenantView):
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The step run as it is now."""
         asked = read_input(SettleSerializer, request)
-        key = self._key_of(public_id, asked.pop("step"), asked.pop("visit", None), asked.pop("compensation"))
+        key = take_key(self.tenant_id, public_id, asked)
         caller = caller_of(request).prefix
         settled = settle_unknown(tenant_id=self.tenant_id, key=key, cause=Cause.API, cause_ref=caller, **asked)
         return Response(StepRunSerializer(settled).data)
-
-    def _key_of(self, public_id: uuid.UUID, step: str, visit: int | None, undoing: bool) -> str:
-        run = run_of(self.tenant_id, public_id)
-        visits = StepRun.objects.for_tenant(self.tenant_id).filter(run_id=run.pk, step=step, resend=0)
-        visits = visits.filter(undo__gt=0) if undoing else visits.filter(undo=0)
-        if visit is not None:
-            visits = visits.filter(visit=visit)
-        key = visits.order_by("-visit").values_list("key", flat=True).first()
-        if key is None:
-            raise StepRunNotFound
-        return key

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from workflows.api import (
+    attempts,
     definition_versions,
     definitions,
     digests,
@@ -46,7 +47,7 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>", runs.RunView.as_view(), name="run"),
     path("runs/<uuid:public_id>/explain", run_views.ExplainRunView.as_view(), name="run-explain"),
     path("runs/<uuid:public_id>/trace", run_views.TraceView.as_view(), name="run-trace"),
-    path("runs/<uuid:public_id>/attempts", run_views.AttemptsView.as_view(), name="run-attempts"),
+    path("runs/<uuid:public_id>/attempts", attempts.AttemptsView.as_view(), name="run-attempts"),
     path("runs/<uuid:public_id>/replay", replay.ReplayRunView.as_view(), name="run-replay"),
     path("runs/<uuid:public_id>/settle", settling.SettleRunView.as_view(), name="run-settle"),
     path("schedules", schedules.SchedulesView.as_view(), name="schedules"),

@@ -43,14 +43,17 @@ class PastAttempt:
     worker: str = "import"
 
 
-def begin_attempt(*, tenant_id: int, key: str, worker: str, now: datetime | None = None) -> Claim:
+def begin_attempt(*, tenant_id: int, key: str, worker: str, now: datetime | None = None, early: bool = False) -> Claim:
     """Claim the step run with this effect key under a lease and a fence; the attempt has the next number.
 
-    Raises `StepRunNotFound`, and `AttemptRefused` with the state it met.
+    With `early` also one whose next try is to come, and never one that somebody is at. Raises `StepRunNotFound`, and
+    `AttemptRefused` with the state it met.
     """
     with tenant_scope(tenant_id):
         step_run = find_step_run(tenant_id, key)
-        claim = claim_work(tenant_id=tenant_id, worker=worker, now=now, step_run_id=step_run.pk)
+        if early:
+            now = step_run.due_at
+        claim = claim_work(tenant_id=tenant_id, worker=worker, now=now, step_run_id=step_run.pk, only_owed=early)
         if claim is None:
             met = find_step_run(tenant_id, key)
             detail = {"status": met.status, "attempts_made": met.attempts_made, "held": met.held}
@@ -58,9 +61,14 @@ def begin_attempt(*, tenant_id: int, key: str, worker: str, now: datetime | None
         return claim
 
 
-def complete_attempt(*, claim: Claim, outcome: str, context: Mapping[str, Any] | None = None) -> Finish:
-    """End an attempt with an outcome of its kind; the run goes on. Raises `StaleAttempt` when the claim was lost."""
-    return finish_work(claim=claim, outcome=Outcome(outcome, context=context or {}))
+def complete_attempt(
+    *, claim: Claim, outcome: str, context: Mapping[str, Any] | None = None, answer: Mapping[str, Any] | None = None
+) -> Finish:
+    """End an attempt with an outcome of its kind; the run goes on. Raises `StaleAttempt` when the claim was lost.
+
+    `context` is structure for the trace; `answer` is what came back, kept as a payload where the step keeps one.
+    """
+    return finish_work(claim=claim, outcome=Outcome(outcome, context=context or {}, answer=answer))
 
 
 def fail_attempt(

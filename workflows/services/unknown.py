@@ -60,7 +60,12 @@ def settle_unknown(
 
 def settling_words(kind: WorkKind) -> list[str]:
     """What may be said of a step of this kind whose outcome is unknown."""
-    return [*sorted(kind.outcomes - _NOT_ENDS), AGAIN]
+    return [*end_words(kind), AGAIN]
+
+
+def end_words(kind: WorkKind) -> list[str]:
+    """The outcomes that somebody may say of work of this kind."""
+    return sorted(kind.outcomes - _NOT_ENDS)
 
 
 def find_step_run(tenant_id: int, key: str) -> StepRun:

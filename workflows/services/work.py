@@ -46,6 +46,7 @@ UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts
 RETURNING s.id, s.run_id, s.step, s.visit, s.key, s.attempts_made, s.fence, s.due_at, clock_timestamp(), s.resend,
     s.undo
 """
+_ONE = {False: "AND id = %s", True: "AND id = %s AND status = 'owed'"}
 _ATTEMPT = """
 INSERT INTO workflows_attempt
     (tenant_id, step_run_id, number, fence, worker, status, outcome, error, retryable, lease_until, started_at)
@@ -84,25 +85,33 @@ class Finish:
 
 
 def claim_work(
-    *, tenant_id: int, worker: str, now: datetime | None = None, step_run_id: int | None = None
+    *,
+    tenant_id: int,
+    worker: str,
+    now: datetime | None = None,
+    step_run_id: int | None = None,
+    only_owed: bool = False,
 ) -> Claim | None:
     """Claim the tenant's oldest due step run (or this one), or None. It lasts `LEASE_SECONDS` unless it is renewed.
+
+    With `only_owed` not one whose worker has fallen silent.
 
     Work of a run whose definition is switched off is not claimed: the run is held, with whatever else is due.
     """
     while True:
         try:
-            return _claim(tenant_id, worker, now, step_run_id)
+            return _claim(tenant_id, worker, now, step_run_id, only_owed)
         except SwitchedOff as off:  # the claim was rolled back: a run is locked before its work
             (hold_undoing if off.is_undoing else hold_due_runs)(tenant_id, off.run_id, now)
 
 
-def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int | None) -> Claim | None:
+def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int | None, only_owed: bool) -> Claim | None:
     with tenant_scope(tenant_id):
         known = [name for name, kind in kinds().items() if isinstance(kind, WorkKind)]  # newer code may owe others
         which = [] if step_run_id is None else [step_run_id]
         parameters = [tenant_id, now, MOST_LOST_ATTEMPTS, known, *which, settings.LEASE_SECONDS, tenant_id]
-        rows = fetch(_CLAIM.format(one="AND id = %s" if which else ""), parameters)
+        one = _ONE[only_owed] if which else ""
+        rows = fetch(_CLAIM.format(one=one), parameters)
         if not rows:
             return None
         step_run_id, run_id, step, visit, key, number, fence, lease_until, clock, resend, undo = rows[0]
@@ -119,10 +128,11 @@ def _claim(tenant_id: int, worker: str, now: datetime | None, step_run_id: int |
         )
 
 
-def renew_lease(*, claim: Claim) -> bool:
-    """Keep a claim for another `LEASE_SECONDS`; False when it was lost."""
+def renew_lease(*, claim: Claim, seconds: float | None = None) -> bool:
+    """Keep a claim for another `LEASE_SECONDS`, or for so many; False when it was lost."""
+    length = seconds or settings.LEASE_SECONDS
     with tenant_scope(claim.tenant_id):
-        return execute(_RENEW, [settings.LEASE_SECONDS, claim.tenant_id, claim.step_run_id, claim.fence]) == 1
+        return execute(_RENEW, [length, claim.tenant_id, claim.step_run_id, claim.fence]) == 1
 
 
 def perform(claim: Claim) -> Outcome:

@@ -1,4 +1,4 @@
-"""Steps that work outside: list those whose outcome is unknown, and say what became of one."""
+"""Steps that work outside: those whose outcome is unknown, and attempts that somebody makes by hand."""
 
 import json
 from argparse import ArgumentParser
@@ -10,15 +10,18 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
 from workflows.management.arguments import add_tenant, at_most
+from workflows.management.attempt_verbs import ATTEMPTS
 from workflows.management.recording import in_the_name
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
 from workflows.services.unknown import settle_unknown
 from workflows.states import Cause
 
+_BY_HAND = {one.name: one for one in ATTEMPTS}
+
 
 class Command(BaseCommand):
-    help = "List the steps whose outcome is unknown, and settle them."
+    help = "List the steps whose outcome is unknown and settle them; begin and end attempts by hand."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -29,14 +32,21 @@ class Command(BaseCommand):
         settle.add_argument("outcome", help="A word of the step's kind, or retry: it did not take effect.")
         settle.add_argument("--reason", required=True, help="How that is known; the trace keeps it.")
         settle.add_argument("--by", default="", metavar="NAME", help="Who says so.")
+        for one in ATTEMPTS:
+            one.arguments(verbs.add_parser(one.name, help=one.help))
         for verb in verbs.choices.values():
             add_tenant(verb)
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
-            with in_the_name(tenant_id, f"steps {verb}", options):
-                {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
+            named = options | ({"by": options["worker"]} if "worker" in options else {})
+            with in_the_name(tenant_id, f"steps {verb}", named):
+                if verb in _BY_HAND:
+                    for line in _BY_HAND[verb].lines(tenant_id, options):
+                        self.stdout.write(line)
+                else:
+                    {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
