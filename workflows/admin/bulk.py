@@ -21,6 +21,7 @@ from workflows.models import Transition
 from workflows.services.approvals import Decision
 from workflows.services.bulk_checks import DECISIONS, MOST_RUNS
 from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
+from workflows.services.control import ControlVerdict
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause, RunState
 
@@ -172,6 +173,11 @@ def _sample(forecast: Forecast) -> Section:
 
 
 def _verdicts(batch: Batch) -> Section:
-    notable = [one for one in batch.verdicts if one.verdict != "moved" or one.in_flight][:100]
-    rows = [[str(one.public_id), one.verdict, one.state, one.why or ", ".join(one.in_flight)] for one in notable]
-    return Section("Refused, or in flight", ["Run", "Verdict", "State", "Why, or what is in flight"], rows, "None.")
+    notable = [one for one in batch.verdicts if one.verdict != "moved" or one.in_flight or one.replay][:100]
+    rows = [[str(one.public_id), one.verdict, one.state, _more(one)] for one in notable]
+    headings = ["Run", "Verdict", "State", "Why, what is in flight, or the new run"]
+    return Section("Refused, in flight, or replayed", headings, rows, "None.")
+
+
+def _more(one: ControlVerdict) -> str:
+    return one.why or ", ".join(one.in_flight) or str(one.replay or "")

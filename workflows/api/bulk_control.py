@@ -14,11 +14,13 @@ from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
 from workflows.api.approvals import DecisionSerializer
+from workflows.api.replay import HowSerializer
 from workflows.api.run_asking import ControlVerdictSerializer, ReasonSerializer
 from workflows.api.runs import TAG
 from workflows.services.approvals import Decision
 from workflows.services.bulk_checks import MOST_RUNS
 from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
+from workflows.services.bulk_replay import Replaying
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause, RunState
 
@@ -51,7 +53,7 @@ class SelectionSerializer(StrictSerializer):
         ),
     ]
 )
-class BulkSerializer(ReasonSerializer, DecisionSerializer):
+class BulkSerializer(ReasonSerializer, DecisionSerializer, HowSerializer):
     """Either `action` and `where`, or the `plan` of an answer before.
 
     An approve or a reject says who decides instead of a reason, with every batch: a plan does not keep it.
@@ -101,13 +103,13 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
 
 
 class BulkControlView(TenantView):
-    """Cancel, wake, pause, resume, approve or reject all runs of a selection."""
+    """Cancel, wake, pause, resume, approve, reject or replay all runs of a selection."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
 
     @extend_schema(
         operation_id="runs_bulk",
-        summary="Cancel, wake, pause, resume, approve or reject all runs that meet a condition",
+        summary="Cancel, wake, pause, resume, approve, reject or replay all runs that meet a condition",
         tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=BulkSerializer,
@@ -127,6 +129,7 @@ class BulkControlView(TenantView):
             limit=asked["limit"],
             until=asked.get("until"),
             decision=_decision(asked),
+            replaying=Replaying(asked["version"], asked["allow_irreversible"]),
         )
         return _answer(_done(plan.action, batch))
 

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
-from chimeway_py.api.serializers import read_input
+from chimeway_py.api.serializers import StrictSerializer, read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -28,15 +28,8 @@ class ExactBoolean(serializers.BooleanField):
         return data
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "On the corrected version", value={"version": "latest", "reason": "template fixed"}, request_only=True
-        )
-    ]
-)
-class ReplaySerializer(ReasonSerializer):
-    """How to replay a run."""
+class HowSerializer(StrictSerializer):
+    """On which version, and in spite of what."""
 
     version = serializers.ChoiceField(
         choices=["same", "latest"], required=False, default="same", help_text="The run's own version, or the latest."
@@ -44,6 +37,18 @@ class ReplaySerializer(ReasonSerializer):
     allow_irreversible = ExactBoolean(
         required=False, default=False, help_text="Replay although steps that cannot be undone may have taken effect."
     )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "On the corrected version", value={"version": "latest", "reason": "template fixed"}, request_only=True
+        )
+    ]
+)
+class ReplaySerializer(HowSerializer, ReasonSerializer):
+    """How to replay a run."""
+
     idempotency_key = serializers.CharField(
         required=False, max_length=255, help_text="The same key again answers with the run it started."
     )

@@ -173,6 +173,7 @@ class CancelManySerializer(CancelSerializer):
                 "in_flight": ["email attempt 2"],
                 "compensates": [],
                 "why": "",
+                "replay": None,
             },
             response_only=True,
         )
@@ -194,6 +195,7 @@ class ControlVerdictSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="Steps that will be undone, in this order; a later visit has a number."
     )
     why = serializers.CharField(allow_blank=True, help_text="Of a refusal, for people.")
+    replay = serializers.UUIDField(allow_null=True, help_text="Of a replay: the run that it started.")
 
 
 class ControlVerdictsSerializer(serializers.Serializer[Any]):

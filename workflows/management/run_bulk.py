@@ -9,10 +9,12 @@ from chimeway_py.errors import Invalid, fault
 from workflows.definitions.durations import parse_duration
 from workflows.management.arguments import instant
 from workflows.management.run_controlling import add_compensate, add_decision, add_reason, by, decision_of, told
+from workflows.management.run_replaying import add_replaying
 from workflows.management.verbs import Verb
 from workflows.services.approvals import Decision
 from workflows.services.bulk_checks import DECISIONS
 from workflows.services.bulk_control import CONTROLS, Forecast, control_planned, plan_control
+from workflows.services.bulk_replay import Replaying
 from workflows.services.cancel_by_key import Key, cancel_by_key
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import RunState
@@ -23,7 +25,7 @@ CONDITIONS = ("workflow", "state", "subject", "waiting_on", "broadcast", "starte
 class BulkControl(Verb):
     """A control call on all runs of a selection, batch by batch."""
 
-    name, help = "bulk", "Cancel, wake, pause, resume, approve or reject all runs that meet every condition given."
+    name, help = "bulk", "Do something with all runs that meet every condition given."
 
     def arguments(self, parser: ArgumentParser) -> None:
         """What to do, and to which runs."""
@@ -41,6 +43,7 @@ class BulkControl(Verb):
         parser.add_argument("--dry-run", action="store_true", help="Only say what would be done.")
         add_reason(parser, required=False)  # who decides gives a comment instead
         add_decision(parser)
+        add_replaying(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What it would do; then, after each batch, how far it has come."""
@@ -126,12 +129,13 @@ def _carried_out(tenant_id: int, plan: Plan, options: dict[str, Any], decision: 
             reason=options["reason"],
             until=options["until"],
             decision=decision,
+            replaying=Replaying(options["on"], options["allow_irreversible"]),
             **by(options),
         )
         rest = batch.rest
         moved += sum(one.verdict == "moved" for one in batch.verdicts)
         refused += sum(one.verdict == "refused" for one in batch.verdicts)
-        yield from told(one for one in batch.verdicts if one.in_flight or one.verdict == "refused")
+        yield from told(one for one in batch.verdicts if one.in_flight or one.replay or one.verdict == "refused")
         yield f"{moved} moved, {refused} refused, {batch.remaining} to come."
 
 

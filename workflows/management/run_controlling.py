@@ -136,7 +136,8 @@ def told(verdicts: Iterable[ControlVerdict]) -> Iterator[str]:
         in_flight = f", in flight: {', '.join(one.in_flight)}" if one.in_flight else ""
         why = f" ({one.why})" if one.why else ""
         undone = f", to be undone: {', '.join(one.compensates)}" if one.compensates else ""
-        yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{undone}{why}"
+        again = f", replayed as {one.replay}" if one.replay else ""
+        yield f"{one.public_id}  {one.verdict}, {one.state}{in_flight}{undone}{again}{why}"
 
 
 def reason_text(text: str) -> str:

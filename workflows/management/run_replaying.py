@@ -19,8 +19,7 @@ class ReplayRun(Verb):
         """Which run, on which version, and in spite of what."""
         parser.add_argument("run", type=public_id, metavar="RUN")
         add_reason(parser)
-        parser.add_argument("--version", choices=("same", "latest"), default="same", dest="on")
-        parser.add_argument("--allow-irreversible", action="store_true", help="Although steps cannot be undone.")
+        add_replaying(parser)
         parser.add_argument("--idempotency-key", metavar="KEY", help="The same key again names the same new run.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
@@ -35,3 +34,9 @@ class ReplayRun(Verb):
             **by(options),
         )
         yield str(started.public_id)
+
+
+def add_replaying(parser: ArgumentParser) -> None:
+    """The options of how a run is replayed."""
+    parser.add_argument("--version", choices=("same", "latest"), default="same", dest="on", help="Of a replay.")
+    parser.add_argument("--allow-irreversible", action="store_true", help="Replay although steps cannot be undone.")

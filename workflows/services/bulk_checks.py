@@ -4,6 +4,7 @@ from datetime import datetime
 
 from chimeway_py.errors import Invalid, fault
 from workflows.services.approvals import Decision, check_decision
+from workflows.services.bulk_replay import Replaying
 from workflows.services.run_selection import Plan
 
 MOST_RUNS = 1000  # in one batch, which is one transaction
@@ -34,5 +35,15 @@ def check_call(plan: Plan, limit: int, until: datetime | None, reason: str, deci
         faults.append(fault("/actor", "missing", "Say who decides."))
     elif reason:
         faults.append(fault("/reason", "conflict", "Who decides gives a comment instead."))
+    if faults:
+        raise Invalid("The call is not valid.", faults)
+
+
+def check_replaying(action: str, replaying: Replaying | None) -> None:
+    """Raises `Invalid` when anything but a replay is told how to replay."""
+    if replaying is None or action == "replay":
+        return
+    given = {"version": replaying.version != "same", "allow_irreversible": replaying.allow_irreversible}
+    faults = [fault(f"/{name}", "conflict", "Only of a replay.") for name, said in given.items() if said]
     if faults:
         raise Invalid("The call is not valid.", faults)

@@ -13,7 +13,8 @@ from workflows.engine.permits import Standing, why_not
 from workflows.models import Run, StepRun
 from workflows.querysets import RunQuerySet
 from workflows.services.approvals import Decision, approve_runs, reject_runs
-from workflows.services.bulk_checks import DECISIONS, MOST_RUNS, check_call, check_look
+from workflows.services.bulk_checks import DECISIONS, MOST_RUNS, check_call, check_look, check_replaying
+from workflows.services.bulk_replay import MOST_REPLAYS, Replaying, replay_runs
 from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
 from workflows.services.documents import documents
 from workflows.services.run_selection import Plan, Selection
@@ -28,6 +29,7 @@ CONTROLS: Mapping[str, Callable[..., list[ControlVerdict]]] = {
     "resume": resume_runs,
     "approve": approve_runs,
     "reject": reject_runs,
+    "replay": replay_runs,
 }
 
 
@@ -119,13 +121,17 @@ def control_planned(
     limit: int = MOST_RUNS,
     until: datetime | None = None,
     decision: Decision | None = None,
+    replaying: Replaying | None = None,
 ) -> Batch:
     """Carry out the next batch of a plan, at most `limit` runs (1 to 1000), in one transaction. Repeat with `rest`.
 
     `until` is when a pause ends by itself. An approve or a reject takes a `decision` instead of a reason, and answers
-    for every live run of the selection: one without an open approval is refused. Raises `Invalid`.
+    for every live run of the selection: one without an open approval is refused. A replay does 200 runs at most, each
+    once per plan, and raises what the limits of the tenant say. Raises `Invalid`.
     """
     check_call(plan, limit, until, reason, decision)
+    check_replaying(plan.action, replaying)
+    limit = min(limit, MOST_REPLAYS) if plan.action == "replay" else limit
     with tenant_scope(tenant_id):
         asked = _selected(tenant_id, plan).filter(state__in=_asked(plan.action)).order_by("id")
         with bounded_search(is_wide=bool(plan.selection.correlation)):
@@ -138,6 +144,7 @@ def control_planned(
             **({"decision": decision} if decision is not None else {"reason": reason}),
             **({"until": until} if until is not None else {}),
             **({"compensate": True} if plan.compensate else {}),
+            **({"mark": plan.mark, "replaying": replaying} if plan.action == "replay" else {}),
         )
         if len(chosen) < limit:
             return Batch(verdicts, 0, None)
@@ -170,9 +177,8 @@ def _accepted(action: str) -> Sequence[str]:
         known = ", ".join(CONTROLS)
         raise Invalid("The call is not valid.", [fault("/action", "unknown_action", f"One of {known}.")])
     waits = RunState.WAITING
-    return [
-        state for state in LIVE if not why_not(action, Standing(state, state == waits, has_approval=state == waits))
-    ]
+    stands = {state: Standing(state, state == waits, has_approval=state == waits) for state in RunState}
+    return [state for state, standing in stands.items() if not why_not(action, standing)]
 
 
 def _asked(action: str) -> Sequence[str]:

@@ -32,7 +32,8 @@ class ControlVerdict:
     """What a control call did to one run: `moved`, or `refused` with the state it met and why.
 
     `revision` is the run's after the call. `in_flight` names running attempts: what they do may still take effect.
-    `compensates` names the visits that will be undone, the first to be undone first.
+    `compensates` names the visits that will be undone, the first to be undone first; `replay` the run that a replay
+    started.
     """
 
     public_id: uuid.UUID
@@ -42,6 +43,7 @@ class ControlVerdict:
     in_flight: tuple[str, ...] = ()
     why: str = ""
     compensates: tuple[str, ...] = ()
+    replay: uuid.UUID | None = None
 
 
 def run_ids(*, tenant_id: int, public_ids: Sequence[uuid.UUID]) -> dict[int, uuid.UUID]:

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +62,11 @@ class Plan:
     up_to: int
     after: int = 0
     compensate: bool = False
+
+    @property
+    def mark(self) -> str:
+        """What is the same for all batches of one plan, and for no other."""
+        return hashlib.sha256(replace(self, after=0).as_token().encode()).hexdigest()[:32]
 
     def as_token(self) -> str:
         """The plan as opaque text. It grants nothing that its bearer could not ask for, so it is not signed."""
