@@ -73,13 +73,10 @@ def broken(lines: list[str]) -> Iterator[tuple[int, str, list[str]]]:
         seen.add(entry["kind"])
         inside = entry.get("row", entry)
         for column in [*inside, *(["content"] if "content" in entry else [])]:
-            for _ in range(2):
-                entries = [json.loads(one) for one in lines[:-1]]
-                place = (
-                    entries[number - 1] if column == "content" else entries[number - 1].get("row", entries[number - 1])
-                )
-                place[column] = next(junk)
-                yield number, column, vouched(entries)
+            entries = [json.loads(one) for one in lines[:-1]]
+            changed_one = entries[number - 1]
+            (changed_one if column == "content" else changed_one.get("row", changed_one))[column] = next(junk)
+            yield number, column, vouched(entries)
 
 
 def refusal(tenant: Tenant, lines: list[str]) -> ChimewayError | None:
@@ -112,8 +109,8 @@ def test_whatever_stands_in_an_export_it_is_taken_whole_or_refused_with_its_line
         if not any(f"{path}/".startswith(f"/{number}/") for path in named):
             unnamed.append((number, column, error.code, error.message, named))
 
-    assert taken > 20
-    assert refused > 200
+    assert taken > 10
+    assert refused > 100
     assert {one[2] for one in unnamed} <= {"import_refused", "trace_broken", "bad_export"}, unnamed
     assert len(unnamed) < refused / 5, unnamed
     assert rows_of(other_tenant, ALL) == before

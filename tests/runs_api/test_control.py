@@ -38,6 +38,7 @@ def test_cancelling_ends_the_run_at_once(tenant: Tenant, rest: APIClient) -> Non
         "in_flight": [],
         "compensates": [],
         "why": "",
+        "replay": None,
     }
     assert response.headers["ETag"] == f'"{run.revision}"'
     assert (run.state, end_of(tenant, run_id)) == ("cancelled", "customer asked")
