@@ -255,6 +255,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "chimeway_py.api.openapi.tell_shared_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "DefinitionStatus": "workflows.models.definition.DefinitionStatus",
         "DeliveryStatus": "deliveries.states.DeliveryStatus",

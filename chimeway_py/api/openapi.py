@@ -18,6 +18,7 @@ class ErrorBody(serializers.Serializer[Any]):
     request_id = serializers.CharField(help_text="The id of the request in the logs.")
 
 
+_WRITES = {"post", "put", "patch", "delete"}
 _MEANINGS = {
     400: "The input is not valid; `detail` lists every fault with its JSON Pointer.",
     401: "No live API key, or no valid signature.",
@@ -68,3 +69,30 @@ def page_of(item: type[serializers.BaseSerializer[Any]]) -> Any:
     following = serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last.")
     name = item.__name__.removesuffix("Serializer") + "Page"
     return inline_serializer(name, {"items": item(many=True), "next": following})
+
+
+def tell_shared_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Adds to each operation what is refused before its own code is reached. Called when the document is made.
+
+    A name in an address that cannot be one is 404, a query parameter or header that cannot be one 400, and an
+    Idempotency-Key that was used for another request 409; the body of any write has a size and an encoding.
+    """
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            if "responses" not in operation:
+                continue
+            places = {parameter["in"] for parameter in operation.get("parameters", ())}
+            keyed = any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+            shared = {404} if "{" in path else set()
+            shared |= {400} if places & {"query", "header"} else set()
+            shared |= {409} if keyed else set()
+            shared |= {400, 413, 415} if method in _WRITES else set()
+            for refusal in sorted(shared):
+                operation["responses"].setdefault(str(refusal), _told(refusal))
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+    return result
+
+
+def _told(refusal: int) -> dict[str, Any]:
+    body = {"schema": {"$ref": "#/components/schemas/ErrorBody"}}
+    return {"content": {"application/json": body}, "description": _MEANINGS[refusal]}

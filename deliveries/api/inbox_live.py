@@ -41,7 +41,10 @@ class TokenRequestSerializer(StrictSerializer):
 class TokenSerializer(serializers.Serializer[Any]):
     """A token of one inbox."""
 
-    token = serializers.CharField(help_text="Send it as a bearer token to the addresses of this inbox.")
+    token = serializers.CharField(
+        required=False,
+        help_text="Send it as a bearer token to the addresses of this inbox. It is in no replay.",
+    )
     expires_at = serializers.DateTimeField()
 
 

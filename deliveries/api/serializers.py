@@ -98,7 +98,9 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
 class EndpointSecretSerializer(EndpointSerializer):
     """An endpoint with the secret that was just made for it."""
 
-    secret = serializers.CharField(help_text="`whsec_…`, shown this once, and in no replay; empty when none was made.")
+    secret = serializers.CharField(
+        required=False, help_text="`whsec_…`, shown this once, and in no replay; empty when none was made."
+    )
 
     class Meta(EndpointSerializer.Meta):
         fields = [*EndpointSerializer.Meta.fields, "secret"]

@@ -56,11 +56,16 @@ def _about_faults(rule: Mapping[str, Any], at: str, known: Collection[str], requ
     category, workflow, channel = (rule.get(name) for name in ("category", "workflow", "channel"))
     if category and workflow:
         yield fault(f"{at}/workflow", "conflict", "A rule is about a category or a workflow, not both.")
-    if category is not None and category not in known:
+    if category is not None and not _one_of(category, known):
         yield fault(f"{at}/category", "unknown_category", "One of the tenant's categories.")
     elif category in required and rule.get("allowed") is False:
         yield fault(f"{at}/category", "required_category", "Nobody may refuse this category.")
     if workflow is not None and not (isinstance(workflow, str) and KEY.fullmatch(workflow)):
         yield fault(f"{at}/workflow", "bad_key", "The key of a definition.")
-    if channel is not None and channel not in channels():
+    if channel is not None and not _one_of(channel, channels()):
         yield fault(f"{at}/channel", "unknown_channel", f"One of {', '.join(sorted(channels()))}.")
+
+
+def _one_of(said: Any, known: Collection[str]) -> bool:
+    """Whether it is one of them. JSON may say a list or an object, which no set and no mapping can be asked for."""
+    return isinstance(said, str) and said in known

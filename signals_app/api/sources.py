@@ -78,7 +78,7 @@ class SourceSerializer(serializers.ModelSerializer[SignalSource]):
 class IssuedSourceSerializer(SourceSerializer):
     """A source with the secret it was just given."""
 
-    secret = serializers.CharField(help_text="Shown once. Configure it at the sender.")
+    secret = serializers.CharField(required=False, help_text="Shown once, in no replay. Configure it at the sender.")
 
     class Meta(SourceSerializer.Meta):
         fields = [*SourceSerializer.Meta.fields, "secret"]

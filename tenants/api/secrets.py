@@ -38,7 +38,9 @@ class NamedSecretSerializer(serializers.ModelSerializer[Secret]):
 class MadeSecretSerializer(NamedSecretSerializer):
     """A secret, and the value that was made for it."""
 
-    value = serializers.CharField(help_text="Shown this once, and in no replay; empty when you brought the value.")
+    value = serializers.CharField(
+        required=False, help_text="Shown this once, and in no replay; empty when you brought the value."
+    )
 
     class Meta(NamedSecretSerializer.Meta):
         fields = [*NamedSecretSerializer.Meta.fields, "value"]

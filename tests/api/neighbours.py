@@ -363,6 +363,17 @@ NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {
 """Addresses that name a run or a definition in the body: made from the id of a run."""
 
 
+def kind_of(path: str) -> str:
+    """The beginning of an address, before the first name in it: a key of `OWNED`."""
+    return path.removeprefix("/v1/").strip("/").split("/{")[0]
+
+
+def names(name: str) -> dict[str, Any]:
+    """What stands for each name that an address may hold, when the object asked for is called `name`."""
+    named = dict.fromkeys(("public_id", "key", "delivery", "item", "external_id", "what"), name)
+    return {**named, "subject": CANARY, "version": 1, "position": 1, "kind": KIND}
+
+
 def missing(kind: str) -> str:
     """An id or key that nobody has, of the kind that the beginning of an address names."""
     by_key = {

@@ -180,6 +180,8 @@ def test_a_category_that_nobody_named_is_a_fault(rest: APIClient) -> None:
 BAD = [
     ({"rules": [{"category": "nwes", "allowed": True}]}, "/rules/0/category", "unknown_category"),
     ({"rules": [{"channel": "smoke", "allowed": True}]}, "/rules/0/channel", "unknown_channel"),
+    ({"rules": [{"category": ["news"], "allowed": True}]}, "/rules/0/category", "unknown_category"),
+    ({"rules": [{"channel": {"a": None}, "allowed": True}]}, "/rules/0/channel", "unknown_channel"),
     ({"rules": [{"channel": "email"}]}, "/rules/0/allowed", "missing"),
     ({"rules": [{"channel": "email", "allowed": "no"}]}, "/rules/0/allowed", "bad_type"),
     ({"rules": [{"allowed": None}]}, "/rules/0/allowed", "bad_type"),

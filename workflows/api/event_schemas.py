@@ -40,7 +40,9 @@ class EventSubscriptionSerializer(serializers.ModelSerializer[EventSubscription]
 class EventSubscriptionSecretSerializer(EventSubscriptionSerializer):
     """A subscription with the secret that was just made for it."""
 
-    secret = serializers.CharField(help_text="`whsec_…`, shown this once, and in no replay; empty when none was made.")
+    secret = serializers.CharField(
+        required=False, help_text="`whsec_…`, shown this once, and in no replay; empty when none was made."
+    )
 
     class Meta(EventSubscriptionSerializer.Meta):
         fields = [*EventSubscriptionSerializer.Meta.fields, "secret"]
