@@ -22,7 +22,7 @@ SUMMARY = "signed webhooks and batches of signals over HTTP"
 QUICK = {"webhooks": 200, "batches": 4, "batch": 50}
 MAPPING = {"name": "type", "external_id": "id", "subject": "user", "correlation": {"order_id": "order"}}
 # As in deploy/systemd/chimeway-web.service.
-SERVER = ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--no-control-socket"]
+SERVER = ["--worker-class", "chimeway_py.web_worker.Worker", "--workers", "2", "--threads", "8", "--no-control-socket"]
 _STORED = "SELECT count(*) FROM signals_app_signal WHERE tenant_id = %s"
 _ROUTED = f"{_STORED} AND routed_at IS NOT NULL"
 

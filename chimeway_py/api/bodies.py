@@ -77,7 +77,9 @@ def _read(source: Any, most: int) -> bytes:
             taken.write(chunk)
             if taken.tell() > most:
                 raise BodyTooLarge
-    except OSError as error:  # the client went away, or its chunks do not add up
+    except ChimewayError:
+        raise
+    except Exception as error:  # the client went away, or its chunks do not add up: each server has words of its own
         raise BodyIncomplete from error
     return taken.getvalue()
 

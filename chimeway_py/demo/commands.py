@@ -16,7 +16,7 @@ WORKER = ("worker", "--without-gossip", "--without-mingle", "--without-heartbeat
 def web(env: Mapping[str, str], logs: Path, port: int, listener: socket.socket | None = None) -> Child:
     """The web server: one process, eight threads, on a loopback port, or on a socket that listens already."""
     address = f"fd://{listener.fileno()}" if listener else f"{LOOPBACK}:{port}"
-    options = ["--bind", address, "--worker-class", "gthread", "--threads", "8"]
+    options = ["--bind", address, "--worker-class", "chimeway_py.web_worker.Worker", "--threads", "8"]
     options += ["--no-control-socket", "--log-level", "warning", "--graceful-timeout", "5"]
     gunicorn = ["-m", "gunicorn", "chimeway_py.wsgi", *options]
     return _child("web", gunicorn, {**env, "CHIMEWAY_PROCESS": "web"}, logs, listener)

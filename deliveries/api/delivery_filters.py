@@ -1,15 +1,14 @@
 """The filters of lists of deliveries."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter
 
 from chimeway_py.errors import Invalid, fault
 from deliveries.channels.registry import channels
 from deliveries.states import DeliveryStatus, Layer
+from signals_app.instants import read_instant
 
 _CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values, "decided_by": Layer.values}
 _PLAIN = {"subject": "subject", "workflow": "definition_key", "step": "step_key", "template": "template"}
@@ -42,7 +41,7 @@ def wanted(query: dict[str, str]) -> Q:
     found = Q(**where)
     for name, column in _TIMES.items():
         if name in query:
-            instant = _instant(query[name])
+            instant = read_instant(query[name].replace(" ", "+"))  # a plus that was not escaped
             if instant is None:
                 faults.append(fault(f"/{name}", "bad_time", "An instant with an offset, such as 2026-11-20T09:30:00Z."))
             else:
@@ -60,11 +59,3 @@ def wanted(query: dict[str, str]) -> Q:
     if faults:
         raise Invalid("The query is not valid.", faults)
     return found
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = parse_datetime(text)
-    except ValueError:
-        return None
-    return instant if instant is not None and instant.tzinfo else None

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
-
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import read_instant
 from workflows.querysets import RunQuerySet
 from workflows.states import RunState
 
@@ -60,8 +59,4 @@ def _faults(query: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _instant(text: str) -> datetime | None:
-    try:
-        instant = parse_datetime(text.replace(" ", "+"))  # a plus that was not escaped arrives as a space
-    except ValueError:
-        return None
-    return instant if instant and instant.tzinfo else None
+    return read_instant(text.replace(" ", "+"))  # a plus that was not escaped arrives as a space

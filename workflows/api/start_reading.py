@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-
-from django.utils.dateparse import parse_datetime
 
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import read_instant
 from workflows.services.companions import companions
 from workflows.services.start import NewRun, OnDuplicate
 from workflows.states import Cause
@@ -66,7 +64,7 @@ def read_start(body: Mapping[str, Any], caller: str) -> Start:
 def _new_run(item: Mapping[str, Any], caller: str) -> NewRun:
     beside = {name: item[name] for name in companions() if name in item}
     own = {name: value for name, value in item.items() if name not in beside}
-    at = _instant(item.get("at"))
+    at = read_instant(item.get("at"))
     return NewRun(**{**own, "at": at}, companions=beside, cause=Cause.API, cause_ref=caller)
 
 
@@ -150,13 +148,5 @@ def _member_faults(item: Mapping[str, Any], members: Mapping[str, tuple[type, st
             yield fault(pointer(path, name), "unknown_key", "No such member.")
         elif not isinstance(value, members[name][0]) or isinstance(value, bool):
             yield fault(f"{path}/{name}", "bad_type", f"Must be {members[name][1]}.")
-        elif name == "at" and _instant(value) is None:
+        elif name == "at" and read_instant(value) is None:
             yield fault(f"{path}/at", "bad_time", "An instant with an offset, such as 2026-11-20T09:30:00Z.")
-
-
-def _instant(text: Any) -> datetime | None:
-    try:
-        instant = parse_datetime(text) if text else None
-    except ValueError:
-        return None
-    return instant if instant and instant.tzinfo else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
+from signals_app.instants import read_instant
 from workflows.querysets import RunQuerySet
 from workflows.states import RunState
 
@@ -80,7 +81,9 @@ class Plan:
         """The plan that `as_token` wrote. Raises `Invalid` for any other text."""
         try:
             action, selection, up_to, after, *more = json.loads(base64.urlsafe_b64decode(token))
-            times = {name: datetime.fromisoformat(selection[name]) for name in _TIMES if name in selection}
+            times = {name: read_instant(selection[name]) for name in _TIMES if name in selection}
+            if None in times.values():
+                raise ValueError("no such time")
             plan = cls(str(action), Selection(**{**selection, **times}), int(up_to), int(after), bool(more))
             plan.selection.check()
             if more not in ([], [True]) or (more and plan.action != "cancel"):

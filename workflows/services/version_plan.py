@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from chimeway_py.errors import Invalid, fault
+from signals_app.instants import read_instant
 from workflows.definitions.errors import DefinitionNotFound, WrongStatus
 from workflows.engine.version_moves import Due, Way
 from workflows.models import Definition, DefinitionStatus
@@ -55,13 +57,19 @@ class MovePlan:
         try:
             own_key, from_, to, steps, due, up_to, as_of, after = json.loads(base64.urlsafe_b64decode(token))
             change = Change(str(own_key), int(from_), int(to), {str(a): str(b) for a, b in steps.items()}, due)
-            plan = cls(change, int(up_to), datetime.fromisoformat(as_of), int(after))
+            plan = cls(change, int(up_to), _as_of(as_of), int(after))
             numbers = from_ < 2**31 and to < 2**31 and 0 <= plan.after <= plan.up_to < 2**63
-            if own_key != key or due not in DUES or plan.as_of.tzinfo is None or not numbers:
+            if own_key != key or due not in DUES or not numbers:
                 raise ValueError("not a plan of this key")
         except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise Invalid("The plan is not valid.", [fault("/plan", "bad_plan", "Not a plan of this call.")]) from error
         return plan
+
+
+def _as_of(text: Any) -> datetime:
+    if (found := read_instant(text)) is None:
+        raise ValueError("no such time")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

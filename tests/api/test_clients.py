@@ -1,0 +1,184 @@
+"""Clients that are slow, silent or hostile, at a real web server: others are served meanwhile."""
+
+import json
+import socket
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from signals_app.models import Signal
+from tenants.models import Tenant
+from tenants.scope import tenant_scope
+from tests.fleet import Web
+from tests.plugin import Servers
+
+PATIENCE = {"WEB_HEAD_SECONDS": "1", "WEB_BODY_SECONDS": "1"}
+GOOD = b'{"name":"invoice.paid"}'
+
+
+class Server:
+    """The server under attack: raw connections to it, and what everybody else gets meanwhile."""
+
+    def __init__(self, web: Web) -> None:
+        self.web = web
+        self.address = urllib.parse.urlsplit(web.url)
+        self.processes = self.alive()
+
+    def alive(self) -> str:
+        """The process ids of its workers."""
+        pid = self.web.server.pid
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+
+    def connect(self, said: bytes = b"") -> socket.socket:
+        """A connection that has said this much and no more."""
+        connection = socket.create_connection((self.address.hostname, self.address.port), timeout=10)
+        connection.sendall(said)
+        return connection
+
+    def say(self, *pieces: bytes) -> bytes:
+        """Send these pieces, and return all that comes back until the server closes."""
+        with self.connect() as connection:
+            try:
+                for piece in pieces:
+                    connection.sendall(piece)
+            except OSError:
+                pass  # refused before all was sent
+            return heard(connection)
+
+    def serves(self) -> float:
+        """Ask for something as any other client would; the seconds it took."""
+        began = time.monotonic()
+        with urllib.request.urlopen(f"{self.web.url}/healthz", timeout=10) as answer:
+            assert answer.status == 200
+        return time.monotonic() - began
+
+
+def heard(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    said = b""
+    try:
+        while piece := connection.recv(65536):
+            said += piece
+    except ConnectionResetError:
+        pass
+    return said
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split()[1])
+
+
+@pytest.fixture(scope="module")
+def running(servers: Servers) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PATIENCE.items():
+            patch.setenv(name, value)
+        web = Web(servers.folder / "logs-clients")
+    web.start()
+    yield Server(web)
+    web.stop()
+
+
+@pytest.fixture
+def server(running: Server) -> Iterator[Server]:
+    """After each test the same process serves as before."""
+    yield running
+    assert running.serves() < 5
+    assert (running.web.server.is_running, running.alive()) == (True, running.processes)
+
+
+HEAD = b"POST /v1/signals HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+
+
+def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(server: Server) -> None:
+    beginnings = {
+        "silent": b"",
+        "half a head": HEAD,
+        "half a body": HEAD + b"Content-Length: 100\r\n\r\n" + GOOD,
+        "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n17\r\n{",
+    }
+    many = {"silent": 100, "half a head": 30, "half a body": 3, "half a chunk": 3}
+    with ExitStack() as stack:
+        clients = {
+            name: [stack.enter_context(server.connect(beginnings[name])) for _ in range(count)]
+            for name, count in many.items()
+        }
+
+        meanwhile = server.serves()
+        answers = {name: [heard(client) for client in those] for name, those in clients.items()}
+
+    assert meanwhile < 1.0
+    assert set(answers["silent"]) == {b""}
+    assert {status_of(answer) for answer in answers["half a head"]} == {408}
+    for answer in answers["half a body"] + answers["half a chunk"]:
+        assert (status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2])["code"]) == (400, "body_incomplete")
+
+
+def test_a_client_that_sends_a_byte_at_a_time_gains_nothing(server: Server) -> None:
+    began = time.monotonic()
+    with server.connect() as client:
+        client.settimeout(0.1)
+        answer = b""
+        for byte in HEAD * 100:
+            client.sendall(bytes([byte]))
+            try:
+                answer = client.recv(65536)
+                break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+
+    assert status_of(answer) == 408
+    assert time.monotonic() - began < 5
+
+
+SMUGGLED = b"POST /v1/signals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 23\r\n\r\n" + GOOD
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+HOSTILE = {
+    "a length and chunks": HEAD + b"Content-Length: 4\r\n" + CHUNKED + b"\r\n0\r\n\r\n",
+    "chunks and a length": HEAD + CHUNKED + b"Content-Length: 4\r\n\r\n0\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 0\r\nContent-Length: 200\r\n\r\n",
+    "a list of lengths": HEAD + b"Content-Length: 0, 200\r\n\r\n",
+    "a length with a sign": HEAD + b"Content-Length: +0\r\n\r\n",
+    "a negative length": HEAD + b"Content-Length: -1\r\n\r\n",
+    "a length in hex": HEAD + b"Content-Length: 0x0\r\n\r\n",
+    "an unknown coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked twice": HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunked, not last": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "a space before the colon": HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "a folded line": HEAD + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": HEAD.replace(b"1.1", b"1.0") + CHUNKED + b"\r\n0\r\n\r\n",
+    "a bad chunk size": HEAD + CHUNKED + b"\r\nzz\r\n\r\n",
+    "a negative chunk": HEAD + CHUNKED + b"\r\n-5\r\n\r\n",
+    "a huge chunk size": HEAD + CHUNKED + b"\r\n" + b"f" * 400 + b"\r\n",
+    "a name with a NUL": HEAD + b"X\0Y: 1\r\n\r\n",
+    "a value with a return": HEAD + b"X: a\rContent-Length: 9\r\n\r\n",
+    "a line too long": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a field too long": HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n",
+    "too many fields": HEAD + b"".join(b"X-%d: 1\r\n" % number for number in range(101)) + b"\r\n",
+    "a head without end": HEAD + b"X: 1\r\n" * 20_000,
+    "not HTTP": b"\x16\x03\x01\x02\x00\r\n\r\n",
+}
+
+
+def test_what_two_servers_could_read_differently_is_refused_and_nothing_rides_along(
+    server: Server, tenant: Tenant, api_key: Callable[..., str]
+) -> None:
+    smuggled = SMUGGLED % api_key(tenant).encode()
+
+    answers = {name: server.say(said + smuggled) for name, said in HOSTILE.items()}
+
+    told = {name: (status_of(answer), answer.count(b"HTTP/1.")) for name, answer in answers.items() if answer}
+    assert {name: one for name, one in told.items() if not (one[0] in {400, 408, 414, 431, 501} and one[1] == 1)} == {}
+    assert {name: told.get(name, (0, 0))[0] for name in ("a field too long", "too many fields")} == {
+        "a field too long": 431,
+        "too many fields": 431,
+    }
+    with tenant_scope(tenant.pk):
+        assert Signal.objects.count() == 0
