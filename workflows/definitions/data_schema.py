@@ -1,10 +1,13 @@
 """`data_schema`: what the data of a run must look like, as JSON Schema without the parts that cost or reach out."""
 
+import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 
 from chimeway_py.errors import fault
 from workflows.definitions.sentences import faults_of, pointer
@@ -18,6 +21,7 @@ _REFUSED = {
 _NAMED = frozenset({"properties", "$defs", "dependentSchemas"})
 _LITERAL = frozenset({"const", "enum", "default", "examples"})
 MOST_FAULTS = 50
+CHECK_SECONDS = 0.5  # of processor time
 
 
 def check_data_schema(schema: Mapping[str, Any], path: str) -> Iterator[dict[str, str]]:
@@ -31,15 +35,66 @@ def check_data_schema(schema: Mapping[str, Any], path: str) -> Iterator[dict[str
 
 
 def data_faults(document: Mapping[str, Any], data: Any) -> list[dict[str, str]]:
-    """The faults of a run's start data against the document's `data_schema`, at most 50; none without a schema."""
+    """The faults of a run's start data against the document's `data_schema`, at most 50; none without a schema.
+
+    Data that takes too long to check is at fault: a few thousand schemas for each of a few thousand items, say.
+    """
     if "data_schema" not in document:
         return []
+    try:
+        return _faults(document["data_schema"], data)
+    except _TooLong:
+        return [fault("", "data_schema", "This takes too long to check against the definition's data_schema.")]
+
+
+def _faults(schema: Mapping[str, Any], data: Any) -> list[dict[str, str]]:
     faults: list[dict[str, str]] = []
-    for error in Draft202012Validator(document["data_schema"]).iter_errors(data):
+    for error in _validator(time.thread_time() + CHECK_SECONDS)(schema).iter_errors(data):
         faults += faults_of(error)
         if len(faults) >= MOST_FAULTS:
             break
     return faults[:MOST_FAULTS]
+
+
+class _TooLong(Exception):
+    """The data used up its processor time."""
+
+
+def _validator(ends_at: float) -> Any:
+    """The validator, looking at the clock at each keyword. None of them takes long by itself."""
+
+    def timed(keyword: Any) -> Any:
+        def look(*arguments: Any) -> Any:
+            if time.thread_time() > ends_at:
+                raise _TooLong
+            return keyword(*arguments)
+
+        return look
+
+    keywords = {**Draft202012Validator.VALIDATORS, "uniqueItems": _unique_items}
+    return extend(Draft202012Validator, {name: timed(keyword) for name, keyword in keywords.items()})
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """Items are compared by what they are written as: the library's own compares each with each."""
+    if wanted and validator.is_type(instance, "array") and len(set(map(_written, instance))) < len(instance):
+        yield ValidationError("has items that are alike")
+
+
+def _written(value: Any) -> str:
+    return json.dumps(_as_number(value), sort_keys=True)
+
+
+def _as_number(value: Any) -> Any:
+    """1 and 1.0 are the same number to JSON Schema; 1 and true are not."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_as_number(item) for item in value]
+        case dict():
+            return {name: _as_number(member) for name, member in value.items()}
+    return value
 
 
 def _refused(schema: Any, path: str) -> Iterator[dict[str, str]]:
