@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable, scalar_text
-from workflows.definitions.data_schema import data_faults
+from workflows.definitions.data_schema import data_faults, patience
 from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
@@ -47,7 +47,8 @@ def startable(tenant_id: int, key: str, version: int | None, answers: Sequence[R
 
 def check_starts(loaded: Loaded, runs: "Sequence[NewRun]") -> "list[NewRun]":
     """The runs with correlation values as text. Raises `Invalid` listing every fault; paths start with the index."""
-    faults = [found for index, run in enumerate(runs) for found in _faults(loaded, run, f"/{index}")]
+    with patience():
+        faults = [found for index, run in enumerate(runs) for found in _faults(loaded, run, f"/{index}")]
     if faults:
         raise Invalid("The start is not valid.", faults)
     return [
