@@ -1,5 +1,7 @@
 """Refusals of the workflow engine."""
 
+import uuid
+
 from chimeway_py.errors import ChimewayError, Conflict, NotFound
 
 
@@ -69,6 +71,16 @@ class RevisionMismatch(ChimewayError):
 
     code = "revision_mismatch"
     status = 412
+
+    @classmethod
+    def check(cls, run: uuid.UUID | str, expected: int | None, actual: int) -> None:
+        """Raises it when the run stands elsewhere than the caller saw; None is what a caller says who has not looked.
+
+        Ask while the run is locked, or it may move on meanwhile.
+        """
+        if expected not in (None, actual):
+            detail = {"run": str(run), "expected": expected, "actual": actual}
+            raise cls(f"The run stands at revision {actual}, not {expected}.", detail)
 
 
 class SubscriptionNotFound(NotFound):

@@ -15,7 +15,7 @@ from chimeway_py.api.bodies import MAX_BODY, read_body
 from chimeway_py.api.openapi import answers
 from chimeway_py.api.paging import CursorPages
 from chimeway_py.api.views import BoundedView
-from chimeway_py.errors import NotFound
+from chimeway_py.errors import Invalid, NotFound, fault
 from tenants.api import openapi  # noqa: F401  registers how keys are described in OpenAPI
 from tenants.api.authentication import ApiKeyAuthentication, HasScope, caller_of
 from tenants.api.guessing import counting_failures, refuse_guesses
@@ -35,7 +35,8 @@ class TenantView(BoundedView):
     """Runs the handler in one transaction of the caller's tenant, committed before the answer leaves.
 
     `scopes` names the scope each method needs (None: any live key). In a handler `self.tenant_id` is the tenant and
-    `self.now` the database clock. Writes honour `Idempotency-Key`. An exception rolls everything back.
+    `self.now` the database clock. Writes honour `Idempotency-Key`, and heed
+    `If-Match` or refuse it. An exception rolls everything back.
     """
 
     authentication_classes = [ApiKeyAuthentication]
@@ -43,6 +44,7 @@ class TenantView(BoundedView):
     scopes: ClassVar[Mapping[str, Scope | None]] = {}
     filters: ClassVar[tuple[str, ...]] = ()  # the query parameters of a list besides limit and cursor
     most_bytes: ClassVar[int] = MAX_BODY  # of a body
+    heeds_if_match: ClassVar[bool] = False  # a write that does not, refuses it: nothing acts on what has moved
     shown_once: ClassVar[tuple[str, ...]] = ()  # members of an answer that are not kept for its replay
     tenant_id: int
     now: datetime
@@ -92,6 +94,8 @@ class TenantView(BoundedView):
         writes = request.method in WRITES
         key = idempotency_key(request) if writes else ""
         if writes:
+            if not self.heeds_if_match:
+                _refuse_if_match(request)
             _ = request.data  # parsed before the transaction
 
         def answer() -> Response:
@@ -109,6 +113,13 @@ class TenantView(BoundedView):
 def not_found() -> NoReturn:
     """The answer for what is not there, and for what belongs to another tenant: one shape, so neither can be told."""
     raise NotFound
+
+
+def _refuse_if_match(request: Request) -> None:
+    """Raises `Invalid`: whoever names a revision counts on it, and here nothing would be held against it."""
+    if request.headers.get("If-Match", "*").strip() != "*":
+        told = "This call holds no revision against it. Leave it out, or call for one run at a time."
+        raise Invalid("If-Match is not heeded here.", [fault("/If-Match", "not_heeded", told)])
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):

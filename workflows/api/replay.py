@@ -12,6 +12,7 @@ from chimeway_py.api.serializers import StrictSerializer, read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.api.revisions import IF_MATCH, expected_revision
 from workflows.api.run_asking import ReasonSerializer, StartedRunSerializer
 from workflows.api.runs import TAG
 from workflows.services.replay import replay_run
@@ -58,14 +59,16 @@ class ReplayRunView(TenantView):
     """Start the journey of a run once more."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
+    heeds_if_match = True
 
     @extend_schema(
         operation_id="runs_replay",
         summary="Start the journey of an ended run once more, as a new run",
         tags=TAG,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
         request=ReplaySerializer,
-        responses=answers(StartedRunSerializer, 400, 404, 409, status=201) | {200: answers(StartedRunSerializer)[200]},
+        responses=answers(StartedRunSerializer, 400, 404, 409, 412, status=201)
+        | {200: answers(StartedRunSerializer)[200]},
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """A run with the same subject, correlation and data. Refused after irreversible steps unless it is allowed."""
@@ -74,6 +77,7 @@ class ReplayRunView(TenantView):
             public_id=public_id,
             cause=Cause.API,
             cause_ref=caller_of(request).prefix,
+            expected_revision=expected_revision(request),
             **read_input(ReplaySerializer, request),
         )
         return Response(StartedRunSerializer(started).data, status=201 if started.created else 200)

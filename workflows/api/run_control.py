@@ -33,6 +33,7 @@ class ControlView(TenantView):
     """Asks a service to do something to one run, in the name of the caller's key."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
+    heeds_if_match = True
     reads: ClassVar[type[StrictSerializer]] = ReasonSerializer
 
     def ask(self, request: Request, control: Callable[..., list[ControlVerdict]], public_id: uuid.UUID) -> Response:

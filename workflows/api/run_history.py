@@ -100,6 +100,7 @@ class AddNoteView(TenantView):
     """Add a line to the trace of a run."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
+    heeds_if_match = True
 
     @extend_schema(
         operation_id="runs_add_note",

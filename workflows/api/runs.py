@@ -124,6 +124,7 @@ class RunView(TenantView):
     """One run."""
 
     scopes = {"GET": Scope.RUNS_READ, "PATCH": Scope.RUNS_WRITE}
+    heeds_if_match = True
 
     @extend_schema(
         operation_id="runs_get",

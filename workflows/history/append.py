@@ -80,9 +80,7 @@ def append_transitions(
             raise RunNotFound("No such run.")
         batch = RunBatch.lock(tenant_id, [run_id])
         run = batch.runs[run_id]
-        if expected_revision not in (None, run.seq):
-            detail = {"run": str(public_id), "expected": expected_revision, "actual": run.seq}
-            raise RevisionMismatch(f"The run stands at revision {run.seq}, not {expected_revision}.", detail)
+        RevisionMismatch.check(public_id, expected_revision, run.seq)
         if expected_seq is not None and run.seq != expected_seq:
             message = f"The trace has come to {run.seq}, not {expected_seq}."
             raise CursorMismatch(message, {"expected": expected_seq, "actual": run.seq})

@@ -20,6 +20,7 @@ class ReplayRun(Verb):
         parser.add_argument("run", type=public_id, metavar="RUN")
         add_reason(parser)
         add_replaying(parser)
+        parser.add_argument("--revision", type=int, metavar="N", help="Only if it still stands there.")
         parser.add_argument("--idempotency-key", metavar="KEY", help="The same key again names the same new run.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
@@ -31,6 +32,7 @@ class ReplayRun(Verb):
             version=options["on"],
             allow_irreversible=options["allow_irreversible"],
             idempotency_key=options["idempotency_key"],
+            expected_revision=options["revision"],
             **by(options),
         )
         yield str(started.public_id)

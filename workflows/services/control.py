@@ -191,10 +191,7 @@ def _left_to_undo(batch: RunBatch) -> dict[int, list[Visit]]:
 def _check_revisions(batch: RunBatch, ids: Mapping[int, uuid.UUID], expected: Revisions) -> None:
     """Raises `RevisionMismatch` when a run has moved on since the caller saw it."""
     for id_, public_id in ids.items():
-        actual = batch.runs[id_].seq
-        if expected.get(public_id, actual) != actual:
-            detail = {"run": str(public_id), "expected": expected[public_id], "actual": actual}
-            raise RevisionMismatch(f"The run stands at revision {actual}, not {expected[public_id]}.", detail)
+        RevisionMismatch.check(public_id, expected.get(public_id), batch.runs[id_].seq)
 
 
 def _verdicts(batch: RunBatch, ids: Mapping[int, uuid.UUID], refusals: Mapping[int, str]) -> list[ControlVerdict]:

@@ -9,7 +9,7 @@ from chimeway_py.text import is_storable
 from signals_app.services.payloads import load_payloads
 from tenants.scope import tenant_scope
 from workflows.definitions.document import Document
-from workflows.errors import IrreversibleSteps, RunNotEnded, RunNotFound, StartDataGone
+from workflows.errors import IrreversibleSteps, RevisionMismatch, RunNotEnded, RunNotFound, StartDataGone
 from workflows.models import Run
 from workflows.services.documents import documents
 from workflows.services.start import NewRun, Started, start_runs
@@ -50,17 +50,19 @@ def replay_run(
     version: Version = "same",
     allow_irreversible: bool = False,
     idempotency_key: str | None = None,
+    expected_revision: int | None = None,
 ) -> Started:
     """Start the journey of a run that has ended once more, on its own version or on the latest; it is left as it is.
 
     The same idempotency key with the same request answers with the run it started. `reason` has 200 characters at most;
-    the trace of the new run keeps it. Raises `RunNotFound`, `RunNotEnded`, `IrreversibleSteps` naming steps that may
-    have taken effect (unless `allow_irreversible` is exactly True), `StartDataGone`, `DefinitionNotFound` when the
-    version may not start runs, `Invalid` when it does not accept the data, and `StartConflict`.
+    the trace of the new run keeps it. Raises `RunNotFound`, `RevisionMismatch`, `RunNotEnded`, `IrreversibleSteps`
+    naming steps that may have taken effect (unless `allow_irreversible` is exactly True), `StartDataGone`,
+    `DefinitionNotFound` when the version may not start runs, `Invalid` when it does not accept the data, and
+    `StartConflict`.
     """
     _check(version, reason)
     with tenant_scope(tenant_id):
-        run = _ended_run(tenant_id, public_id)
+        run = _ended_run(tenant_id, public_id, expected_revision)
         loaded = documents(tenant_id, [run.definition_id])[run.definition_id]
         if allow_irreversible is not True:
             _refuse_irreversible(run, loaded.document)
@@ -124,10 +126,13 @@ def _check(version: Any, reason: Any) -> None:
         raise Invalid("The replay is not valid.", faults)
 
 
-def _ended_run(tenant_id: int, public_id: uuid.UUID) -> Run:
-    run = Run.objects.for_tenant(tenant_id).filter(public_id=public_id).first()
+def _ended_run(tenant_id: int, public_id: uuid.UUID, expected_revision: int | None) -> Run:
+    rows = Run.objects.for_tenant(tenant_id).filter(public_id=public_id)
+    # Locked only for those who have looked: what is undone of an ended run moves it on.
+    run = (rows if expected_revision is None else rows.locked()).first()
     if run is None:
         raise RunNotFound("No such run.", {"runs": [str(public_id)]})
+    RevisionMismatch.check(public_id, expected_revision, run.revision)
     if not run.is_finished:
         raise RunNotEnded(f"The run is {run.state}; only a run that has ended can be replayed.", {"state": run.state})
     return run

@@ -9,7 +9,7 @@ from chimeway_py.nudges import nudge_after_commit
 from chimeway_py.text import LONGEST_REASON, is_storable
 from tenants.scope import tenant_scope
 from workflows.engine.events import StepOwedAgain, StepSettled
-from workflows.errors import StepRunNotFound
+from workflows.errors import RevisionMismatch, StepRunNotFound
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
 from workflows.states import Cause, Reason, RunState
@@ -31,13 +31,20 @@ class NotUnknown(Conflict):
 
 
 def settle_unknown(
-    *, tenant_id: int, key: str, outcome: str, reason: str, cause: Cause = Cause.OPERATOR, cause_ref: str = ""
+    *,
+    tenant_id: int,
+    key: str,
+    outcome: str,
+    reason: str,
+    cause: Cause = Cause.OPERATOR,
+    cause_ref: str = "",
+    expected_revision: int | None = None,
 ) -> StepRun:
     """Give the step run with this effect key the outcome that somebody found out, and let its run go on.
 
     `outcome` is a word of the step's kind, or `retry`: it did not take effect and is owed again. `reason` (1 to 64
     characters) and whoever says so (`cause`, `cause_ref`) are kept in the trace. Raises `StepRunNotFound`, `Invalid`,
-    and `NotUnknown` with the status it met.
+    `RevisionMismatch` when the run has moved on since the caller saw it, and `NotUnknown` with the status it met.
     """
     with tenant_scope(tenant_id):
         found = find_step_run(tenant_id, key)
@@ -45,6 +52,8 @@ def settle_unknown(
         assert isinstance(kind, WorkKind)
         _check(kind, outcome, reason)
         batch = RunBatch.lock(tenant_id, [found.run_id])
+        run = batch.runs[found.run_id]
+        RevisionMismatch.check(run.facts.public_id, expected_revision, run.seq)
         mine = StepRun.objects.for_tenant(tenant_id).filter(id=found.pk).select_for_update(no_key=True).get()
         if mine.status != StepRunStatus.UNKNOWN:
             raise NotUnknown(f"The step run is {mine.status}.", {"status": mine.status, "outcome": mine.outcome})

@@ -31,6 +31,7 @@ class Command(BaseCommand):
         settle.add_argument("key", metavar="KEY", help="The effect key, as `unknown` lists it.")
         settle.add_argument("outcome", help="A word of the step's kind, or retry: it did not take effect.")
         settle.add_argument("--reason", required=True, help="How that is known; the trace keeps it.")
+        settle.add_argument("--revision", type=int, metavar="N", help="Only if the run still stands there.")
         settle.add_argument("--by", default="", metavar="NAME", help="Who says so.")
         for one in ATTEMPTS:
             one.arguments(verbs.add_parser(one.name, help=one.help))
@@ -64,5 +65,6 @@ class Command(BaseCommand):
             reason=options["reason"],
             cause=Cause.OPERATOR,
             cause_ref=options["by"] or "command line",
+            expected_revision=options["revision"],
         )
         self.stdout.write(f"{settled.key}  {settled.status}")
