@@ -13,6 +13,7 @@ from workflows.inspection import Fault, FaultCode, Inspection, StoredRun, TraceL
 from workflows.models import Run
 from workflows.store.sql import fetch, stream
 
+MOST_FAULTS = 100  # that are shown of one run
 RUNS = 200  # runs in one statement and one transaction, so that no snapshot is held for long
 
 # One statement sees runs and traces at one moment: the engine may go on meanwhile.
@@ -52,6 +53,28 @@ def verify_trace(
     if run_id is None:
         raise RunNotFound("No such run.")
     return _verify(tenant_id, run_id - 1, run_id, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a proof of one trace found: the faults, the first hundred at most, and how many transitions were read."""
+
+    public_id: uuid.UUID
+    lines: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+def verify_run(*, tenant_id: int, public_id: uuid.UUID) -> Verified:
+    """Prove the trace of one run. Raises `RunNotFound`."""
+    read = [0]
+    found = verify_trace(tenant_id=tenant_id, public_id=public_id, progress=lambda _, lines: read.append(lines))
+    faults = list(found)  # to the end, or not every line was read
+    return Verified(public_id, read[-1], tuple(faults[:MOST_FAULTS]))
 
 
 def _verify(tenant_id: int, after: int, last: int | None, progress: Progress | None) -> Iterator[Fault]:

@@ -102,3 +102,24 @@ def test_the_forms_are_for_operators_of_the_tenant(
         assert address(mine.run, name) in stranger.get(page_of(mine.run)).content.decode()
     for owned in (mine, theirs):
         assert run_of(owned.tenant, owned.run.pk).revision == owned.run.revision
+
+
+def test_a_pause_until_a_time_is_for_the_revision_that_was_shown(
+    operator: Callable[..., Client], tenant: Tenant
+) -> None:
+    run_id = waiting_run(tenant)
+    client, url = operator(tenant, role=Role.OPERATOR), address(run_of(tenant, run_id), "pause_until")
+    form = offered(client, url) | {"until": f"{SOON:%Y-%m-%d %H:%M:%S}", "reason": "Monday"}
+
+    for said, why in (({"until": "2020-01-01 00:00:00"}, "/until"), ({"revision": "1"}, "stands at revision")):
+        assert why in client.post(url, form | said).content.decode()
+        assert run_of(tenant, run_id).state == "waiting"
+    assert "Pause until: done." in client.post(url, form, follow=True).content.decode()
+
+    run = run_of(tenant, run_id)
+    assert (run.state, run.suspended_until) == ("paused", SOON)
+    with tenant_scope(tenant.pk):
+        act = OperatorAction.objects.get()
+    assert (act.action, act.reason, act.changes["state"]) == ("pause_until", "Monday", ["waiting", "paused"])
+    again = client.post(url, offered(client, url) | {"until": form["until"], "reason": "again"}).content.decode()
+    assert "paused already" in again

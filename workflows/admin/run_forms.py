@@ -1,4 +1,4 @@
-"""Forms on the page of a run: its times, and a note for its trace. Each is for the revision that was looked at."""
+"""Forms on the page of a run: its times, a pause with an end, a note. Each is for the revision that was looked at."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from tenants.services.operators import Act, check_reason, record_acts
 from workflows.engine.permits import Standing, why_not
 from workflows.history.append import LONGEST_NOTE, append_transition
 from workflows.models import Run
+from workflows.services.control import pause_runs
 from workflows.services.run_times import CHANGEABLE, change_times
 from workflows.states import Cause, RunState
 
@@ -34,6 +35,14 @@ class TimesForm(ServiceForm):
     suspended_until = forms.DateTimeField(
         required=False, label="Paused until", help_text="In UTC. Empty: until somebody resumes it."
     )
+    reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Why? The trace keeps it.")
+
+
+class PauseForm(ServiceForm):
+    """Until when the run stands still."""
+
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    until = forms.DateTimeField(help_text="2026-11-20 09:30, in UTC. It goes on then by itself.")
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Why? The trace keeps it.")
 
 
@@ -56,13 +65,14 @@ class RunForm:
     label: str
     form: type[ServiceForm]
     write: Callable[[HttpRequest, Run, Mapping[str, Any]], str]
+    asks: str = "change"  # what the run has to allow
 
 
 def run_form_buttons(row: Run) -> list[Button]:
-    """Links to the forms; an ended run takes neither."""
-    refusal = why_not("change", Standing(row.state))
+    """Links to the forms; an ended run takes none."""
+    standing = Standing(row.state)
     return [
-        Button(one.label, url=page_of(row).replace("/change/", f"/{name}/"), why_not=refusal)
+        Button(one.label, url=page_of(row).replace("/change/", f"/{name}/"), why_not=why_not(one.asks, standing))
         for name, one in RUN_FORMS.items()
     ]
 
@@ -108,6 +118,22 @@ def _change(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
     return reason
 
 
+def _pause(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
+    reason = check_reason(said["reason"])
+    [verdict] = pause_runs(
+        tenant_id=row.tenant_id,
+        public_ids=[row.public_id],
+        cause=Cause.OPERATOR,
+        cause_ref=operator_of(request).username,
+        reason=reason,
+        until=said["until"],
+        expected={row.public_id: said["revision"]},
+    )
+    if verdict.verdict == "refused":
+        raise Invalid(verdict.why)
+    return reason
+
+
 def _note(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
     append_transition(
         tenant_id=row.tenant_id,
@@ -128,5 +154,6 @@ def _to_the_second(at: datetime | None) -> datetime | None:
 
 RUN_FORMS = {
     "times": RunForm("Change times", TimesForm, _change),
+    "pause_until": RunForm("Pause until", PauseForm, _pause, "pause"),
     "note": RunForm("Add a note", NoteForm, _note),
 }

@@ -19,6 +19,7 @@ from workflows.history.import_file import MOST_BYTES, import_file
 from workflows.history.importing import Imported
 from workflows.history.rebuild import rebuild_run
 from workflows.models import Run
+from workflows.verify import verify_run
 
 
 class ImportForm(ServiceForm):
@@ -71,6 +72,24 @@ def export_answer(row: Run) -> FileResponse:
     file = exported_file(tenant_id=row.tenant_id, public_id=row.public_id)
     name = f"{row.public_id}.jsonl"
     return FileResponse(file, content_type="application/x-ndjson", filename=name, as_attachment=True)
+
+
+def verify_page(row: Run) -> Page:
+    """What `verify_trace` finds in the trace of the run. Nothing is written."""
+    found = verify_run(tenant_id=row.tenant_id, public_id=row.public_id)
+    return Page(
+        title=f"Proof of {words.short(row.public_id)}",
+        lead="Intact: every line is there and unchanged, every move was allowed, and they give the stored state."
+        if found.is_intact
+        else "The trace does not verify.",
+        tone="good" if found.is_intact else "bad",
+        facts=[("Transitions read", found.lines)],
+        sections=[
+            Section(
+                "Faults", ["Line", "Code", "What is wrong"], [[one.seq, one.code, one.message] for one in found.faults]
+            )
+        ],
+    )
 
 
 def rebuild_page(row: Run) -> Page:

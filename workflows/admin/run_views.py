@@ -9,15 +9,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from tenants.admin.pages import Button, PageAdmin
+from tenants.admin.pages import Button, Page, PageAdmin
 from tenants.admin.paging import page_of
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from workflows.admin.bulk import bulk_page
 from workflows.admin.run_forms import RUN_FORMS, filled, run_form_buttons, saved
-from workflows.admin.run_history import bring_in, export_answer, import_form, rebuild_page
+from workflows.admin.run_history import bring_in, export_answer, import_form, rebuild_page, verify_page
 from workflows.admin.run_starting import start_form, started
 from workflows.models import Run
+
+PROOFS = {"rebuild": rebuild_page, "verify": verify_page}
 
 
 class RunPagesAdmin(PageAdmin):
@@ -26,7 +28,8 @@ class RunPagesAdmin(PageAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own: dict[str, Callable[..., HttpResponseBase]] = {name: partial(self.form_view, name) for name in RUN_FORMS}
-        own |= {"export": self.export_view, "rebuild": self.rebuild_view}
+        own |= {"export": self.export_view}
+        own |= {name: partial(self.proof_view, page) for name, page in PROOFS.items()}
         return [
             path("bulk/", view(self.bulk_view), name="workflows_run_bulk"),
             path("start/", view(self.start_view), name="workflows_run_start"),
@@ -43,7 +46,7 @@ class RunPagesAdmin(PageAdmin):
     def history_buttons(self, request: HttpRequest, row: Run) -> list[Button]:
         """What the page of a run leads to: its forms, for operators, and its history."""
         forms = run_form_buttons(row) if operator_of(request).may(Role.OPERATOR, row.tenant_id) else []
-        links = {"Export": "export", "Rebuild and compare": "rebuild"}
+        links = {"Export": "export", "Rebuild and compare": "rebuild", "Verify the trace": "verify"}
         page = page_of(row)
         return [*forms, *(Button(label, url=page.replace("/change/", f"/{to}/")) for label, to in links.items())]
 
@@ -82,10 +85,10 @@ class RunPagesAdmin(PageAdmin):
         """The run as a file."""
         return export_answer(self.found_or_404(request, object_id))
 
-    def rebuild_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What its trace gives, beside what is stored."""
+    def proof_view(self, proof: Callable[[Run], Page], request: HttpRequest, object_id: str) -> HttpResponse:
+        """What its trace gives beside what is stored, or whether the trace is whole."""
         row = self.found_or_404(request, object_id)
-        page = rebuild_page(row)
+        page = proof(row)
         page.buttons = [Button("Back to the run", url=page_of(row))]
         return self._answer(request, "admin/object_page.html", page.title, {"page": page, "row": row})
 

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:public_id>/notes", run_history.AddNoteView.as_view(), name="run-notes"),
     path("runs/<uuid:public_id>/rebuild", run_history.RebuildRunView.as_view(), name="run-rebuild"),
     path("runs/<uuid:public_id>/state", run_history.StateAtView.as_view(), name="run-state"),
+    path("runs/<uuid:public_id>/verify", run_history.VerifyRunView.as_view(), name="run-verify"),
     path("retention/policies", retention.PoliciesView.as_view(), name="retention-policies"),
     path("retention/policies/<str:what>", retention.PolicyView.as_view(), name="retention-policy"),
     path("retention/plan", retention.PlanView.as_view(), name="retention-plan"),

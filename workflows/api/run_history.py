@@ -23,6 +23,7 @@ from workflows.history.append import LONGEST_NOTE, append_transition
 from workflows.history.exporting import exported_file
 from workflows.history.rebuild import rebuild_run, state_at
 from workflows.states import Cause, RunState
+from workflows.verify import verify_run
 
 _REFUSALS = {status: said for status, said in answers(None, 404).items() if status != 200}
 
@@ -58,6 +59,14 @@ class RebuiltSerializer(serializers.Serializer[Any]):
     differences = DifferenceSerializer(source="faults", many=True)
     lines = serializers.IntegerField(help_text="How many transitions were read.")
     snapshot = serializers.IntegerField(source="snapshot_seq", help_text="The line after which reading began.")
+
+
+class VerifiedSerializer(serializers.Serializer[Any]):
+    """What a proof of a trace found."""
+
+    intact = serializers.BooleanField(source="is_intact")
+    faults = DifferenceSerializer(many=True, help_text="What is wrong, and at which line; the first hundred.")
+    transitions = serializers.IntegerField(source="lines", help_text="How many were read.")
 
 
 class ExportRunView(TenantView):
@@ -139,6 +148,23 @@ class RebuildRunView(TenantView):
         """Folded from the last snapshot on, and held against what is stored. Nothing is written."""
         check_query(request, ())
         return Response(RebuiltSerializer(rebuild_run(tenant_id=self.tenant_id, public_id=public_id)).data)
+
+
+class VerifyRunView(TenantView):
+    """Prove the trace of a run."""
+
+    scopes = {"GET": Scope.RUNS_READ}
+
+    @extend_schema(
+        operation_id="runs_verify",
+        summary="Whether the trace of a run is whole and unchanged",
+        tags=TAG,
+        responses=answers(VerifiedSerializer, 400, 404),
+    )
+    def get(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Its hash chain, every move in it, and the state that it gives. Nothing is written."""
+        check_query(request, ())
+        return Response(VerifiedSerializer(verify_run(tenant_id=self.tenant_id, public_id=public_id)).data)
 
 
 class StateAtView(TenantView):

@@ -9,7 +9,7 @@ from tenants.scope import tenant_scope
 from workflows.models import Run
 
 # What a verb was about, if not about runs.
-_NAMED = ("digest", "what", "hold", "value", "key", "external_id", "plan", "cancel")
+_NAMED = ("digest", "what", "hold", "value", "key", "external_id", "plan", "cancel", "workflow")
 
 
 @contextmanager

@@ -50,6 +50,7 @@ class ImportRuns(Verb):
         """Which files, and whether runs may go on here."""
         parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="Standard input if none is named.")
         parser.add_argument("--live", action="store_true", help="Also runs that have not ended: they go on here.")
+        parser.add_argument("--by", default="", metavar="NAME", help="Who brings them in.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What became of each; it ends at the first that is refused."""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from workflows.management.arguments import at_most, instant, members, public_id
+from workflows.management.run_controlling import by
 from workflows.management.verbs import Verb
 from workflows.services.runs import list_runs
 from workflows.services.start import NewRun, Started, start_runs
-from workflows.states import Cause, RunState
+from workflows.states import RunState
 
 
 class StartRuns(Verb):
@@ -35,6 +36,7 @@ class StartRuns(Verb):
             default="return",
             help="What is said of a key that came before.",
         )
+        parser.add_argument("--by", default="", metavar="NAME", help="Who starts them.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """The id of each run, and what there is to say of one that is not new."""
@@ -88,8 +90,7 @@ def _asked(options: dict[str, Any]) -> list[NewRun]:
             options["data"],
             idempotency_key=f"{key}:{subject}" if key and len(subjects) > 1 else key,
             at=options["at"],
-            cause=Cause.OPERATOR,
-            cause_ref="command line",
+            **by(options),
         )
         for subject in subjects
     ]

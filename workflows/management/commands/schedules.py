@@ -11,10 +11,13 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
 from workflows.management.arguments import add_tenant, members
+from workflows.management.recording import in_the_name
 from workflows.models import MissedPolicy, Schedule
 from workflows.services.schedules import change_schedule, create_schedule, delete_schedule, schedule_named, upcoming
 
 CHANGEABLE = ("definition_key", "expression", "subjects", "zone", "data", "missed", "most_missed")
+
+LOOKING = ("list", "preview")
 
 
 class Command(BaseCommand):
@@ -52,13 +55,16 @@ class Command(BaseCommand):
             ("delete", "Forget a schedule; its runs stay."),
         ):
             verbs.add_parser(name, help=text).add_argument("key", metavar="KEY")
-        for verb in verbs.choices.values():
+        for name, verb in verbs.choices.items():
             add_tenant(verb)
+            if name not in LOOKING:
+                verb.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
-            getattr(self, f"_{verb}")(tenant_id, options)
+            with in_the_name(tenant_id, f"schedules {verb}", options):
+                getattr(self, f"_{verb}")(tenant_id, options)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
