@@ -1,5 +1,6 @@
-"""Providers that misbehave: one that takes a message and hangs up."""
+"""Providers that misbehave: one that takes a message and hangs up, one that takes it and does not answer."""
 
+import contextlib
 import socket
 import threading
 
@@ -28,6 +29,48 @@ class HangsUp:
             with connection:
                 connection.settimeout(5)
                 self.requests.append(_whole(connection))
+
+
+class Holds:
+    """Reads each request whole, keeps it, and answers none before `let_go`."""
+
+    def __init__(self) -> None:
+        self.requests: list[bytes] = []
+        self._may_answer = threading.Event()
+
+    def __enter__(self) -> "Holds":
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+        self.server.close()
+
+    def let_go(self) -> None:
+        """Answer from now on, also who has waited."""
+        self._may_answer.set()
+
+    def about(self, word: str) -> list[bytes]:
+        """The requests that contain a word."""
+        return [request for request in self.requests if word.encode() in request]
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=[connection], daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(5)
+            self.requests.append(_whole(connection))
+            self._may_answer.wait(30)
+            with contextlib.suppress(OSError):  # who asked may be dead
+                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 
 
 def _whole(connection: socket.socket) -> bytes:

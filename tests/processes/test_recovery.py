@@ -14,14 +14,17 @@ from chimeway_py.embedded.mailbox import Mailbox
 from deliveries.broadcasts.making import NewBroadcast, make_broadcast
 from deliveries.broadcasts.ordering import start_broadcast
 from deliveries.broadcasts.preview import preview
-from deliveries.models import Broadcast
+from deliveries.models import Broadcast, Delivery
+from deliveries.services.providers import put_provider
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tests.deliveries.doubles import Holds
 from tests.fleet import Workers
 from tests.journeys import GRACE, paid, publish, reasons_of, run_of, start
 from workflows.models import Attempt, Run
 from workflows.services.control import cancel_runs
 from workflows.states import Cause
+from workflows.verify import verify_trace
 
 SWEEP_BOUND = 15.0  # seconds within which everything moves again
 MAIL: dict[str, Any] = {
@@ -189,3 +192,43 @@ def test_a_worker_killed_while_it_undoes_is_replaced_and_one_mail_arrives(
     until(lambda: reasons_of(tenant, run_id)[-2:] == ["attempt_lost", "compensated"])
     assert len(smtp_sink.to(address)) == 1
     assert state(tenant, run_id) == "cancelled"
+
+
+def test_killed_while_a_provider_has_the_message_it_ends_as_the_step_says(
+    tenant: Tenant, worker_processes: Workers, settings: Any
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    words = {"templates": {"hello": {"text": "{{ data.word }}"}}}
+    step = {"key": "text", "kind": "deliver", "channel": "sms", "template": "hello"}
+    publish(tenant, {"key": "once", **words, "steps": [step | {"at_most_once": True}]})
+    publish(tenant, {"key": "again", **words, "steps": [step]})
+    with Holds() as provider:
+        config = {"account_sid": "AC1", "from": "+15550001111", "url": provider.url}
+        put_provider(tenant_id=tenant.pk, key="texts", kind="twilio", config=config, credentials={"auth_token": "t"})
+        told = {"phone": "+4366012345678"}
+        once, again = (start(tenant, key, data=told | {"word": f"word-{key}"}) for key in ("once", "again"))
+        until(lambda: provider.about("word-once") and provider.about("word-again"))
+
+        worker_processes.work.kill()
+        provider.let_go()
+        worker_processes.start()
+
+        until(lambda: state(tenant, again) == "completed", 30)
+        until(lambda: run_of(tenant, once).status_reason == "unknown_outcome", 30)
+        assert state(tenant, once) == "active"
+        assert deliveries_of(tenant) == {("text", "once", "unknown", "texts"), ("text", "again", "delivered", "texts")}
+        assert len(provider.about("word-once")) == 1, "nobody sends it blindly again"
+        assert len(provider.about("word-again")) == 2
+        keys = {line for request in provider.about("word-again") for line in key_lines(request)}
+        assert len(keys) == 1, "both tries go out under one key"
+    assert list(verify_trace(tenant_id=tenant.pk)) == []
+
+
+def deliveries_of(tenant: Tenant) -> set[tuple[str, str, str, str]]:
+    with tenant_scope(tenant.pk):
+        rows = Delivery.objects.filter(tenant_id=tenant.pk)
+        return set(rows.values_list("step_key", "definition_key", "status", "provider"))
+
+
+def key_lines(request: bytes) -> list[bytes]:
+    return [line for line in request.lower().split(b"\r\n") if line.startswith(b"i-twilio-idempotency-token:")]
