@@ -89,10 +89,13 @@ def test_markup_in_an_item_is_text(page: Page, address: str, journey: Journey) -
 @pytest.mark.parametrize("streams", [0])
 def test_without_a_place_for_a_stream_it_polls(page: Page, address: str, journey: Journey) -> None:
     aside(journey.start, "ada", n=1)
+    page.clock.install()
     page.goto(address)
 
     expect(page.locator("[data-chimeway-inbox]")).to_have_attribute("data-state", "polling", timeout=20_000)
     expect(page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
 
     aside(journey.start, "ada", n=2)
-    expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_visible(timeout=45_000)
+    expect(page.get_by_role("button", name="Notifications, 1 unread")).to_be_visible()
+    page.clock.fast_forward(31_000)  # it asks every 30 seconds
+    expect(page.get_by_role("button", name="Notifications, 2 unread")).to_be_visible(timeout=10_000)
