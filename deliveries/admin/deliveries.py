@@ -7,11 +7,13 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chimeway_py.errors import ChimewayError
 from deliveries.admin.concerns import OWED_TOO_LONG
-from deliveries.models import Delivery, Recipient
+from deliveries.models import Delivery, InboxItem, Recipient
 from deliveries.recipients.why import why
 from deliveries.services.resend import resend_delivery
 from tenants.admin import words
@@ -83,7 +85,7 @@ class DeliveryAdmin(PageAdmin):
             title=f"{row.channel} to {row.recipient_masked or row.subject}",
             facts=_facts(row),
             buttons=[Button("Resend", action="resend", why_not="It is still being sent." if row.is_owed else "")],
-            sections=[_attempts(row), _resends(row)],
+            sections=[_attempts(row), joined_section(row), _resends(row)],
         )
 
     @admin.display(description="Delivery")
@@ -122,6 +124,7 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Decided by", f"{row.get_decided_by_display()}: {row.decided_rule or 'no rule'}" if row.decided_by else "–"),
         ("Held until", words.moment(row.held_until)),
         ("Joined to", _delivery_link(row, row.coalesced_into)),
+        ("Inbox item", _inbox_link(row)),
         ("Category", row.category or "–"),
         ("Why", why(row, words.now())),
         ("Subject", _recipient_link(row)),
@@ -155,6 +158,16 @@ def _delivery_link(row: Delivery, public_id: UUID | None) -> Any:
     return words.link(mine.filter(public_id=public_id).first() if public_id is not None else None)
 
 
+def _inbox_link(row: Delivery) -> Any:
+    """A link to the inbox in which it is an item."""
+    mine = InboxItem.objects.filter(tenant_id=row.tenant_id, delivery=row)
+    public_id = mine.values_list("public_id", flat=True).first()
+    if public_id is None:
+        return "–"
+    url = reverse("admin:deliveries_inboxitem_changelist", query={"q": row.subject})
+    return format_html('<a href="{}">{}</a>', url, words.short(public_id))
+
+
 def _reports(row: Delivery) -> list[tuple[str, Any]]:
     """What the provider told later."""
     return [
@@ -182,6 +195,16 @@ def _attempts(row: Delivery) -> Section:
     ]
     headings = ["Number", "Outcome", "Error", "Started", "Finished", "Next try"]
     return Section("Attempts", headings, rows, "Nothing was tried outside the engine.")
+
+
+def joined_section(row: Delivery) -> Section:
+    """The messages that this one stands for."""
+    mine = Delivery.objects.for_tenant(row.tenant_id).filter(coalesced_into=row.public_id).select_related("run")
+    rows = [
+        [words.link(one, words.short(one.public_id)), words.badge(one.status), words.link(one.run)]
+        for one in mine.order_by("-id")[:MOST_ROWS]
+    ]
+    return Section("Joined to it", ["Delivery", "Status", "Run"], rows, "It stands for no other message.")
 
 
 def _resends(row: Delivery) -> Section:

@@ -28,7 +28,11 @@ State = question_filter(
 class InboxItemAdmin(TenantAdmin):
     """Items, to read; without title and body."""
 
-    list_display = ["shown_id", "tenant", "subject", "run", "step_key", "created", "seen_at", "read_at", "archived_at"]
+    list_display = [
+        *("shown_id", "tenant", "subject", "run", "shown_delivery", "step_key"),
+        *("created", "seen_at", "read_at", "archived_at"),
+    ]
+    list_select_related = ["tenant", "delivery"]
     list_display_links = None
     list_filter = [State, TenantFilter]
     search_fields = ["=subject"]
@@ -45,6 +49,10 @@ class InboxItemAdmin(TenantAdmin):
     def run(self, row: InboxItem) -> SafeString:
         url = reverse("admin:workflows_run_change", args=[row.run_public_id])
         return format_html('<a href="{}">{}</a>', url, words.short(row.run_public_id))
+
+    @admin.display(description="Delivery")
+    def shown_delivery(self, row: InboxItem) -> str:
+        return words.link(row.delivery, words.short(row.delivery.public_id))
 
     @admin.display(description="Created")
     def created(self, row: InboxItem) -> str:

@@ -12,7 +12,7 @@ from signals_app.instants import read_instant
 
 _CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values, "decided_by": Layer.values}
 _PLAIN = {"subject": "subject", "workflow": "definition_key", "step": "step_key", "template": "template"}
-_OPEN = {**_PLAIN, "category": "category", "error": "error"}
+_OPEN = {**_PLAIN, "category": "category", "error": "error", "provider": "provider"}
 _TIMES = {"planned_after": "planned_at__gt", "planned_before": "planned_at__lt"}
 _TIME = {"type": "string", "format": "date-time"}
 FILTERS = ("run", *_CLOSED, *_OPEN, "held", *_TIMES)
@@ -25,6 +25,7 @@ FILTER_PARAMETERS = [
     OpenApiParameter("template", str),
     OpenApiParameter("category", str),
     OpenApiParameter("error", str, description="Such as preference, quiet_hours or bounced_before."),
+    OpenApiParameter("provider", str, description="The key of the provider that has it."),
     OpenApiParameter("held", bool, description="Only what is held back, or only what is not."),
     *(OpenApiParameter(name, _TIME) for name in _TIMES),
 ]

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from deliveries.models import InboxItem
 from signals_app.services import NewSignal, accept_signals
 from tenants.admin.paging import page_of
 from tenants.models import Tenant
@@ -77,6 +78,15 @@ def test_the_content_policy_has_no_exception(operator: Callable[..., Client], mi
     assert "unsafe" not in policy
     assert "style=" not in response.content.decode()
     assert "<script>" not in response.content.decode()
+
+
+def test_a_delivery_and_its_inbox_item_lead_to_each_other(operator: Callable[..., Client], mine: Furnished):
+    client, inbox = operator(mine.tenant), reverse("admin:deliveries_inboxitem_changelist")
+    with tenant_scope(mine.tenant.pk):
+        item = InboxItem.objects.filter(tenant_id=mine.tenant.pk).select_related("delivery")[0]
+
+    assert f'href="{inbox}?q={item.subject}"' in client.get(page_of(item.delivery)).content.decode()
+    assert f'href="{page_of(item.delivery)}"' in client.get(inbox, {"q": item.subject}).content.decode()
 
 
 def test_what_others_wrote_is_escaped(operator: Callable[..., Client], mine: Furnished):

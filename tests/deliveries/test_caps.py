@@ -8,6 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
+from deliveries.admin.deliveries import joined_section
 from deliveries.models import Delivery, SendingRules
 from tenants.models import Tenant
 from tenants.scope import database_now
@@ -103,6 +104,7 @@ def test_more_are_joined_into_one_that_waits(rest: APIClient, journey: Journey, 
     assert [mail.get_payload().strip() for mail in smtp_sink.to("joined@example.com")] == ["0 more", "2 more"]
     shown = rest.get(f"/v1/deliveries/{journey.delivery(runs[3]).public_id}").json()
     assert shown["coalesced_into"] == str(leader.public_id)
+    assert len(journey.read(lambda: joined_section(leader).rows)) == 2
 
 
 def test_caps_are_of_one_recipient_one_channel_and_one_category(rest: APIClient, journey: Journey) -> None:

@@ -457,7 +457,8 @@ def test_deliveries_show_what_was_reported(rest: Any, journey: Journey, phones: 
     run = sent(journey)
     tell(journey, run, "clicked")
 
-    (shown,) = rest.get("/v1/deliveries").json()["items"]
+    (shown,) = rest.get("/v1/deliveries", {"provider": "phones"}).json()["items"]
+    assert rest.get("/v1/deliveries", {"provider": "others"}).json()["items"] == []
     assert shown["clicked_at"] == shown["confirmed_at"]
     assert shown["clicked_at"] is not None
     assert (shown["opened_at"], shown["complained_at"], shown["failed_at"]) == (None, None, None)
