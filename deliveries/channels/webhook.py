@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from workflows.steps.base import CheckContext, Fault, Outcome
 from workflows.steps.sources import SOURCE, Facts, check_source, value_of
 
 GONE = "http 410"
+OF_RECIPIENT = {"of": "recipient"}  # each recipient has an endpoint of their own, named as their address
 
 
 class WebhookChannel(Channel):
@@ -25,7 +27,10 @@ class WebhookChannel(Channel):
     required = ("endpoint",)
     masks_recipient = False
     schema = {
-        "endpoint": {"$ref": "#/$defs/key"},
+        "endpoint": {
+            "description": "the key of an endpoint, or the one that is the recipient's webhook address",
+            "anyOf": [{"$ref": "#/$defs/key"}, {"const": OF_RECIPIENT}],
+        },
         "data": {
             "description": "names for the receiver, each with a path of the run",
             "type": "object",
@@ -39,12 +44,20 @@ class WebhookChannel(Channel):
         """Paths that lead nowhere, and an endpoint that the tenant does not have."""
         for name, source in step.get("data", {}).items():
             yield from check_source(source, f"{path}/data/{name}", context)
-        if context.tenant_id is not None and _endpoint(context.tenant_id, step["endpoint"]) is None:
-            yield fault(f"{path}/endpoint", "unknown_endpoint", f"There is no endpoint {step['endpoint']!r}.")
+        named = step["endpoint"]
+        if named != OF_RECIPIENT and context.tenant_id is not None and _endpoint(context.tenant_id, named) is None:
+            yield fault(f"{path}/endpoint", "unknown_endpoint", f"There is no endpoint {named!r}.")
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
-        """The endpoint's key."""
-        return str(step["endpoint"])
+        """The endpoint's key. Raises `Undeliverable`."""
+        if step["endpoint"] != OF_RECIPIENT:
+            return str(step["endpoint"])
+        key = facts["recipient"]["addresses"].get(self.name)
+        if not key:
+            raise Undeliverable("no_recipient")
+        if not isinstance(key, str):
+            raise Undeliverable("invalid_address")
+        return key
 
     def send(self, message: Message) -> Outcome:
         """Post it once."""
@@ -55,7 +68,10 @@ class WebhookChannel(Channel):
             raise Undeliverable("endpoint_disabled", DeliveryStatus.SUPPRESSED)
         now, body = datetime.now(UTC), body_of(message)
         headers = signed_headers(endpoint.live_secrets(now), webhook_id(message.key), body, now)
-        return outcome_of(call("POST", endpoint.url, content=body.encode(), headers=headers))
+        outcome = outcome_of(call("POST", endpoint.url, content=body.encode(), headers=headers))
+        if message.step.get("endpoint") != OF_RECIPIENT:
+            return outcome
+        return replace(outcome, context={**outcome.context, "endpoint": endpoint.key})
 
 
 def body_of(message: Message) -> str:

@@ -31,7 +31,7 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
         record_settled(claim.tenant_id, [delivery.pk])
         _leave_joined(delivery, outcome, now)
     if delivery.channel == WebhookChannel.name and outcome.error == GONE:
-        _disable_endpoint(claim, now)
+        _disable_endpoint(claim, outcome, now)
 
 
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
@@ -74,7 +74,8 @@ def _status(outcome: Outcome) -> str:
     return outcome.word if outcome.word in OUTCOMES else DeliveryStatus.UNKNOWN
 
 
-def _disable_endpoint(claim: Claim, now: datetime) -> None:
+def _disable_endpoint(claim: Claim, outcome: Outcome, now: datetime) -> None:
     """410 means: never again. Someone must look at the address and enable it."""
-    mine = Endpoint.objects.filter(tenant_id=claim.tenant_id, key=claim.step["endpoint"], enabled=True)
+    key = outcome.context.get("endpoint", claim.step["endpoint"])
+    mine = Endpoint.objects.filter(tenant_id=claim.tenant_id, key=key, enabled=True)
     mine.update(enabled=False, disabled_reason=GONE, updated_at=now)

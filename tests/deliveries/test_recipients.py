@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
-from deliveries.models import Preference, Recipient
+from deliveries.models import Endpoint, Preference, Recipient
+from deliveries.recipients.upsert import merge_recipients
+from deliveries.services import put_endpoint
 from signals_app.subjects.erase import erase_subject
 from signals_app.subjects.export import export_subject
 from tenants.models import Tenant
@@ -238,3 +241,27 @@ def test_the_same_recipients_from_both_ends_at_once(together: Callable[..., list
 
     assert sum(made) == 20
     assert all(len(addresses) == 8 for addresses in stored(tenant).values())
+
+
+def test_each_is_told_at_an_endpoint_of_their_own(journey: Journey, httpserver: HTTPServer, settings: Any) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    for key, status in (("one", 204), ("two", 410)):
+        httpserver.expect_request(f"/{key}").respond_with_data("", status)
+        put_endpoint(tenant_id=journey.tenant.pk, key=key, url=httpserver.url_for(f"/{key}"))
+    told = {"ada": "one", "eve": "two", "bob": "nowhere"}
+    people = [(subject, {"addresses": {"webhook": key}}) for subject, key in told.items()]
+    merge_recipients(tenant_id=journey.tenant.pk, said=people)
+    journey.publish({"channel": "webhook", "endpoint": {"of": "recipient"}})
+
+    runs = [journey.start(subject) for subject in (*told, "nobody")]
+    journey.work()
+
+    assert [(one.status, one.error) for one in map(journey.delivery, runs)] == [
+        ("delivered", ""),
+        ("permanent_failure", "http 410"),
+        ("permanent_failure", "no_endpoint"),
+        ("permanent_failure", "no_recipient"),
+    ]
+    assert sorted(request.path for request, _ in httpserver.log) == ["/one", "/two"]
+    enabled = journey.read(lambda: dict(Endpoint.objects.values_list("key", "enabled")))
+    assert enabled == {"one": True, "two": False}, "410 disables the endpoint that was asked"
