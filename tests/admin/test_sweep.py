@@ -20,6 +20,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chimeway_py.content_policy import POLICY
+from deliveries.models import Broadcast
 from tenants.admin.base import TenantAdmin
 from tenants.admin.paging import page_of, ref_of
 from tenants.models import Role, Tenant
@@ -202,9 +203,22 @@ def test_every_list_of_the_home_page_is_of_ones_own(browser: Client, both: tuple
     assert both[1].tenant.slug not in told(browser.get(reverse("admin:index")))
 
 
+def cast_of(one: Furnished) -> str:
+    """The id of its broadcast."""
+    return str(next(row.public_id for row in one.people if isinstance(row, Broadcast)))
+
+
 #: Per command of ours: calls for the first tenant that name what the other has.
 COMMANDS: Mapping[str, Callable[[Furnished], Sequence[Sequence[str]]]] = {
     "api_key": lambda one: [["rotate", str(one.key.public_id)], ["revoke", str(one.key.public_id)]],
+    "broadcast": lambda one: [
+        ["show", cast_of(one)],
+        ["preview", cast_of(one)],
+        ["report", cast_of(one)],
+        ["start", cast_of(one), "--token", "mischief"],
+        ["cancel", cast_of(one), "--runs", "--reason", "mischief"],
+        ["create", f"{one.mark}_flow", "--segment", f"{one.mark}_all"],
+    ],
     "definitions": lambda one: [["switch", f"{one.mark}_flow", "all_off", "--reason", "mischief"]],
     "digests": lambda one: [
         ["show", str(one.digest.public_id)],
@@ -229,6 +243,7 @@ COMMANDS: Mapping[str, Callable[[Furnished], Sequence[Sequence[str]]]] = {
         ["export", str(one.run.public_id)],
     ],
     "schedules": lambda one: [["disable", f"{one.mark}_daily"], ["delete", f"{one.mark}_daily"]],
+    "segments": lambda one: [["count", f"{one.mark}_all"], ["delete", f"{one.mark}_all"]],
     "steps": lambda one: [["settle", f"{one.run.public_id}/tell/1", "delivered", "--reason", "mischief"]],
     "subjects": lambda one: [["export", f"{one.mark}_anna"], ["erase", f"{one.mark}_anna"]],
     "templates": lambda one: [["preview", f"{one.mark}_note", "--channel", "in_app"]],
