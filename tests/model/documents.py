@@ -108,8 +108,24 @@ def _externals(ahead: tuple[str, ...]) -> Strategy:
     return st.fixed_dictionaries(step, optional=more)
 
 
-_ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals)
-_WORKING = (_deliveries, _deliveries, _deliveries, _calls, _externals)
+def _throttles(ahead: tuple[str, ...]) -> Strategy:
+    step = {
+        "kind": st.just("throttle"),
+        "window": st.sampled_from(["PT1H", "PT2H", "P1D"]),
+        "threshold": st.sampled_from([1, 1, 2]),
+    }
+    ways = {"on_limit": st.just("delay") | st.just("delay") | _targets(ahead)}
+    more = ways | {"across_subjects": st.just(True), "on_outcome": _outcomes(("passed",), ahead)}
+    plain = st.fixed_dictionaries(step, optional=more)
+    by = {"by": st.sampled_from(["run.correlation.k", "data.reply.n"])}
+    named = st.fixed_dictionaries(step | by, optional=more | {"missing_key": st.sampled_from(["open", "closed"])})
+    return st.one_of(plain, named)
+
+
+_ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals, _throttles)
+_WORKING = (_deliveries, _deliveries, _deliveries, _calls, _externals, _throttles)
+ONE_OF_EACH = st.tuples(*(steps(KEYS[1:]) for steps in dict.fromkeys((*_ANY, *_WORKING))))
+"""A step of every kind that these documents are made of."""
 
 
 @st.composite

@@ -47,7 +47,8 @@ from workflows.services.version_moves import move_planned, plan_move
 from workflows.services.version_plan import Change
 from workflows.services.work import claim_work, finish_work, perform
 from workflows.states import Cause
-from workflows.steps.base import Outcome
+from workflows.steps.base import Claim, Outcome
+from workflows.throttles.counting import forget_passes, take_turn
 from workflows.verify import verify_trace
 
 MOST_RUNS = 6
@@ -64,6 +65,12 @@ class Stub:
     """Stands for providers and other services: what comes of the next try."""
 
     outcome = Outcome("delivered")
+    side: Side
+
+    def take_turn(self, claim: Claim) -> Outcome:
+        """At a throttle, by the clock of the machine."""
+        with tenant_scope(claim.tenant_id):
+            return take_turn(claim=claim, now=self.side.now())
 
 
 class Journeys(RuleBasedStateMachine):
@@ -101,6 +108,7 @@ class Journeys(RuleBasedStateMachine):
         """The next thing happens to this tenant: now, or at the moment to which the clock was moved."""
         self.ticks += 1
         self.acting = self.sides[which]
+        self.acting.world.let_go()
         self.acting.world.now = (self.acting.offset if moved else 0, self.ticks)
         return self.acting
 
@@ -151,6 +159,7 @@ class Journeys(RuleBasedStateMachine):
             self.unchanged(side)
             return
         side.ids.append(started)
+        shadow.name = str(started.public_id)
         side.world.runs.append(shadow)
         if key:
             side.keys[key] = (new, started.public_id)
@@ -234,7 +243,13 @@ class Journeys(RuleBasedStateMachine):
             word, retryable=said in ("temporary", "maybe"), maybe_done=said == "maybe", answer=answer
         )
         ours = work.status == "running" and claim.attempt_number == work.attempts
+        until = None
+        if kind == "throttle" and not run.ended:
+            self.act(self.sides.index(side), moved=True)
+            word, until = side.world.budgets.take_turn(work, side.world.now)
+        self.stub.side = side
         outcome = perform(claim)
+        self.act(self.sides.index(side))
         if ours:
             told = "suppressed" if run.ended and not work.undo else "timed_out" if kind == "external" else word
             assert outcome.word == told, outcome
@@ -243,6 +258,9 @@ class Journeys(RuleBasedStateMachine):
                 finish_work(claim=claim, outcome=outcome)
             return
         finish_work(claim=claim, outcome=outcome)
+        if until is not None:
+            side.world.keep(work, until)
+            return
         side.world.finish(run, work, outcome.word, outcome.retryable, outcome.maybe_done, outcome.answer)
 
     @rule(which=sides, pick=picks, said=several)
@@ -253,6 +271,13 @@ class Journeys(RuleBasedStateMachine):
             if claims := self.sides[which].claims:
                 self.finish(which, len(claims) - 1, word)
         self.agreed = 0  # look, also when there was nothing left to do
+
+    @rule(which=sides)
+    def forget_passes(self, which: int) -> None:
+        """What does not count any more."""
+        side = self.act(which, moved=True)
+        with tenant_scope(side.tenant_id):
+            assert forget_passes(side.tenant_id, side.now()) == side.world.budgets.forget(side.world.now)
 
     @rule(which=sides)
     def workers_are_lost(self, which: int) -> None:
@@ -272,6 +297,7 @@ class Journeys(RuleBasedStateMachine):
             return
         run, work = known[pick % len(known)]
         word = said if said == "retry" else WORDS[said][work.step["kind"] == "http"]
+        word = "passed" if work.step["kind"] == "throttle" and said != "retry" else word
         stays = not work.undo and said == "retry" and not (run.is_here(work.step, work.visit) and run.state == "active")
         key = side.step_run(run, work).key
 
@@ -520,8 +546,12 @@ class Journeys(RuleBasedStateMachine):
         self.sync(side)
         for run, started in zip(side.world.runs, side.ids, strict=True):
             assert stored(side, started) == modelled(run)
+        side.world.let_go()
+        taken = side.world.budgets.taken
+        assert side.passes() == sorted((one.key, one.passed, round(one.at[0] / 10)) for one in taken)
         assert list(verify_trace(tenant_id=side.tenant_id)) == []
         if side.world.runs:
             run = side.world.runs[self.ticks % len(side.world.runs)]
             offered = explain_run(tenant_id=side.tenant_id, public_id=side.of(run).public_id).actions
-            assert {one.name for one in offered if one.allowed} == run.allowed()
+            told = {one.name for one in offered if one.allowed}
+            assert told == run.allowed(), (told, run.allowed(), modelled(run))

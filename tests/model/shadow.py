@@ -26,6 +26,12 @@ def without_time(step: Raw) -> Raw:
     return {name: value for name, value in step.items() if name != "for"}
 
 
+def on_limit(step: Raw) -> Any:
+    """Where a run goes that is one too many."""
+    said = step.get("on_limit", "delay")
+    return {"stop": "throttled"} if said == "delay" else said
+
+
 @dataclass
 class Signal:
     number: int
@@ -98,7 +104,7 @@ class Shadow:
     """One run."""
 
     def __init__(self, world: "World", document: Raw, subject: str, k: str, job: str, n: int, begins: Time) -> None:
-        self.world, self.document = world, document
+        self.world, self.document, self.name = world, document, ""
         self.subject, self.k, self.job, self.data = subject, k, job, {"n": n}
         self.given = {"n": n}
         self.state, self.step, self.terminal_reason = "pending", "", ""
@@ -144,7 +150,8 @@ class Shadow:
                 one.status == "unknown" or (one.status == "owed" and self.of(one).doubtful) for one in self.undos
             )
             undoable = bool(self.fresh()) or any(one.status == "failed" for one in self.undos)
-            return {"replay"} | ({"settle"} if doubt else set()) | ({"compensate"} if undoable else set())
+            startable = {"replay"} if self.world.level == "on" else set()
+            return startable | ({"settle"} if doubt else set()) | ({"compensate"} if undoable else set())
         found = {"cancel"} | ({"settle"} if self.is_unknown() else set())
         found |= set() if self.pause else {"pause"}
         if not self.off:
@@ -232,6 +239,7 @@ class Shadow:
                 work.held = True
                 if work.status == "owed":
                     work.end("cancelled", work.word, self.world.now)
+                    self.world.abandoned.append(work)
         if self.to_be_undone:
             self.undo()
 
@@ -380,6 +388,7 @@ class Shadow:
                 targets += [step.get("on_timeout")] if "for" in step else []
             case _:
                 targets += [*step.get("on_outcome", {}).values(), "next"]
+                targets += [limit] if (limit := step.get("on_limit", "delay")) != "delay" else []
         nexts = {following} if any(target in (None, "next") for target in targets) else set()
         return nexts | {target["goto"] for target in targets if isinstance(target, dict) and "goto" in target}
 
@@ -501,8 +510,8 @@ class Shadow:
         if answer is not None and "answer" in step:
             self.data[step["answer"]] = answer
         mine = next((one for one in self.document["steps"] if one["key"] == step["key"]), {})
-        has_rule = word in mine.get("on_outcome", {})
-        target = mine.get("on_outcome", {}).get(word)
+        rules = mine.get("on_outcome", {}) | ({"limited": on_limit(mine)} if mine.get("kind") == "throttle" else {})
+        has_rule, target = word in rules, rules.get(word)
         is_here = self.is_here(step, visit)
         if self.state == "active" and is_here:
             self.unknown = False

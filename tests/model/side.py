@@ -15,11 +15,12 @@ from tests.model.world import World
 from workflows.models import Attempt, Run, SignalVerdict, StepRun, Transition
 from workflows.models import Wait as StoredWait
 from workflows.models.external_work import ExternalWork
+from workflows.models.throttle import ThrottlePass
 from workflows.services.start import NewRun, Started
 from workflows.steps.base import Claim
 
 RUNS: tuple[Any, ...] = (Run, Transition, StoredWait, StepRun, Attempt, SignalVerdict)
-ROWS = (*RUNS, StoredSignal, ExternalWork, Delivery)
+ROWS = (*RUNS, StoredSignal, ExternalWork, Delivery, ThrottlePass)
 
 
 class Side:
@@ -33,7 +34,7 @@ class Side:
         self.claims: list[tuple[Claim, Shadow, Work]] = []
         self.keys: dict[str, tuple[NewRun, uuid.UUID]] = {}
         self.sticky: dict[str, uuid.UUID] = {}
-        self.offset = 0
+        self.offset, self.began = 0, database_now()
         self.print = self.rows()
 
     @property
@@ -52,6 +53,12 @@ class Side:
 
     def now(self) -> datetime:
         return database_now() + timedelta(minutes=self.offset)
+
+    def passes(self) -> list[tuple[str, bool, int]]:
+        """What of throttles is stored: by visit, whether it passed, and the moment to the nearest ten minutes."""
+        with tenant_scope(self.tenant_id):
+            taken = list(ThrottlePass.objects.filter(tenant_id=self.tenant_id).order_by("key"))
+        return [(one.key, one.passed, round((one.at - self.began) / timedelta(minutes=10))) for one in taken]
 
     def of(self, run: Shadow) -> Started:
         return self.ids[self.world.runs.index(run)]

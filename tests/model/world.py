@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.model.shadow import Raw, Shadow, Signal, Work, later
+from tests.model.budgets import Budgets
+from tests.model.shadow import Raw, Shadow, Signal, Time, Work, later
 
 LEASE = 10  # minutes
 MOST_LOST = 2  # workers that one piece of work may take down
-DONE = {"delivered": "succeeded", "succeeded": "succeeded", "suppressed": "succeeded", "unknown": "unknown"}
+DONE = dict.fromkeys(("delivered", "succeeded", "suppressed", "passed"), "succeeded") | {"unknown": "unknown"}
 
 
 @dataclass
@@ -29,6 +30,7 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.owed: list[tuple[Shadow, Raw, int]] = []
         self.sticky: set[str] = set()
+        self.budgets, self.abandoned = Budgets(), list[Work]()
         self.level, self.now = "on", (0, 0)
 
     def route(self) -> None:
@@ -53,7 +55,8 @@ class World:
         while self.owed:
             owed, self.owed = self.owed, []
             ended = []
-            by_kind = sorted(owed, key=lambda one: ["deliver", "http", "external"].index(one[1]["kind"]))
+            kinds = list(dict.fromkeys(step["kind"] for _, step, _ in owed))
+            by_kind = sorted(owed, key=lambda one: kinds.index(one[1]["kind"]))
             for run, step, visit in by_kind:
                 word, answer = self.planned(run, step, visit)
                 if word:
@@ -62,11 +65,20 @@ class World:
                     ended.append((run, step, visit, word, answer))
             for run, step, visit, word, answer in ended:
                 run.settle(step, visit, word, answer)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Runs that ended give back what they did not use, once all that happened with them has been planned."""
+        for work in self.abandoned:
+            self.budgets.give_back(work)
+        self.abandoned = []
 
     def planned(self, run: Shadow, step: Raw, visit: int) -> tuple[str, Any]:
         work = run.works[step["key"], visit]
         if step.get("channel") == "in_app":
             return "delivered", None
+        if step["kind"] == "throttle":
+            return self.budgets.come(run, work, self.now), None
         if step["kind"] != "external":
             return "", None
         job = self.jobs.setdefault(run.job, Job())
@@ -104,6 +116,10 @@ class World:
     def is_due(self, work: Work) -> bool:
         return work.due is not None and work.due <= self.now and not work.held
 
+    def keep(self, work: Work, until: Time) -> None:
+        """It may not be done yet; that was no try."""
+        work.status, work.due, work.word = "owed", until, "held"
+
     def finish(self, run: Shadow, work: Work, word: str, retryable: bool, maybe: bool, answer: Any) -> None:
         step = work.step
         work.maybe = work.maybe or maybe
@@ -116,6 +132,8 @@ class World:
             word = "retries_exhausted"
         work.end(DONE.get(word, "failed"), word, self.now)
         self.told(run, work, word, answer)
+        if word == "suppressed":
+            self.budgets.give_back(work)
 
     def told(self, run: Shadow, work: Work, word: str, answer: Any = None) -> None:
         step = work.step
@@ -137,22 +155,25 @@ class World:
         for _, work in lost:
             work.due = self.now
         for run, work in lost:
-            if run.ended and not work.undo:
-                work.end("unknown", "unknown", self.now)
-                run.go_on_undoing()
-            elif work.held:
+            if work.held or (run.ended and not work.undo):
                 continue
-            elif work.step.get("at_most_once"):
+            if work.step.get("at_most_once"):
                 work.lost += 1
                 work.end("unknown", "unknown", self.now)
                 self.told(run, work, "unknown")
             elif work.lost >= MOST_LOST:
                 work.end("failed", "quarantined", self.now)
+                self.budgets.give_back(work)
                 if work.undo:
                     run.go_on_undoing()
                 else:
                     run.fail(work.step, work.visit, "step_quarantined")
                     self.plan()
+        for run, work in lost:
+            if run.ended and not work.undo and work.status == "running":
+                work.end("unknown", "unknown", self.now)
+                self.budgets.give_back(work)
+                run.go_on_undoing()
 
     def observe(self, name: str, status: str, answer: Any) -> None:
         job = self.jobs.setdefault(name, Job())

@@ -196,6 +196,39 @@ def test_a_worker_that_dies_after_it_took_the_turn_has_taken_it_once(tenant: Ten
     assert step_run_of(tenant, second, "slow").outcome == "passed"
 
 
+def test_a_turn_that_comes_late_is_not_forgotten_and_what_has_passed_may_be(tenant: Tenant) -> None:
+    slowed(tenant, {"threshold": 1, "on_limit": "delay"})
+    _, second = come(tenant, 2)
+    control(tenant, pause_runs, second)
+    let_pass(tenant, "3 hours")
+    forget_old_passes()
+    assert [one.key for one in passes(tenant)] == [key_of(tenant, second, "slow")]
+    control(tenant, resume_runs, second)
+
+    lost = claim_work(tenant_id=tenant.pk, worker="lost")
+    assert lost is not None
+    assert perform(lost).word == "passed"
+    let_pass(tenant, "1 hour")
+    forget_old_passes()
+    make_due(tenant)
+    work_turn(tenant_id=tenant.pk)
+
+    assert (ends(tenant, second), passes(tenant)) == (["rest"], [])
+
+
+def test_a_run_that_ends_in_the_hands_of_a_worker_gives_its_turn_back(tenant: Tenant) -> None:
+    slowed(tenant, {"threshold": 1, "on_limit": "delay"})
+    first, second = come(tenant, 2)
+    let_pass(tenant, "1 hour")
+    claim = claim_work(tenant_id=tenant.pk, worker="slow")
+    assert claim is not None
+    control(tenant, cancel_runs, second)
+
+    finish_work(claim=claim, outcome=perform(claim))
+
+    assert [one.key for one in passes(tenant)] == [key_of(tenant, first, "slow")]
+
+
 def test_a_cancelled_run_gives_its_turn_back(tenant: Tenant) -> None:
     slowed(tenant, {"threshold": 1, "on_limit": "delay"})
     first, second = come(tenant, 2)

@@ -64,7 +64,9 @@ class ThrottleStep(WorkKind):
             return take_turn(claim=claim, now=scope.now)
 
     def settle(self, claim: Claim, outcome: Outcome, final: bool, now: datetime) -> None:
-        """Nothing to write: the pass was, when it was taken."""
+        """The pass was written when it was taken. A run that ended before that gives its turn back."""
+        if outcome.word == "suppressed":
+            give_back(claim.tenant_id, [claim.step_run_id])
 
     def abandon(self, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
         """Runs that end give back the turns that have not come."""

@@ -47,7 +47,8 @@ _TAKE = insert(
 _MINE = """
 SELECT definition_key, step, subject, name_sha, passed FROM workflows_throttlepass WHERE tenant_id = %s AND key = %s
 """
-_FORGET = "DELETE FROM workflows_throttlepass WHERE tenant_id = %s AND expires_at <= %s"
+# A turn that nobody has taken yet stays, however late its run comes to it.
+_FORGET = "DELETE FROM workflows_throttlepass WHERE tenant_id = %s AND expires_at <= %s AND passed"
 _GIVE_BACK = """
 DELETE FROM workflows_throttlepass p USING workflows_steprun s
  WHERE p.tenant_id = %s AND NOT p.passed AND s.tenant_id = p.tenant_id AND s.key = p.key AND s.id = ANY(%s)
@@ -138,9 +139,10 @@ def pass_throttles(*, planned: Sequence[PlannedStep], now: datetime) -> dict[int
 
 def take_turn(*, claim: Claim, now: datetime) -> Outcome:
     """The turn of a delayed visit has come: it passes, or gets another if the window is full after all."""
-    ((*name, passed),) = fetch(_MINE, [claim.tenant_id, claim.key])
-    if passed:
-        return Outcome(PASSED)  # a worker before took it, and died
+    found = fetch(_MINE, [claim.tenant_id, claim.key])
+    if not found or found[0][-1]:
+        return Outcome(PASSED)  # a worker before took it, and died, maybe so long ago that it was forgotten
+    name = found[0]
     budget = Budget.of((name[0], name[1], name[2], bytes(name[3])), claim.step)
     ledger = Ledger(claim.tenant_id, [budget], now, claim.key)
     if ledger.full_by_passes(budget):
