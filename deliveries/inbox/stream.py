@@ -21,7 +21,9 @@ from deliveries.models import InboxItem
 from tenants.services import Caller
 
 LOOK_EVERY = 1.0  # seconds
-HEARTBEAT = 15.0  # seconds between two signs of life; at each it is asked whether the stream may go on
+HEARTBEAT = (
+    15.0  # seconds between two signs of life; at each, and before anything is told, it is asked whether it may go on
+)
 RECONNECT = 3000  # milliseconds that a browser waits
 
 
@@ -80,12 +82,13 @@ class InboxStream:
         while (now := time.monotonic()) < ends:
             time.sleep(min(LOOK_EVERY, ends - now))
             before, seen = seen, self._look()
+            is_time = time.monotonic() >= beats
+            if (is_time or seen != before) and not self._may_go_on():  # after the look: what it saw is not told
+                yield event("end", {"reason": "not_authenticated"})
+                return
             yield from self._changes(before, seen)
-            if time.monotonic() >= beats:
+            if is_time:
                 beats = time.monotonic() + HEARTBEAT
-                if not self._may_go_on():
-                    yield event("end", {"reason": "not_authenticated"})
-                    return
                 yield b": still here\n\n"
         yield event("end", {"reason": "time"})
 

@@ -217,6 +217,18 @@ def test_a_stream_ends_when_its_key_does(rest: APIClient, journey: Journey, monk
     assert last[:2] == ("end", {"reason": "not_authenticated"})
 
 
+def test_nothing_is_told_to_a_stream_whose_key_was_revoked(rest: APIClient, journey: Journey, fill: Fill) -> None:
+    """Without waiting for the next sign of life, which is seconds away."""
+    with closing(opened(rest)) as answer:
+        heard = events(answer.streaming_content)
+        assert next(heard)[0] == "counts"
+        key = journey.read(lambda: ApiKey.objects.get(tenant_id=journey.tenant.pk))
+        revoke_api_key(tenant_id=journey.tenant.pk, public_id=key.public_id)
+        fill(1)
+
+        assert [one[:2] for one in heard] == [("end", {"reason": "not_authenticated"})]
+
+
 def test_a_token_ends_its_stream(browser: Callable[..., APIClient], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deliveries.api.inbox_live.USUAL_MINUTES", 15)
     seen: list[float] = []
