@@ -45,6 +45,6 @@ def counting_failures(request: HttpRequest) -> Iterator[None]:
 
 
 def _shown(request: HttpRequest) -> str:
-    """What the request shows to be let in, wherever it stands."""
-    header = request.headers.get("Authorization", "") or request.headers.get("X-Api-Key", "")
-    return header or request.GET.get("token", "")
+    """All that the request shows to be let in: whoever has a good key may not hide guesses behind a part that stays."""
+    headers = (request.headers.get("Authorization", ""), request.headers.get("X-Api-Key", ""))
+    return "\n".join((*headers, request.GET.get("token", ""))).strip()

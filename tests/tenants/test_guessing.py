@@ -51,6 +51,22 @@ def test_guesses_are_refused_before_they_are_looked_up(tenant: Tenant, looked_up
     assert get(fresh).status_code == 429
 
 
+def test_a_good_key_hides_no_guesses(tenant: Tenant, looked_up: list[str], settings: Any) -> None:
+    """Both headers at once: only one of them is looked up, and the other stays as it was when the key was good."""
+    settings.FAILED_KEYS_PER_MINUTE = 10
+
+    def get_with(key: str) -> int:
+        headers = {"Authorization": "Other thing", "X-Api-Key": key}
+        return int(APIClient().get("/v1/tenant", headers=headers, REMOTE_ADDR=HERE).status_code)
+
+    assert get_with(create_api_key(tenant_id=tenant.pk, name="ci", scopes=[]).token) == 200
+
+    answers = [get_with(f"cw_{'a' * 12}_{n:043}") for n in range(20)]
+
+    assert answers == [401] * 10 + [429] * 10
+    assert len(looked_up) == 11
+
+
 def test_a_key_that_was_good_is_looked_up_each_time(tenant: Tenant, settings: Any) -> None:
     issued = create_api_key(tenant_id=tenant.pk, name="ci", scopes=[])
     assert get(issued.token).status_code == 200
