@@ -52,6 +52,7 @@ class Scenario:
             self.what_was_read_is_never_mailed,
             self.an_early_signal_is_used,
             self.comments_become_one_message,
+            self.a_broadcast_starts_a_run_for_each,
             self.a_killed_worker_costs_no_mail_and_doubles_none,
             self.a_flushed_broker_loses_nothing,
             self.the_other_tenant_sees_nothing,
@@ -141,6 +142,27 @@ class Scenario:
         items = wait_for(lambda: self.one.get(f"inbox/{author}")["items"], "the message about comments")
         expect([item["title"] for item in items] == ["3 comments"], f"the inbox has {items}")
         return "three runs, one inbox item"
+
+    def a_broadcast_starts_a_run_for_each(self) -> str:
+        """A draft, a preview, a start; one of the readers is listed twice, and one wants no news."""
+        readers = [f"{name}-{self.mark}" for name in ("annie", "katherine", "annie", "dorothy")]
+        refusal = {"rules": [{"category": "news", "allowed": False}]}
+        refused = self.one.ask("PUT", f"recipients/{readers[-1]}/preferences", refusal)
+        expect(refused.status == 200, f"the preference was not taken: {refused.body}")
+        whom = {"workflow": "weekly_news", "subjects": readers, "correlation": {"issue": self.mark}}
+        draft = self.one.ask("POST", "broadcasts", {**whom, "data": {"headline": "We have moved"}})
+        expect(draft.status == 201, f"the draft was not taken: {draft.body}")
+        path = f"broadcasts/{draft.body['id']}"
+        token = self.one.ask("POST", f"{path}/preview").body["token"]
+        started = self.one.ask("POST", f"{path}/start", {"token": token})
+        expect(started.status in (200, 202), f"the broadcast did not start: {started.body}")
+        wait_for(lambda: self.one.get(path)["status"] == "completed" or None, "the end of the broadcast")
+        wait_for(lambda: all(self.one.get(f"inbox/{who}")["items"] for who in readers[:2]), "the news in two inboxes")
+        mine = f"runs?broadcast={draft.body['id']}"
+        wait_for(lambda: all(one["finished_at"] for one in self.one.get(mine)["items"]), "the end of its runs")
+        told = [len(self.one.get(f"inbox/{who}")["items"]) for who in sorted(set(readers))]
+        expect(told == [1, 0, 1], f"the inboxes have {told}")
+        return "two were told, one twice in the list was told once, one who wants no news was not"
 
     def a_killed_worker_costs_no_mail_and_doubles_none(self) -> str:
         """SIGKILL to the delivery worker while the mail server has the message and has not answered."""
