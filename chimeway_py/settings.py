@@ -270,6 +270,7 @@ SPECTACULAR_SETTINGS = {
         "Verdict": "signals_app.verdicts.Verdict",
         "HoldOn": "workflows.models.retention.HoldOn",
         "Moved": ["moved", "refused"],
+        "MoveOutcome": "workflows.engine.version_moves.MoveOutcome",
         "BroadcastStatus": "deliveries.models.broadcast.BroadcastStatus",
         "TargetOutcome": ["waiting", "started", "skipped"],
         "EndState": ["completed", "stopped", "expired"],

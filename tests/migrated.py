@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chimeway_py.embedded import accounts, postgres_files
+from chimeway_py.embedded.memory import free_port
 from chimeway_py.embedded.postgres import ROLES_SCRIPT, Postgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ KEPT = 3  # states of the migrations that stay on disk
 def migrated_copy(folder: Path) -> Postgres:
     """A server, not yet started, whose database is migrated. It may forget what it wrote if the machine loses power."""
     shutil.copytree(_pristine(), folder, symlinks=True)
-    server = Postgres(folder, durable=False)
+    server = Postgres(folder, durable=False, port=free_port())  # the original remembers one, for all its copies
     accounts.give(server.data, server.account)
     return server
 

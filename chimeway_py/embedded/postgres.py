@@ -146,12 +146,18 @@ class Postgres:
                 if PORT_TAKEN in said or any(reason in said for reason in STILL_IN_USE):
                     return False
                 raise DidNotStart(f"PostgreSQL ended at once:\n{said[-3000:]}")
-            with suppress(psycopg.OperationalError):
-                self.connect(database="postgres").close()
+            if self._is_ours():
                 return True
             time.sleep(0.03)
         self._server.kill()
         raise DidNotStart(f"PostgreSQL was not ready in time:\n{self._server.log_tail()}")
+
+    def _is_ours(self) -> bool:
+        """Whether our server answers: a copy of it may have been quicker on the same port, with the same passwords."""
+        with suppress(psycopg.OperationalError), self.connect(database="postgres") as connection:
+            found = connection.execute("SHOW data_directory").fetchone()
+            return found is not None and Path(found[0]).resolve() == self.data.resolve()
+        return False
 
     def _create_database(self) -> None:
         with self.connect(database="postgres") as connection:

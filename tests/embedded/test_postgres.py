@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chimeway_py.embedded import accounts
+from chimeway_py.embedded import accounts, memory
 from chimeway_py.embedded.postgres import Postgres
 from chimeway_py.embedded.processes import DidNotStart
 from tests.embedded.gone import ends, is_alive
+from tests.migrated import migrated_copy
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def test_two_servers_never_share_a_folder(server: Postgres, folder: Path) -> Non
         Postgres(folder).start(patience=0.3)
 
     assert server.server.is_running
+
+
+def test_another_server_on_its_port_is_not_taken_for_it(
+    postgres: Postgres, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = migrated_copy(open_folder / "postgres")  # with the passwords of the one that runs
+    copy.port = postgres.port
+    really, asked = memory.is_free, iter([True])  # the port was free when it was looked at
+    monkeypatch.setattr(memory, "is_free", lambda port: next(asked, False) or really(port))
+
+    copy.start()
+
+    try:
+        assert copy.port != postgres.port
+    finally:
+        copy.stop()
 
 
 def test_a_half_made_folder_is_made_anew(folder: Path) -> None:

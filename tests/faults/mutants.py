@@ -83,8 +83,8 @@ MUTANTS = (
         "sweeper",
         "a sweep finds due work that nobody was told of",
         "workflows/services/sweeping.py",
-        "for lane, tenant_id in fetch(_DUE, [])]",
-        "for lane, tenant_id in fetch(_DUE, [])[:0]]",
+        "for lane, tenant_id in fetch(_DUE + other_due(), [])]",
+        "for lane, tenant_id in fetch(_DUE + other_due(), [])[:0]]",
         ("tests/processes/test_supervision.py::test_a_sweeper_does_what_nobody_takes",),
     ),
     Mutant(
