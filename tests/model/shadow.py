@@ -151,7 +151,8 @@ class Shadow:
             )
             undoable = bool(self.fresh()) or any(one.status == "failed" for one in self.undos)
             startable = {"replay"} if self.world.level == "on" else set()
-            return startable | ({"settle"} if doubt else set()) | ({"compensate"} if undoable else set())
+            settled = {"settle"} if doubt or self.is_unknown() else set()
+            return startable | settled | ({"compensate"} if undoable else set())
         found = {"cancel"} | ({"settle"} if self.is_unknown() else set())
         found |= set() if self.pause else {"pause"}
         if not self.off:

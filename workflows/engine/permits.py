@@ -23,7 +23,7 @@ class Standing:
 def why_not(action: str, standing: Standing) -> str:
     """Why the action would be refused, as a sentence for people; "" when it would be accepted."""
     if standing.state in TERMINAL and action == "settle" and standing.is_unknown:
-        return ""  # a compensation, or what would have to be undone
+        return ""  # a compensation, what would have to be undone, or the step at which it ended
     if standing.state in TERMINAL and action not in ("replay", "compensate"):
         return f"The run has ended: it is {standing.state}."
     if standing.is_off and action in _GOING_ON:

@@ -61,7 +61,10 @@ def actions(picture: Picture) -> tuple[Action, ...]:
     """What can be asked for: exactly what the services would accept now, and why they would refuse the rest."""
     wait = picture.wait
     ended = picture.run.state in TERMINAL
-    is_unknown = hangs_on_unknown(picture) if ended else picture.work is not None and picture.work.status == "unknown"
+    # Also of a run that has ended: nothing goes on, but what somebody finds out is noted.
+    is_unknown = (picture.work is not None and picture.work.status == "unknown") or (
+        ended and hangs_on_unknown(picture)
+    )
     standing = Standing(
         picture.run.state,
         wait is not None,
