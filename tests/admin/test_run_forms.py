@@ -8,11 +8,13 @@ from typing import Any
 
 from django.test import Client
 
+from signals_app.services.payloads import load_payloads
 from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
 from tests.control.runs import order
+from tests.control.test_approvals import asked, wait_of
 from tests.journeys import drain, paid, reasons_of, run_of, told_of, waiting_run
 from workflows.models import Run
 from workflows.services.control import pause_runs
@@ -123,3 +125,24 @@ def test_a_pause_until_a_time_is_for_the_revision_that_was_shown(
     assert (act.action, act.reason, act.changes["state"]) == ("pause_until", "Monday", ["waiting", "paused"])
     again = client.post(url, offered(client, url) | {"until": form["until"], "reason": "again"}).content.decode()
     assert "paused already" in again
+
+
+def test_a_decision_takes_metadata_and_is_for_the_revision_that_was_shown(
+    operator: Callable[..., Client], tenant: Tenant
+) -> None:
+    document = {"key": "refund", "steps": [{"key": "sign_off", "kind": "approval", "on_reject": {"stop": "refused"}}]}
+    run_id = asked(tenant, document, correlation={})
+    client, url = operator(tenant, role=Role.OPERATOR), address(run_of(tenant, run_id), "reject")
+    form = offered(client, url) | {"reason": "too much", "metadata": '{"ticket": 4711}'}
+
+    for said, why in (({"metadata": "{"}, "valid JSON"), ({"revision": "1"}, "stands at revision")):
+        assert why in unescape(client.post(url, form | said).content.decode())
+        assert run_of(tenant, run_id).state == "waiting"
+    assert "Reject with metadata: done." in client.post(url, form, follow=True).content.decode()
+
+    assert run_of(tenant, run_id).terminal_reason == "refused"
+    wait = wait_of(tenant, run_id)
+    with tenant_scope(tenant.pk):
+        said = load_payloads(tenant.pk, [bytes(wait.decision_sha or b"")])
+    assert list(said.values()) == [{"comment": "too much", "metadata": {"ticket": 4711}}]
+    assert wait.decided_by == client.username  # type: ignore[attr-defined]

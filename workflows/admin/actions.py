@@ -114,12 +114,17 @@ class ResumeRuns(ControlAction):
     control = staticmethod(resume_runs)
 
 
+def decidable(row: Run) -> Standing:
+    """How a run stands to a decision."""
+    wait = Wait.objects.filter(tenant_id=row.tenant_id, run=row, closed_at__isnull=True).first()
+    return Standing(row.state, wait is not None, has_approval=wait is not None and bool(wait.routes))
+
+
 class DecideApprovals(ControlAction):
     """Decides open approvals in the name of the operator; the reason is the comment."""
 
     def standing(self, row: Run) -> Standing:
-        wait = Wait.objects.filter(tenant_id=row.tenant_id, run=row, closed_at__isnull=True).first()
-        return Standing(row.state, wait is not None, has_approval=wait is not None and bool(wait.routes))
+        return decidable(row)
 
     def because(self, request: HttpRequest, reason: str) -> dict[str, Any]:
         return {"decision": Decision(actor=operator_of(request).username, comment=reason)}

@@ -1,4 +1,4 @@
-"""Forms on the page of a run: its times, a pause with an end, a note. Each is for the revision that was looked at."""
+"""Forms on the page of a run: times, a pause with an end, a decision, a note. Each for the revision that was shown."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ from tenants.admin.writes import WIDE, ServiceForm
 from tenants.audit.facts import changes_since, facts_of
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
-from workflows.engine.permits import Standing, why_not
+from workflows.admin.actions import decidable
+from workflows.engine.permits import why_not
 from workflows.history.append import LONGEST_NOTE, append_transition
 from workflows.models import Run
-from workflows.services.control import pause_runs
+from workflows.services.approvals import Decision, approve_runs, reject_runs
+from workflows.services.control import ControlVerdict, pause_runs
 from workflows.services.run_times import CHANGEABLE, change_times
 from workflows.states import Cause, RunState
 
@@ -46,6 +48,17 @@ class PauseForm(ServiceForm):
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Why? The trace keeps it.")
 
 
+class DecisionForm(ServiceForm):
+    """What is said to the open approval."""
+
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Comment")
+    metadata = forms.JSONField(
+        required=False,
+        help_text='For programs that read it, such as {"ticket": 4711}. Kept apart from the trace.',
+    )
+
+
 class NoteForm(ServiceForm):
     """A line for the trace."""
 
@@ -69,8 +82,8 @@ class RunForm:
 
 
 def run_form_buttons(row: Run) -> list[Button]:
-    """Links to the forms; an ended run takes none."""
-    standing = Standing(row.state)
+    """Links to the forms, as far as the run allows them; an ended run takes none."""
+    standing = decidable(row)
     return [
         Button(one.label, url=page_of(row).replace("/change/", f"/{name}/"), why_not=why_not(one.asks, standing))
         for name, one in RUN_FORMS.items()
@@ -134,6 +147,24 @@ def _pause(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
     return reason
 
 
+def _deciding(control: Callable[..., list[ControlVerdict]]) -> Callable[[HttpRequest, Run, Mapping[str, Any]], str]:
+    def decide(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
+        reason, actor = check_reason(said["reason"]), operator_of(request).username
+        [verdict] = control(
+            tenant_id=row.tenant_id,
+            public_ids=[row.public_id],
+            decision=Decision(actor=actor, comment=reason, metadata=said["metadata"] or {}),
+            cause=Cause.OPERATOR,
+            cause_ref=actor,
+            expected={row.public_id: said["revision"]},
+        )
+        if verdict.verdict == "refused":
+            raise Invalid(verdict.why)
+        return reason
+
+    return decide
+
+
 def _note(request: HttpRequest, row: Run, said: Mapping[str, Any]) -> str:
     append_transition(
         tenant_id=row.tenant_id,
@@ -155,5 +186,7 @@ def _to_the_second(at: datetime | None) -> datetime | None:
 RUN_FORMS = {
     "times": RunForm("Change times", TimesForm, _change),
     "pause_until": RunForm("Pause until", PauseForm, _pause, "pause"),
+    "approve": RunForm("Approve with metadata", DecisionForm, _deciding(approve_runs), "approve"),
+    "reject": RunForm("Reject with metadata", DecisionForm, _deciding(reject_runs), "reject"),
     "note": RunForm("Add a note", NoteForm, _note),
 }
