@@ -59,7 +59,10 @@ Name = tuple[Lane, int]
 
 
 class Rests:
-    """How long each name rests after a message: twice as long each time that it was offered again meanwhile."""
+    """How long each name rests after a message: twice as long each time that several were offered meanwhile.
+
+    Who sends one signal after the other, each when the one before has done its work, never waits for a long rest.
+    """
 
     def __init__(self) -> None:
         self._rests: dict[Name, tuple[float, float]] = {}  # until when, and how long that was
@@ -68,13 +71,13 @@ class Rests:
         """Whether a message may go out."""
         return now >= self._rests.get(name, (0.0, 0.0))[0]
 
-    def begin(self, name: Name, now: float) -> None:
-        """A message goes out."""
+    def begin(self, name: Name, now: float, offers: int) -> None:
+        """A message goes out that stands for so many offers."""
         if len(self._rests) > 10_000:
             self._rests.clear()
         until, length = self._rests.get(name, (0.0, 0.0))
-        in_a_row = now - until < SHORTEST_REST
-        length = min(2 * length, LONGEST_REST) if in_a_row else SHORTEST_REST
+        is_burst = offers > 1 and now - until < SHORTEST_REST
+        length = min(2 * length, LONGEST_REST) if is_burst else SHORTEST_REST
         self._rests[name] = now + length, length
 
 
@@ -84,14 +87,14 @@ class Relay(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="nudges", daemon=True)
         self.pid = os.getpid()
-        self._offered: dict[Name, None] = {}
+        self._offered: dict[Name, int] = {}  # how often, since its last message
         self._rests = Rests()
         self._wake = threading.Condition()
 
     def offer(self, lane: Lane, tenant_id: int) -> None:
         """Add one name and wake the thread."""
         with self._wake:
-            self._offered[lane, tenant_id] = None
+            self._offered[lane, tenant_id] = self._offered.get((lane, tenant_id), 0) + 1
             self._wake.notify()
 
     def run(self) -> None:
@@ -103,7 +106,7 @@ class Relay(threading.Thread):
                 now = time.monotonic()
                 ready = [name for name in self._offered if self._rests.is_over(name, now)]
                 for name in ready:
-                    del self._offered[name]
+                    self._rests.begin(name, now, self._offered.pop(name))
             if not ready:
                 time.sleep(SHORTEST_REST / 2)
                 continue
@@ -111,7 +114,6 @@ class Relay(threading.Thread):
 
     def _publish(self, names: list[Name]) -> None:
         for lane, tenant_id in names:
-            self._rests.begin((lane, tenant_id), time.monotonic())
             try:
                 current_app.send_task(TASKS[lane], args=[tenant_id], retry=False, ignore_result=True)
             except Exception as error:  # whatever the transport raises: the sweep offers the work again

@@ -9,18 +9,20 @@ NAME: Name = ("engine", 7)
 
 def messages(rests: Rests, *, begin: float, end: float, every: float) -> list[float]:
     """When messages go out of a name that is offered again and again."""
-    sent, now = [], begin
+    sent, now, offers = [], begin, 0
     while now < end:
+        offers += 1
         if rests.is_over(NAME, now):
-            rests.begin(NAME, now)
+            rests.begin(NAME, now, offers)
             sent.append(now)
+            offers = 0
         now += every
     return sent
 
 
 def test_the_first_goes_out_at_once_and_a_second_after_a_short_rest() -> None:
     rests = Rests()
-    rests.begin(NAME, 100.0)
+    rests.begin(NAME, 100.0, 1)
 
     assert not rests.is_over(NAME, 100.0 + SHORTEST_REST * 0.9)
     assert rests.is_over(NAME, 100.0 + SHORTEST_REST)
@@ -40,6 +42,14 @@ def test_after_a_pause_it_is_as_quick_as_at_first() -> None:
     rests = Rests()
     last = messages(rests, begin=100.0, end=101.0, every=0.0005)[-1]
     later = last + LONGEST_REST + SHORTEST_REST
-    rests.begin(NAME, later)
+    rests.begin(NAME, later, 1)
 
     assert rests.is_over(NAME, later + SHORTEST_REST)
+
+
+def test_one_after_the_other_nobody_waits() -> None:
+    every = SHORTEST_REST * 1.2
+
+    sent = messages(Rests(), begin=100.0, end=101.0, every=every)
+
+    assert max(after - before for before, after in itertools.pairwise(sent)) < every * 1.01
