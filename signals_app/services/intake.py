@@ -114,7 +114,7 @@ def accept_here(*, tenant_id: int, signals: Sequence[NewSignal], now: datetime, 
     if fresh:
         nudge_after_commit("engine", tenant_id)
     with with_commit():
-        write_keys(tenant_id=tenant_id, received_at=now, rows=_keys(first, stored, fresh))
+        write_keys(tenant_id=tenant_id, received_at=now, rows=_keys(first, stored))
     return receipts
 
 
@@ -151,13 +151,11 @@ def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -
     return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
 
 
-def _keys(
-    first: Mapping[Name, CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name]
-) -> list[tuple[int, str, str]]:
+def _keys(first: Mapping[Name, CheckedSignal], stored: Mapping[Name, _Stored]) -> list[tuple[int, str, str]]:
     """What the new signals can be found by."""
     return [
-        (stored[name].signal_id, first[name].name, key)
-        for name in fresh
+        (row.signal_id, first[name].name, key)
+        for name, row in stored.items()
         for key in keys_of(first[name].subject, first[name].correlation)
     ]
 

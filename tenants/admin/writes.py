@@ -23,6 +23,16 @@ from tenants.services.operators import Act, record_acts
 WIDE = forms.TextInput(attrs={"class": "vTextField"})
 
 
+def ask_tenant(form: forms.Form, request: HttpRequest, role: Role) -> None:
+    """Let the form ask first for one of the tenants in which the operator may act in this role."""
+    operator = operator_of(request)
+    mine = [id_ for id_ in operator.roles if operator.may(role, id_)]
+    form.fields["tenant"] = forms.ModelChoiceField(
+        Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None
+    )
+    form.order_fields(["tenant", *form.fields])
+
+
 class ServiceForm(forms.Form):
     """A form that a service answers for. Its fields are named like the places of the service's faults."""
 
@@ -128,8 +138,7 @@ class WritingAdmin(PageAdmin):
         initial = self.initial(row) if row is not None else None
         form = self.form_of(row)(request.POST or None, request.FILES or None, initial=initial)
         if row is None and self.model is not Tenant:
-            form.fields["tenant"] = self._tenant_field(request)
-            form.order_fields(["tenant", *form.fields])
+            ask_tenant(form, request, self.write_role)
         saved = self._save(request, form, row) if request.method == "POST" and form.is_valid() else None
         return saved or self._ask(request, form, title, row)
 
@@ -151,10 +160,6 @@ class WritingAdmin(PageAdmin):
     def after_write(self, row: Any) -> str:
         """Where a written row is shown."""
         return page_of(row)
-
-    def _tenant_field(self, request: HttpRequest) -> "forms.ModelChoiceField[Tenant]":
-        mine = [id_ for id_ in operator_of(request).roles if operator_of(request).may(self.write_role, id_)]
-        return forms.ModelChoiceField(Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None)
 
     def _record(self, request: HttpRequest, row: Any, action: str, *, before: Facts, reason: str = "") -> None:
         operator, tenant_id = operator_of(request), tenant_id_of(row)

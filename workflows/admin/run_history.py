@@ -9,8 +9,8 @@ from chimeway_py.errors import ChimewayError
 from chimeway_py.text import LONGEST_REASON
 from tenants.admin import words
 from tenants.admin.pages import Page, Section
-from tenants.admin.writes import WIDE, ServiceForm
-from tenants.models import Role, Tenant
+from tenants.admin.writes import WIDE, ServiceForm, ask_tenant
+from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
 from workflows.history.check import Selection, check_runs
@@ -43,12 +43,8 @@ class ImportForm(ServiceForm):
 
 def import_form(request: HttpRequest) -> ImportForm:
     """The form, for the tenants in which the operator may bring runs in: an admin, as a version comes along."""
-    form, operator = ImportForm(request.POST or None, request.FILES or None), operator_of(request)
-    mine = [id_ for id_ in operator.roles if operator.may(Role.ADMIN, id_)]
-    form.fields["tenant"] = forms.ModelChoiceField(
-        Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None
-    )
-    form.order_fields(["tenant", *form.fields])
+    form = ImportForm(request.POST or None, request.FILES or None)
+    ask_tenant(form, request, Role.ADMIN)
     return form
 
 

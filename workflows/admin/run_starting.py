@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from chimeway_py.text import LONGEST_REASON
-from tenants.admin.writes import WIDE, ServiceForm
-from tenants.models import Role, Tenant
+from tenants.admin.writes import WIDE, ServiceForm, ask_tenant
+from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
 from workflows.admin.schedules import JSONText
@@ -39,12 +39,8 @@ class StartForm(ServiceForm):
 
 def start_form(request: HttpRequest) -> StartForm:
     """The form, for the tenants in which the operator may act."""
-    form, operator = StartForm(request.POST or None), operator_of(request)
-    mine = [id_ for id_ in operator.roles if operator.may(Role.OPERATOR, id_)]
-    form.fields["tenant"] = forms.ModelChoiceField(
-        Tenant.objects.filter(id__in=mine).order_by("slug"), empty_label=None
-    )
-    form.order_fields(["tenant", *form.fields])
+    form = StartForm(request.POST or None)
+    ask_tenant(form, request, Role.OPERATOR)
     return form
 
 

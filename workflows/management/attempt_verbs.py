@@ -1,11 +1,10 @@
 """`steps begin`, `renew`, `complete`, `fail`, `record` and `attempts`: work that somebody does by hand."""
 
-import json
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from workflows.management.arguments import instant
+from workflows.management.arguments import instant, members
 from workflows.management.verbs import Verb
 from workflows.services.attempts import PastAttempt, attempts_of, record_attempt
 from workflows.services.attempts_by_hand import (
@@ -71,7 +70,7 @@ class Complete(Holding):
         """How it ended, too."""
         super().arguments(parser)
         parser.add_argument("outcome", metavar="OUTCOME", help="A word of the step's kind.")
-        parser.add_argument("--answer", type=_object, metavar="JSON", help="Where the step keeps an answer.")
+        parser.add_argument("--answer", type=members, metavar="JSON", help="Where the step keeps an answer.")
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What it decided."""
@@ -163,16 +162,6 @@ def _held(one: Held) -> str:
 def _ended(one: Finish) -> str:
     again = f", again at {one.retry_at:%Y-%m-%d %H:%M:%S} UTC" if one.retry_at else ""
     return f"{one.outcome.word}{again}"
-
-
-def _object(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ArgumentTypeError("it is not a JSON object")
-    return value
 
 
 ATTEMPTS = (Attempts(), Begin(), Renew(), Complete(), Fail(), Record())

@@ -199,7 +199,8 @@ class RunBatch:
         ids = write.write_step_runs(self.tenant_id, [(run, item) for run, item in owed], self.now)
         by_kind: dict[str, list[tuple[LockedRun, PlannedStep]]] = {}
         for (run, item), (step_run_id, key) in zip(owed, ids, strict=True):
-            planned = _planned(self.tenant_id, run, item, step_run_id, key)
+            step = run.definition.document.by_key[item.step]
+            planned = run.planned(self.tenant_id, step_run_id, key, step, item.visit)
             by_kind.setdefault(planned.step.kind, []).append((run, planned))
         for name, entries in by_kind.items():
             kind = step_kind(name)
@@ -242,20 +243,3 @@ class RunBatch:
                 answer = store_answer(self.tenant_id, answer_name(planned.step.config), outcome.answer)
             event = StepSettled(planned.step.key, planned.visit, outcome.word, planned.key, context, answer=answer)
             self.apply(run.id, event)
-
-
-def _planned(tenant_id: int, run: LockedRun, owed: Owed, step_run_id: int, key: str) -> PlannedStep:
-    facts = run.facts
-    return PlannedStep(
-        step_run_id=step_run_id,
-        tenant_id=tenant_id,
-        run_id=run.id,
-        run_public_id=facts.public_id,
-        definition_key=run.definition.key,
-        subject=facts.subject,
-        correlation=facts.correlation,
-        data=facts.data,
-        step=run.definition.document.by_key[owed.step],
-        visit=owed.visit,
-        key=key,
-    )

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from signals_app.services.payloads import load_payloads
-from workflows.definitions.document import Target
+from workflows.definitions.document import Step, Target
 from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
+from workflows.steps.base import PlannedStep
 from workflows.store.answers import Addresses, addresses_of, merged
 from workflows.store.sql import Question, Rows, fetch, fetch_each
 from workflows.store.switches import held_by, holds
@@ -51,6 +52,22 @@ class LockedRun:
     chain_head: bytes
     held_by: HeldBySwitch | None = None  # its definition is switched off
     finished_at: datetime | None = None
+
+    def planned(self, tenant_id: int, step_run_id: int, key: str, step: Step, visit: int) -> PlannedStep:
+        """The work of a step run of it, as the kind of the step plans it."""
+        return PlannedStep(
+            step_run_id=step_run_id,
+            tenant_id=tenant_id,
+            run_id=self.id,
+            run_public_id=self.facts.public_id,
+            definition_key=self.definition.key,
+            subject=self.facts.subject,
+            correlation=self.facts.correlation,
+            data=self.facts.data,
+            step=step,
+            visit=visit,
+            key=key,
+        )
 
 
 def lock_runs(

@@ -218,20 +218,11 @@ def _plan(batch: "RunBatch", begun: Mapping[int, Visit]) -> None:
 
 
 def _planned(batch: "RunBatch", run: LockedRun, one: Visit) -> PlannedStep:
-    facts = run.facts
-    return PlannedStep(
-        step_run_id=one.id,
-        tenant_id=batch.tenant_id,
-        run_id=run.id,
-        run_public_id=facts.public_id,
-        definition_key=run.definition.key,
-        subject=facts.subject,
-        correlation=facts.correlation,
-        data=facts.data,
-        step=run.definition.document.by_key[one.step].work(one.undo),
-        visit=one.visit,
-        key=compensation_key(facts.public_id, *one.place),
+    work, key = (
+        run.definition.document.by_key[one.step].work(one.undo),
+        compensation_key(run.facts.public_id, *one.place),
     )
+    return run.planned(batch.tenant_id, one.id, key, work, one.visit)
 
 
 def _end(batch: "RunBatch", one: Visit, status: str, outcome: str) -> None:
