@@ -35,11 +35,12 @@ class Demo:
         self.url = f"http://{LOOPBACK}:{port}"
         shop_port = place.memory.port("shop")
         self.shop_url = f"http://{LOOPBACK}:{shop_port}"
-        self.env = {"INBOX_ORIGINS": self.shop_url, **place.environment()}
-        self.receiver_port = place.receiver_port()
-        receiver = commands.receiver(self.env, place.logs, self.receiver_port, place.webhooks)
+        self.env = {"INBOX_ORIGINS": self.shop_url, "PUBLIC_URL": self.url, **place.environment()}
+        carriers_port = place.carriers_port()
+        self.carriers_url = f"http://{LOOPBACK}:{carriers_port}"
+        carriers = commands.carriers(self.env, place.logs, carriers_port, place.carried)
         shop = commands.shop(self.env, place.logs, shop_port, self.url, place.memory.path)
-        self.supervisor = Supervisor([receiver, shop, *commands.service(self.env, place.logs, port, listener)])
+        self.supervisor = Supervisor([carriers, shop, *commands.service(self.env, place.logs, port, listener)])
 
     def prepare(self) -> None:
         """Migrate and seed. Raises DidNotStart with what went wrong."""
@@ -47,7 +48,7 @@ class Demo:
         owner = self.place.owner_url()
         env = {**self.env, **({"DATABASE_OWNER_URL": owner} if owner else {})}
         command = [sys.executable, "-m", "chimeway_py.demo.prepare", str(self.place.memory.path)]
-        command.append(f"http://{LOOPBACK}:{self.receiver_port}/pager")
+        command.append(self.carriers_url)
         done = subprocess.run(command, env=env, cwd=commands.ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise DidNotStart(f"The database could not be prepared:\n{done.stdout}{done.stderr}")
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         demo.start()
         if options.once:
             say("Walking the scenario")
-            return 0 if walk_once(place, demo.supervisor, demo.url) else 1
+            return 0 if walk_once(place, demo.supervisor, demo.url, demo.carriers_url) else 1
         print(welcome(demo.url, place.memory.recall("seeded", dict), servers(place), demo.shop_url), flush=True)
         demo.watch()
     except (DidNotStart, AlreadyRunning) as error:
@@ -141,7 +142,7 @@ def servers(place: Place) -> dict[str, str]:
     found = {"PostgreSQL": env["DATABASE_URL"], "Broker": env["BROKER_URL"]}
     if place.mailbox:
         found["Mail"] = f"{place.mailbox.url}, kept in {place.mailbox.folder / 'mail'}"
-    found["Webhooks"] = f"sent to the endpoint pager are kept in {place.webhooks}"
+    found["Carried"] = f"text messages, chat, push and webhooks are kept in {place.carried}"
     return {**found, "Logs": str(place.logs)}
 
 

@@ -48,6 +48,11 @@ class Client:
         """Any request with the tenant's key."""
         return self._send(method, f"{self.url}/v1/{path}", body, {"Authorization": f"Bearer {self.api_key}"})
 
+    def upload(self, path: str, text: str, kind: str) -> Answer:
+        """A file, put with the tenant's key."""
+        headers = {"Authorization": f"Bearer {self.api_key}", "Content-Type": kind}
+        return self._send("PUT", f"{self.url}/v1/{path}", text.encode(), headers)
+
     def hook(self, event: Mapping[str, Any]) -> Answer:
         """Post an event to the tenant's source, signed by Standard Webhooks over the very bytes that are sent."""
         raw, message_id, now = json.dumps(event), f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
@@ -58,8 +63,10 @@ class Client:
         }
         return self._send("POST", f"{self.url}/hooks/{self.source}", event, headers)
 
-    def _send(self, method: str, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Answer:
-        data = None if body is None else json.dumps(body).encode()
+    def _send(
+        self, method: str, url: str, body: Mapping[str, Any] | bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         head = {"Content-Type": "application/json", **headers}
         request = urllib.request.Request(url, data, head, method=method)  # noqa: S310  an address on this machine
         try:

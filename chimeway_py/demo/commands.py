@@ -48,6 +48,11 @@ def receiver(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Chi
     return _child("receiver", ["-m", "chimeway_py.embedded.webhook_sink", str(port), str(folder)], env, logs)
 
 
+def carriers(env: Mapping[str, str], logs: Path, port: int, folder: Path) -> Child:
+    """Not of the service: whoever carries its messages, and keeps them in a folder."""
+    return _child("carriers", ["-m", "chimeway_py.demo.carriers", str(port), str(folder)], env, logs)
+
+
 def shop(env: Mapping[str, str], logs: Path, port: int, url: str, memory: Path) -> Child:
     """Not of the service: a product that uses it, whose page shows the bell."""
     return _child("shop", ["-m", "chimeway_py.demo.shop", str(port), url, str(memory)], env, logs)

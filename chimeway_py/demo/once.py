@@ -15,13 +15,14 @@ from chimeway_py.demo.supervisor import Supervisor
 LOOK_EVERY = 0.1  # seconds
 
 
-def walk_once(place: Place, supervisor: Supervisor, url: str) -> bool:
+def walk_once(place: Place, supervisor: Supervisor, url: str, carriers_url: str) -> bool:
     """Walk, print what was seen, and return whether all of it held.
 
     The walk kills processes, so it has a thread of its own while this one goes on watching over them: processes die
     with the thread that started them, and that must not be the one that ends.
     """
-    scenario = Scenario(*_tenants(place, url), supervisor, place.mailbox, place.broker)
+    one, two = _tenants(place, url)
+    scenario = Scenario(one, two, supervisor, place.mailbox, place.broker, place.carried, carriers_url)
     report = Report()
     walking = threading.Thread(target=report.fill, args=[scenario, place.environment()], name="scenario", daemon=True)
     walking.start()

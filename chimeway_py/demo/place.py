@@ -47,7 +47,7 @@ class Place:
         self.broker = None if given.get("BROKER_URL") else Broker(self.home / "broker")
         self.mailbox = None if given.get("EMAIL_URL") else Mailbox(self.home / "mail")
         self.memory = Memory(self.home / "demo.json")
-        self.webhooks = self.home / "webhooks"  # where the receiver keeps what the service posts
+        self.carried = self.home / "carried"  # where the carriers keep what the service gives them
 
     def start(self) -> None:
         """Start what is embedded. Raises AlreadyRunning, and DidNotStart with the reason."""
@@ -98,8 +98,8 @@ class Place:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
         raise NotRunning(f"No demo runs in {self.home}. Start bin/demo, or set CHIMEWAY_HOME to the folder of yours.")
 
-    def receiver_port(self) -> int:
-        """The port of the receiver of webhooks, the same as last time if it is free."""
+    def carriers_port(self) -> int:
+        """The port of those who carry messages, the same as last time if it is free."""
         return self.memory.port("receiver")
 
     def owner_url(self) -> str:

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from chimeway_py.demo import commands
 from chimeway_py.demo.client import Answer, Client, DidNotHold, expect, wait_for
+from chimeway_py.demo.messages import Messages
 from chimeway_py.demo.supervisor import Supervisor
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
@@ -36,10 +38,18 @@ class Scenario:
     """One walk. `mail` and `broker` are None where the environment named servers of its own."""
 
     def __init__(
-        self, one: Client, two: Client, supervisor: Supervisor, mail: Mailbox | None, broker: Broker | None
+        self,
+        one: Client,
+        two: Client,
+        supervisor: Supervisor,
+        mail: Mailbox | None,
+        broker: Broker | None,
+        carried: Path,
+        carriers_url: str,
     ) -> None:
         self.one, self.two, self.supervisor, self.mail, self.broker = one, two, supervisor, mail, broker
         self.mark = uuid.uuid4().hex[:8]  # this walk's own ids, so that it can be walked again
+        self.messages = Messages(one, mail, carried, carriers_url, self.mark)
         self.runs: dict[str, str] = {}
 
     def walk(self, say: Callable[[str], None]) -> None:
@@ -53,6 +63,7 @@ class Scenario:
             self.an_early_signal_is_used,
             self.comments_become_one_message,
             self.a_broadcast_starts_a_run_for_each,
+            *self.messages.steps(),
             self.a_killed_worker_costs_no_mail_and_doubles_none,
             self.a_flushed_broker_loses_nothing,
             self.the_other_tenant_sees_nothing,
@@ -213,7 +224,7 @@ class Scenario:
     def explanations(self) -> str:
         """One run of each kind, in a sentence, and what its trace proves."""
         lines = []
-        for name, run in self.runs.items():
+        for name, run in {**self.runs, **self.messages.runs}.items():
             client = self.two if name == "theirs" else self.one
             said = client.get(f"runs/{run}/explain")
             lines.append(f"  {name:<8} {said['state']:<10} {said['sentence']}")

@@ -16,7 +16,8 @@ def welcome(url: str, seeded: Mapping[str, Any], servers: Mapping[str, str], sho
     lines = ["", "chimeway_py is running. Ctrl-C stops all of it.", ""]
     lines += [f"  {'Admin':<12} {url}/admin/   user {operator['username']}   password {operator['password']}"]
     lines += [f"  {'REST':<12} {url}/v1/      OpenAPI {url}/v1/openapi.json"]
-    lines += [f"  {'Bell':<12} {shop_url}/   a product of yours, with Ada's inbox", ""]
+    lines += [f"  {'Bell':<12} {shop_url}/   a product of yours: Ada's inbox, and buttons"]
+    lines += [f"  {'Tour':<12} docs/demo.md: where each part can be seen", ""]
     for tenant in seeded["tenants"]:
         lines += [f"  Tenant {tenant['slug']}"]
         lines += [f"    {'API key':<10} {tenant['api_key']}"]

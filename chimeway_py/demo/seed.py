@@ -7,6 +7,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from chimeway_py.demo.carriers import PAGER
+from chimeway_py.demo.seed_messages import seed_messages
 from deliveries.preferences.categories import put_category
 from deliveries.services.endpoints import put_endpoint
 from signals_app.models import SignalSource
@@ -30,18 +32,19 @@ MAPPING = {
     "correlation": {"message_id": "message_id", "invoice_id": "invoice_id", "incident_id": "incident_id"},
 }
 UNREAD_FOR = "PT6S"  # the sample waits two hours; nobody watches a demo that long
+QUIET = {"sliding": {"quiet": "PT30S", "at_most": "PT2H"}}  # for the same reason
 OPERATOR = "operator"
 
 
-def seed(known: Mapping[str, Any], pager_url: str) -> dict[str, Any]:
+def seed(known: Mapping[str, Any], carriers_url: str) -> dict[str, Any]:
     """Make what is missing and return logins and secrets as {operator, tenants}.
 
     `known` is what an earlier call returned: secrets that the database still knows stay the same.
-    `pager_url` is where the endpoint of the incident sample posts to.
+    `carriers_url` is where those listen who carry its messages.
     """
     before = {tenant["slug"]: tenant for tenant in known.get("tenants", [])}
     rows = {slug: find_tenant(slug) or create_tenant(slug=slug, name=name) for slug, name in TENANTS.items()}
-    tenants = [_seed_tenant(row, pager_url, before.get(slug, {})) for slug, row in rows.items()]
+    tenants = [_seed_tenant(row, carriers_url, before.get(slug, {})) for slug, row in rows.items()]
     return {"operator": _seed_operator(rows.values(), known.get("operator", {})), "tenants": tenants}
 
 
@@ -52,11 +55,14 @@ def demo_documents() -> list[dict[str, Any]]:
         for step in document["steps"]:
             if document["key"] == "mention_escalation" and step["key"] == "unread":
                 step["for"] = UNREAD_FOR
+            if document["key"] == "comment_digest" and step["key"] == "collect":
+                step["window"] = QUIET
     return documents
 
 
-def _seed_tenant(tenant: Tenant, pager_url: str, known: Mapping[str, str]) -> dict[str, str]:
-    put_endpoint(tenant_id=tenant.pk, key="pager", url=pager_url)
+def _seed_tenant(tenant: Tenant, carriers_url: str, known: Mapping[str, str]) -> dict[str, str]:
+    put_endpoint(tenant_id=tenant.pk, key="pager", url=carriers_url + PAGER)
+    seed_messages(tenant.pk, carriers_url)
     for key, (name, required) in CATEGORIES.items():
         put_category(tenant_id=tenant.pk, key=key, name=name, required=required)
     for document in demo_documents():

@@ -8,6 +8,7 @@ import json
 import sys
 import urllib.request
 import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,31 @@ FILES = {
     "/chimeway-inbox.css": (OURS / "chimeway-inbox.css", "text/css"),
 }
 SIGNED_IN = "ada"
+HAPPENINGS: dict[str, tuple[str, Callable[[str], dict[str, str]]]] = {
+    "/mention": (
+        "mention.created",
+        lambda number: {
+            "user_id": SIGNED_IN,
+            "message_id": number,
+            "email": "ada@example.com",
+            "author": "Grace",
+            "excerpt": "Have you seen this?",
+        },
+    ),
+    "/comment": (
+        "comment.created",
+        lambda number: {"author_id": SIGNED_IN, "post_id": "p1", "who": "Grace", "said": f"Well done ({number[-4:]})"},
+    ),
+    "/parcel": (
+        "parcel.sent",
+        lambda number: {"customer_id": SIGNED_IN, "parcel_id": f"P-{number[-8:]}", "arrives_on": "Monday"},
+    ),
+    "/sign-in": (
+        "sign_in.new",
+        lambda number: {"user_id": SIGNED_IN, "sign_in_id": number, "device": "a phone"},
+    ),
+}
+"""What may happen, by the button that makes it happen: the name of the signal, and its data."""
 
 
 class Shop(ThreadingHTTPServer):
@@ -60,12 +86,11 @@ class Visit(BaseHTTPRequestHandler):
             self._send(404, "text/plain", b"There is no such page.")
 
     def do_POST(self) -> None:
-        """Somebody mentions Ada."""
-        if self.path != "/mention":
+        """Something happens to Ada, of which the product tells the service."""
+        if self.path not in HAPPENINGS:
             return self._send(404, "text/plain", b"There is no such page.")
-        said = {"user_id": SIGNED_IN, "message_id": f"shop-{uuid.uuid4()}", "email": "ada@example.com"}
-        data = {**said, "author": "Grace", "excerpt": "Have you seen this?"}
-        return self._json(self.server.ask("signals", {"name": "mention.created", "data": data}))
+        name, data = HAPPENINGS[self.path]
+        return self._json(self.server.ask("signals", {"name": name, "data": data(f"shop-{uuid.uuid4()}")}))
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -6,8 +6,10 @@ Every post becomes one JSON file {path, headers, body}, in the order of arrival,
 import itertools
 import json
 import sys
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from chimeway_py.embedded.memory import LOOPBACK
 
@@ -19,11 +21,11 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, posts: "type[Post] | None" = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.numbers = itertools.count(len(list(folder.glob("*.json"))) + 1)
-        super().__init__((LOOPBACK, port), Post)
+        super().__init__((LOOPBACK, port), posts or Post)
 
     def keep(self, path: str, headers: dict[str, str], body: str) -> None:
         """Write one post to a file of its own."""
@@ -38,11 +40,27 @@ class Post(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
+        """Read the body and answer."""
+        self.answer(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), MOST_BYTES)))
+
+    def answer(self, body: bytes) -> None:
         """Keep it and say so."""
-        body = self.rfile.read(min(int(self.headers.get("Content-Length", 0)), MOST_BYTES))
-        self.server.keep(self.path, dict(self.headers), body.decode(errors="replace"))
-        self.send_response(204)
+        self.keep(body.decode(errors="replace"))
+        self.say(204)
+
+    def keep(self, text: str) -> None:
+        """Write this post to a file, with a body that people can read."""
+        self.server.keep(self.path, dict(self.headers), text)
+
+    def say(self, status: int, body: Mapping[str, Any] | None = None) -> None:
+        """The answer; with a JSON body where there is one."""
+        content = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the files are the log."""

@@ -71,11 +71,16 @@ def encrypt(
     point = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, receiver)
     ours = public_key_of(key)
     shared = key.exchange(ec.ECDH(), point)
-    material = _derive(secret, shared, b"WebPush: info\0" + receiver + ours, 32)
-    content_key = _derive(salt, material, b"Content-Encoding: aes128gcm\0", 16)
-    nonce = _derive(salt, material, b"Content-Encoding: nonce\0", 12)
+    content_key, nonce = content_keys(shared, secret, salt, receiver=receiver, sender=ours)
     header = salt + RECORD.to_bytes(4, "big") + bytes([len(ours)]) + ours
     return header + AESGCM(content_key).encrypt(nonce, text + b"\x02", None)
+
+
+def content_keys(shared: bytes, secret: bytes, salt: bytes, *, receiver: bytes, sender: bytes) -> tuple[bytes, bytes]:
+    """The key and the nonce of one message, which both ends derive (RFC 8291, 3.4)."""
+    material = _derive(secret, shared, b"WebPush: info\0" + receiver + sender, 32)
+    content_key = _derive(salt, material, b"Content-Encoding: aes128gcm\0", 16)
+    return content_key, _derive(salt, material, b"Content-Encoding: nonce\0", 12)
 
 
 def _derive(salt: bytes, material: bytes, info: bytes, length: int) -> bytes:

@@ -25,7 +25,8 @@ def test_the_schema_is_a_schema_and_knows_every_kind() -> None:
 
 def test_the_samples_ship() -> None:
     escalations = ["comment_digest", "incident_escalation", "invoice_dunning", "mention_escalation"]
-    assert [path.stem for path in SAMPLES] == [*escalations, "trial_ending", "weekly_news"]
+    messages = ["parcel_sent", "sign_in_alert", "trial_ending", "weekly_news"]
+    assert [path.stem for path in SAMPLES] == [*escalations, *messages]
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

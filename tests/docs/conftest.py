@@ -23,7 +23,7 @@ def reader(
 ) -> Mapping[str, str]:
     """The environment of a reader who filled in what `bin/demo` printed for the tenant acme."""
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
-    known_secrets |= seed(known_secrets, "http://127.0.0.1:9999/pager")
+    known_secrets |= seed(known_secrets, "http://127.0.0.1:9999")
     acme = known_secrets["tenants"][0]  # type: ignore[index]
     return {
         "PATH": os.environ["PATH"],
