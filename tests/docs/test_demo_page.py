@@ -10,6 +10,7 @@ from chimeway_py.demo.seed_messages import PEOPLE
 from deliveries.models import Provider, Recipient, Segment, Template
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.services import find_tenant
 from tests.docs.pages import page
 from workflows.models import Definition
 
@@ -20,7 +21,9 @@ CARRIERS = "http://127.0.0.1:9999"
 def acme(known_secrets: dict[str, object], settings: Any) -> Tenant:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.0/8"]
     known_secrets |= seed(known_secrets, CARRIERS)
-    return Tenant.objects.get(slug="acme")
+    found = find_tenant("acme")
+    assert found is not None
+    return found
 
 
 def test_what_the_page_names_is_there(acme: Tenant) -> None:
