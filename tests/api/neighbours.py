@@ -356,14 +356,6 @@ OWN_NAMES = {
 BY_SIGNATURE = {"post /hooks/{public_id}", "post /hooks/providers/{public_id}"}
 """No API key is read here: the secret of the source tells who posts, whichever tenant that is."""
 
-NAMED_IN_BODIES: Mapping[str, Callable[[str], Any]] = {
-    "/v1/runs/cancel": lambda public_id: {"runs": [public_id], "reason": "a test"},
-    "/v1/runs": lambda public_id: {"workflow": KEY, "subject": "ada"},
-    "/v1/broadcasts": lambda public_id: {"workflow": KEY, "subjects": ["ada"]},
-    "/v1/schedules": lambda public_id: {"key": "own", "workflow": KEY, "subjects": ["ada"], "expression": "0 9 * * *"},
-}
-"""Addresses that name a run or a definition in the body: made from the id of a run."""
-
 
 def kind_of(path: str) -> str:
     """The beginning of an address, before the first name in it: a key of `OWNED`."""
