@@ -74,9 +74,8 @@ class ResendView(TenantView):
     )
     def post(self, request: Request, delivery: UUID) -> Response:
         """The new delivery."""
-        asked = ResendSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        new = resend_delivery(tenant_id=self.tenant_id, delivery=delivery, **asked.validated_data)
+        asked = read_input(ResendSerializer, request)
+        new = resend_delivery(tenant_id=self.tenant_id, delivery=delivery, **asked)
         return Response(DeliverySerializer(new).data, status=201)
 
 
@@ -96,12 +95,9 @@ class BounceView(TenantView):
     )
     def post(self, request: Request, delivery: UUID) -> Response:
         """The delivery as it is now."""
-        asked = BounceSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        error = f"bounced {asked.validated_data['code']}".strip()
-        return Response(
-            DeliverySerializer(record_bounce(tenant_id=self.tenant_id, delivery=delivery, error=error)).data
-        )
+        error = f"bounced {read_input(BounceSerializer, request)['code']}".strip()
+        bounced = record_bounce(tenant_id=self.tenant_id, delivery=delivery, error=error)
+        return Response(DeliverySerializer(bounced).data)
 
 
 class SettleView(TenantView):

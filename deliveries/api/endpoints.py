@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
+from chimeway_py.api.serializers import read_input
 from chimeway_py.errors import Invalid, fault
 from deliveries.api.serializers import (
     EndpointSecretSerializer,
@@ -63,9 +64,8 @@ class EndpointView(TenantView):
     )
     def put(self, request: Request, key: str) -> Response:
         """The endpoint as it is now; 201 when it is new."""
-        asked = PutEndpointSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        made = put_endpoint(tenant_id=self.tenant_id, key=key, **asked.validated_data)
+        asked = read_input(PutEndpointSerializer, request)
+        made = put_endpoint(tenant_id=self.tenant_id, key=key, **asked)
         return Response(shown(made), status=201 if made.secret else 200)
 
 
@@ -86,10 +86,8 @@ class RotateSecretView(TenantView):
     )
     def post(self, request: Request, key: str) -> Response:
         """The endpoint with its new secret."""
-        asked = RotateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
         try:
-            overlap = parse_duration(asked.validated_data["overlap"])
+            overlap = parse_duration(read_input(RotateSerializer, request)["overlap"])
         except ValueError:
             message = "An ISO 8601 duration such as P1D."
             raise Invalid("The request is not valid.", [fault("/overlap", "duration", message)]) from None

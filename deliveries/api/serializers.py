@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from chimeway_py.api.serializers import StrictSerializer
 from chimeway_py.text import LONGEST_REASON
 from deliveries.models import Delivery, Endpoint, InboxItem
 
@@ -63,13 +64,13 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         ]  # fmt: skip
 
 
-class ResendSerializer(serializers.Serializer[Any]):
+class ResendSerializer(StrictSerializer):
     """Why a message is sent again."""
 
     reason = serializers.CharField(max_length=LONGEST_REASON)
 
 
-class BounceSerializer(serializers.Serializer[Any]):
+class BounceSerializer(StrictSerializer):
     """What a provider said of a mail that came back."""
 
     code = serializers.RegexField(r"^[0-9.]{1,20}\Z", default="", help_text="Such as 5.1.1 (RFC 3463).")
@@ -106,14 +107,14 @@ class EndpointSecretSerializer(EndpointSerializer):
         fields = [*EndpointSerializer.Meta.fields, "secret"]
 
 
-class PutEndpointSerializer(serializers.Serializer[Any]):
+class PutEndpointSerializer(StrictSerializer):
     """Where webhooks go."""
 
     url = serializers.CharField(max_length=2000)
     enabled = serializers.BooleanField(default=True)
 
 
-class RotateSerializer(serializers.Serializer[Any]):
+class RotateSerializer(StrictSerializer):
     """How long the secrets of before go on signing."""
 
     overlap = serializers.CharField(default="P1D", max_length=40, help_text="ISO 8601, from PT0S to P30D.")

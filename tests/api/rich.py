@@ -1,16 +1,41 @@
 """A tenant that has one of everything that a body can name, each under a name that only it has."""
 
+import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from rest_framework.test import APIClient
 
 from deliveries.broadcasts.turn import broadcast_turn
 from tenants.models import Tenant
+from tenants.models.api_key import Scope
+from tenants.services import create_api_key, create_tenant
 from tests.journeys import drain
 
 Names = dict[str, Any]
 WORDS = {"channel": "email", "subject": "Hello", "text": "Hello", "html": "<p>Hello</p>"}
 CHANNELS = {"email": {"subject": "Hello", "text": "Hello"}, "hello": {"text": "Hello"}}
+
+
+@dataclass(frozen=True)
+class Party:
+    """A tenant that has everything, what it has, and how it speaks."""
+
+    tenant: Tenant
+    names: Names
+    client: APIClient
+
+    def ask(self, verb: str, path: str, body: Any, media: str = "") -> Any:
+        """The answer to a body."""
+        return getattr(self.client, verb)(path, body, **({"content_type": media} if media else {}))
+
+
+def make_party(prefix: str) -> Party:
+    """A new tenant with everything, under names that begin with `prefix`."""
+    tenant, client = create_tenant(slug=f"t-{uuid.uuid4().hex[:20]}"), APIClient(raise_request_exception=False)
+    token = create_api_key(tenant_id=tenant.pk, name="sweep", scopes=Scope.values).token
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return Party(tenant, furnish(client, tenant, prefix), client)
 
 
 def furnish(client: APIClient, tenant: Tenant, prefix: str) -> Names:

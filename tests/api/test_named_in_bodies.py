@@ -1,84 +1,46 @@
 """Every member of a body that names an object, with the name of another tenant's: as though it did not exist."""
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from rest_framework.test import APIClient
 
-from tenants.models import Tenant
-from tenants.models.api_key import Scope
-from tenants.services import create_api_key, create_tenant
 from tests.api.members import definition_members, text_members
 from tests.api.named import DEFINITIONS, NAMED, OWN, Named
 from tests.api.nameless import ALONE, OPEN, WORDS, reason_of
-from tests.api.rich import Names, furnish
+from tests.api.rich import Party, make_party
 from tests.api.test_tenancy_sweep import contents
 from tests.journeys import drain
 
 
-@dataclass(frozen=True)
-class Party:
-    """A tenant that has everything, what it has, and how it speaks."""
-
-    tenant: Tenant
-    names: Names
-    client: APIClient
-
-    def ask(self, named: Named, name: Any, *, verb: str = "", path: str = "") -> Any:
-        """The answer to a body that names `name`."""
-        verb, path = (verb, path) if path else address(named)
-        at = path.format(**{part: self.names[kind] for part, kind in (named.path or {}).items()})
-        body = named.body(name, self.names)
-        media = {"content_type": named.media} if named.media else {}
-        return getattr(self.client, verb)(at, body, **media)
-
-
-def address(named: Named) -> tuple[str, str]:
-    """The verb and the path of a member; a definition's are asked for where definitions are made."""
-    if named in DEFINITIONS:
-        return "post", "/v1/definitions"
-    verb, path, *_ = named.member.split()
-    return verb, path
+def ask(party: Party, named: Named, name: Any) -> Any:
+    """The answer to a body of `party` that names `name`; keys of definitions are asked for where they are made."""
+    verb, path, *_ = ["post", "/v1/definitions"] if named in DEFINITIONS else named.member.split()
+    at = path.format(**{part: party.names[kind] for part, kind in (named.path or {}).items()})
+    return party.ask(verb, at, named.body(name, party.names), named.media)
 
 
 @pytest.fixture(scope="module")
-def party() -> Callable[[str], Party]:
-    """Makes tenants that have everything."""
-
-    def make(prefix: str) -> Party:
-        tenant, client = create_tenant(slug=f"t-{uuid.uuid4().hex[:20]}"), APIClient(raise_request_exception=False)
-        token = create_api_key(tenant_id=tenant.pk, name="sweep", scopes=Scope.values).token
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-        return Party(tenant, furnish(client, tenant, prefix), client)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def neighbour(party: Callable[[str], Party]) -> Party:
+def neighbour() -> Party:
     """To whom everything belongs that is named."""
-    return party("theirs")
+    return make_party("theirs")
 
 
 @pytest.fixture(scope="module")
-def asker(party: Callable[[str], Party]) -> Party:
+def asker() -> Party:
     """Who names it."""
-    return party("mine")
+    return make_party("mine")
 
 
 @pytest.fixture(scope="module")
-def guest(party: Callable[[str], Party]) -> Party:
+def guest() -> Party:
     """Who calls what is theirs by the same names."""
-    return party("mine")
+    return make_party("mine")
 
 
 @pytest.fixture(scope="module")
-def twin(party: Callable[[str], Party]) -> Party:
+def twin() -> Party:
     """Who has all that the neighbour has, and may be changed."""
-    return party("theirs")
+    return make_party("theirs")
 
 
 def test_every_member_has_an_entry() -> None:
@@ -96,7 +58,7 @@ def test_what_a_body_names_of_another_tenant_is_missing(named: Named, neighbour:
     theirs = neighbour.names[named.kind]
     before, own = contents(neighbour.tenant), contents(asker.tenant)
 
-    nobodys, answer = asker.ask(named, named.never), asker.ask(named, theirs)
+    nobodys, answer = ask(asker, named, named.never), ask(asker, named, theirs)
 
     assert answer.status_code == named.status, answer.content
     assert nobodys.status_code == named.status, nobodys.content
@@ -108,7 +70,7 @@ def test_what_a_body_names_of_another_tenant_is_missing(named: Named, neighbour:
 @pytest.mark.parametrize("named", [one for one in NAMED if one.status != OWN], ids=str)
 def test_who_has_it_is_answered_otherwise(named: Named, twin: Party) -> None:
     """Or the refusal would prove nothing."""
-    answer, nobodys = twin.ask(named, twin.names[named.kind]), twin.ask(named, named.never)
+    answer, nobodys = ask(twin, named, twin.names[named.kind]), ask(twin, named, named.never)
 
     assert answer.status_code < 300, answer.content
     assert said_of(answer, "") != said_of(nobodys, "")
@@ -120,7 +82,7 @@ def test_a_name_that_every_tenant_gives_for_itself_reaches_no_other(
 ) -> None:
     before = contents(neighbour.tenant)
 
-    answer = guest.ask(named, neighbour.names[named.kind])
+    answer = ask(guest, named, neighbour.names[named.kind])
     drain(guest.tenant)
 
     assert answer.status_code < 300, answer.content
