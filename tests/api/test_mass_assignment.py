@@ -17,6 +17,7 @@ from workflows.definitions.schema import document_schema
 Place = tuple[str, ...]
 ROWS = ("tenant", "tenant_id", "id", "pk", "public_id", "state", "status", "seq", "revision", "fence", "created_at")
 """What rows have, and no body says unless it is told in the document."""
+ALL = "SELECT t::text FROM {0} t WHERE tenant_id = {1}"
 VALUE = 424242424242
 FOREIGN = {"/hooks/{public_id}", "/hooks/providers/{public_id}"}
 """The bodies of others' systems: only what a mapping or a provider names is read of them."""
@@ -145,7 +146,6 @@ def address(asked: str, asker: Party) -> tuple[str, str]:
 
 def told(party: Party) -> str:
     """All that the rows of a tenant say."""
-    texts = " UNION ALL ".join(f"SELECT t::text FROM {table} t WHERE tenant_id = {party.tenant.pk}" for table in TABLES)
     with tenant_scope(party.tenant.pk), connection.cursor() as cursor:
-        cursor.execute(texts)
+        cursor.execute(" UNION ALL ".join(ALL.format(table, party.tenant.pk) for table in TABLES))
         return "".join(row for (row,) in cursor)
