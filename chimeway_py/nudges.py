@@ -55,7 +55,18 @@ def offer(lane: Lane, tenant_id: int) -> None:
     _relay().offer(lane, tenant_id)
 
 
+def put_off(lane: Lane, tenant_id: int, seconds: float, message_id: str) -> None:
+    """Leave a message of this id for later, unless there is one for the name already."""
+    _relay().put_off(lane, tenant_id, seconds, message_id)
+
+
+def pass_on(lane: Lane, tenant_id: int, message_id: str) -> None:
+    """Leave a message of this id, which does not rest. It stands for what is offered or was put off."""
+    _relay().pass_on(lane, tenant_id, message_id)
+
+
 Name = tuple[Lane, int]
+Message = tuple[Name, str | None]  # with its id, where somebody needs to know it again
 
 
 class Rests:
@@ -88,6 +99,8 @@ class Relay(threading.Thread):
         super().__init__(name="nudges", daemon=True)
         self.pid = os.getpid()
         self._offered: dict[Name, int] = {}  # how often, since its last message
+        self._put_off: dict[Name, tuple[float, str]] = {}  # until when, and the id of its message
+        self._passed_on: list[Message] = []
         self._rests = Rests()
         self._wake = threading.Condition()
 
@@ -97,25 +110,48 @@ class Relay(threading.Thread):
             self._offered[lane, tenant_id] = self._offered.get((lane, tenant_id), 0) + 1
             self._wake.notify()
 
+    def put_off(self, lane: Lane, tenant_id: int, seconds: float, message_id: str) -> None:
+        """Add one message for later and wake the thread."""
+        with self._wake:
+            self._put_off.setdefault((lane, tenant_id), (time.monotonic() + seconds, message_id))
+            self._wake.notify()
+
+    def pass_on(self, lane: Lane, tenant_id: int, message_id: str) -> None:
+        """Add one message instead of what there is, and wake the thread."""
+        with self._wake:
+            self._offered.pop((lane, tenant_id), None)
+            self._put_off.pop((lane, tenant_id), None)
+            self._passed_on.append(((lane, tenant_id), message_id))
+            self._wake.notify()
+
     def run(self) -> None:
         """Publish for ever."""
         while True:
             with self._wake:
-                while not self._offered:
+                while not (self._offered or self._put_off or self._passed_on):
                     self._wake.wait()
-                now = time.monotonic()
-                ready = [name for name in self._offered if self._rests.is_over(name, now)]
-                for name in ready:
-                    self._rests.begin(name, now, self._offered.pop(name))
+                ready = self._ready(time.monotonic())
             if not ready:
                 time.sleep(SHORTEST_REST / 2)
                 continue
             self._publish(ready)
 
-    def _publish(self, names: list[Name]) -> None:
-        for lane, tenant_id in names:
+    def _ready(self, now: float) -> list[Message]:
+        """Take what may go out."""
+        ready, self._passed_on = self._passed_on, []
+        for name in [name for name, (until, _) in self._put_off.items() if now >= until]:
+            ready.append((name, self._put_off.pop(name)[1]))
+        for name in [name for name in self._offered if self._rests.is_over(name, now)]:
+            self._rests.begin(name, now, self._offered.pop(name))
+            ready.append((name, None))
+        return ready
+
+    def _publish(self, messages: list[Message]) -> None:
+        for (lane, tenant_id), message_id in messages:
             try:
-                current_app.send_task(TASKS[lane], args=[tenant_id], retry=False, ignore_result=True)
+                current_app.send_task(
+                    TASKS[lane], args=[tenant_id], task_id=message_id, retry=False, ignore_result=True
+                )
             except Exception as error:  # whatever the transport raises: the sweep offers the work again
                 log.warning("nudge_not_published", lane=lane, tenant_id=tenant_id, error=type(error).__name__)
                 time.sleep(PAUSE_AFTER_FAILURE)

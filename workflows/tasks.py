@@ -1,7 +1,8 @@
 """Celery tasks: nudges and the sweep. The rows are the truth; a repeated, late or forged message changes nothing."""
 
-from celery import shared_task
+from celery import current_task, shared_task
 
+from chimeway_py.turns import take
 from workflows.digests.turn import digests_turn
 from workflows.events.pruning import prune_everywhere as prune_old_events
 from workflows.events.turn import events_turn
@@ -17,25 +18,25 @@ TURN_LIMIT = 120  # seconds after which a pool process that does not come back i
 @shared_task(time_limit=TURN_LIMIT)
 def run_engine(tenant_id: int) -> int:
     """Nudge: the tenant has signals to route or runs to advance."""
-    return turn.engine_turn(tenant_id=int(tenant_id))
+    return take("engine", int(tenant_id), current_task.request.id, turn.engine_turn)
 
 
 @shared_task
 def perform_work(tenant_id: int) -> int:
     """Nudge: the tenant owes work to the outside world."""
-    return turn.work_turn(tenant_id=int(tenant_id))
+    return take("work", int(tenant_id), current_task.request.id, turn.work_turn)
 
 
 @shared_task(time_limit=TURN_LIMIT)
 def close_digests(tenant_id: int) -> int:
     """Nudge: the tenant has digests whose time has come."""
-    return digests_turn(tenant_id=int(tenant_id))
+    return take("digests", int(tenant_id), current_task.request.id, digests_turn)
 
 
 @shared_task
 def send_events(tenant_id: int) -> int:
     """Nudge: the tenant owes events to its subscribers."""
-    return events_turn(tenant_id=int(tenant_id))
+    return take("events", int(tenant_id), current_task.request.id, events_turn)
 
 
 @shared_task

@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.db.models import Q, QuerySet
 
 from chimeway_py.nudges import offer, quiet
+from chimeway_py.turns import go_on
 from deliveries.broadcasts.ordering import end_broadcast
 from deliveries.broadcasts.segments import matching_after
 from deliveries.broadcasts.starting import HOLD, start_slice
@@ -42,7 +43,7 @@ def broadcast_turn(*, tenant_id: int) -> int:
             done += _go_on(tenant_id, found)
         _take_up(tenant_id)
         if time.monotonic() >= ends_at:
-            offer("broadcasts", tenant_id)  # behind the nudges of other tenants
+            go_on("broadcasts", tenant_id)
             break
     return done
 

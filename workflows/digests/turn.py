@@ -2,7 +2,7 @@
 
 import time
 
-from chimeway_py.nudges import offer
+from chimeway_py.turns import go_on
 from workflows.digests.closing import close_due_digests
 
 TURN_SECONDS = 0.25
@@ -15,6 +15,6 @@ def digests_turn(*, tenant_id: int) -> int:
     while taken := close_due_digests(tenant_id=tenant_id):
         total += taken
         if time.monotonic() >= ends_at:
-            offer("digests", tenant_id)
+            go_on("digests", tenant_id)
             break
     return total

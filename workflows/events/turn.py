@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 import structlog
 
 from chimeway_py.nudges import offer
+from chimeway_py.turns import go_on
 from workflows.events.claims import SENDING_SECONDS, EventClaim, claim_events, finish_events
 from workflows.events.message import Tried, send
 
@@ -34,6 +35,8 @@ def events_turn(*, tenant_id: int) -> int:
                     under_way[threads.submit(send_claimed, claim)] = claim, in_time
                     continue
             if not under_way:
+                if not in_time:
+                    go_on("events", tenant_id)
                 return made
             done, _ = wait(under_way, timeout=LOOK_EVERY, return_when=FIRST_COMPLETED)
             made += sum(_finish(under_way.pop(one)[0], one.result()) for one in done)

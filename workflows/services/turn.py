@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from chimeway_py.nudges import offer
+from chimeway_py.turns import go_on
 from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
 from workflows.services.firing import fire_due_schedules
@@ -36,7 +36,7 @@ def engine_turn(*, tenant_id: int) -> int:
     while taken := _go_on(tenant_id, owes := engine_owes(tenant_id)):
         total += taken
         if time.monotonic() >= ends_at:
-            offer("engine", tenant_id)  # behind the other tenants' nudges
+            go_on("engine", tenant_id)
             break
     return total + (fire_due_schedules(tenant_id=tenant_id) if owes.schedules else 0)
 
@@ -70,7 +70,7 @@ def work_turn(*, tenant_id: int) -> int:
             log.warning("stale_attempt", met=stale.detail, **_ids(claim))
         done += 1
         if time.monotonic() >= ends_at:
-            offer("work", tenant_id)
+            go_on("work", tenant_id)
             break
     return done
 
