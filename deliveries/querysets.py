@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Count, Q
 
-from deliveries.states import OWED, DeliveryStatus
+from deliveries.states import ARRIVED, OWED
 
 if TYPE_CHECKING:
     from deliveries.models import Delivery, InboxItem, Template  # noqa: F401  ruff does not see them in the base classes
@@ -34,8 +34,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def last_word_on(self, tenant_id: int, recipient_digest: str) -> Self:
         """Deliveries that prove something about an address, newest first."""
-        known = (DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED)
-        found = self.filter(tenant_id=tenant_id, recipient_digest=recipient_digest, status__in=known)
+        found = self.filter(tenant_id=tenant_id, recipient_digest=recipient_digest, status__in=sorted(ARRIVED))
         return found.order_by("-settled_at")
 
     def locked(self) -> Self:

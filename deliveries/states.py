@@ -21,6 +21,12 @@ class DeliveryStatus(TextChoices):
 OWED = frozenset({DeliveryStatus.PLANNED, DeliveryStatus.SENDING})
 """Still ours to send. Between two tries a delivery is planned again, and `error` says how the last one went."""
 
+ARRIVED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED})
+"""What proves something about an address."""
+
+NOT_SENT = frozenset(DeliveryStatus) - OWED - ARRIVED
+"""Ended, and not known to have been taken."""
+
 OUTCOMES = frozenset(
     {
         DeliveryStatus.DELIVERED,

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chimeway_py.errors import ChimewayError
+from deliveries.admin.address_search import AddressSearchAdmin
 from deliveries.admin.concerns import OWED_TOO_LONG
 from deliveries.models import Delivery, InboxItem, Recipient
 from deliveries.recipients.why import why
@@ -19,7 +20,7 @@ from deliveries.services.resend import resend_delivery
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter, question_filter
-from tenants.admin.pages import Button, Page, PageAdmin, Section, extend_page
+from tenants.admin.pages import Button, Page, Section, extend_page
 from tenants.admin.paging import ref_of
 from tenants.services.operators import Act
 from workflows.models import Attempt, Run
@@ -65,8 +66,10 @@ class ResendDeliveries(ReasonedAction):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(PageAdmin):
+class DeliveryAdmin(AddressSearchAdmin):
     """Deliveries, to read. Addresses are masked here as they are stored."""
+
+    change_list_template = "admin/delivery_list.html"
 
     list_display = ["shown_id", "tenant", "channel", "shown_status", "subject", "to", "workflow", "step_key", "planned"]
     list_filter = [Attention, TenantFilter, "channel", "status", "decided_by", "category"]

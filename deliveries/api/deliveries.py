@@ -9,10 +9,11 @@ from rest_framework.response import Response
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
 from chimeway_py.api.serializers import read_input
 from deliveries.api.delivery_filters import FILTER_PARAMETERS, FILTERS, wanted
-from deliveries.api.history import HistoryItemSerializer, with_links
-from deliveries.api.serializers import BounceSerializer, DeliverySerializer, ResendSerializer
+from deliveries.api.history import HistoryItemSerializer, history_page, with_all, with_links
+from deliveries.api.serializers import AddressSerializer, BounceSerializer, DeliverySerializer, ResendSerializer
 from deliveries.models import Delivery
 from deliveries.querysets import DeliveryQuerySet
+from deliveries.recipients.searching import deliveries_to
 from deliveries.services import record_bounce, resend_delivery
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
@@ -39,6 +40,28 @@ class DeliveryListView(TenantView):
         """A page of them."""
         rows = rows_of(self.tenant_id).filter(wanted(request.query_params.dict()))
         return self.page(rows, DeliverySerializer)
+
+
+class DeliverySearchView(TenantView):
+    """Messages to an address. It is personal, so it comes in the body, where no log of addresses sees it."""
+
+    scopes = {"POST": Scope.DELIVERIES_READ}
+    filters = FILTERS
+
+    @extend_schema(
+        operation_id="delivery_search",
+        summary="What was sent to an address or withheld, and why",
+        description="Over any channel and for whomever, newest first. The address is compared and not kept.",
+        parameters=[*FILTER_PARAMETERS, *PAGE_PARAMETERS, IDEMPOTENCY_KEY],
+        request=AddressSerializer,
+        responses=answers(page_of(HistoryItemSerializer), 400),
+        tags=["Deliveries"],
+    )
+    def post(self, request: Request) -> Response:
+        """A page of them. An address that we never wrote to has none."""
+        said = read_input(AddressSerializer, request)
+        rows = with_all(deliveries_to(self.tenant_id, said["address"]).filter(wanted(request.query_params.dict())))
+        return history_page(self, rows)
 
 
 class DeliveryView(TenantView):

@@ -77,13 +77,21 @@ class HistoryView(TenantView):
     )
     def get(self, request: Request, external_id: str) -> Response:
         """A page of it. Somebody who never got anything has an empty history."""
-        pages = CursorPages()
-        rows = history_of(self.tenant_id, external_id, request.query_params.dict())
-        page = pages.paginate_queryset(rows, request, self)
-        return pages.get_paginated_response(with_links(self.tenant_id, page, self.now))
+        return history_page(self, history_of(self.tenant_id, external_id, request.query_params.dict()))
 
 
 def history_of(tenant_id: int, external_id: str, query: dict[str, str]) -> QuerySet[Delivery]:
     """The deliveries to a recipient that meet every filter."""
-    rows = Delivery.objects.for_tenant(tenant_id).filter(Q(subject=external_id), wanted(query))
+    return with_all(Delivery.objects.for_tenant(tenant_id).filter(Q(subject=external_id), wanted(query)))
+
+
+def with_all(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Deliveries with what is shown of other rows."""
     return rows.select_related("run", "resend_of").prefetch_related("inbox_items", "resends")
+
+
+def history_page(view: TenantView, rows: QuerySet[Delivery]) -> Response:
+    """The page that the request asks for, with every id that its messages lead to. Raises `Invalid`."""
+    pages = CursorPages()
+    page = pages.paginate_queryset(rows, view.request, view)
+    return pages.get_paginated_response(with_links(view.tenant_id, page, view.now))

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from chimeway_py.api.serializers import StrictSerializer
 from chimeway_py.text import LONGEST_REASON
 from deliveries.models import Delivery, Endpoint, InboxItem
+from deliveries.recipients.reading import LONGEST_ADDRESS
 
 
 class InboxItemSerializer(serializers.ModelSerializer[InboxItem]):
@@ -74,6 +75,15 @@ class BounceSerializer(StrictSerializer):
     """What a provider said of a mail that came back."""
 
     code = serializers.RegexField(r"^[0-9.]{1,20}\Z", default="", help_text="Such as 5.1.1 (RFC 3463).")
+
+
+class AddressSerializer(StrictSerializer):
+    """An address to look for. It is personal, and comes in no other way than in a body."""
+
+    address = serializers.CharField(
+        max_length=LONGEST_ADDRESS,
+        help_text="Mail address, phone number, browser subscription as JSON text, key of an endpoint, or chat channel.",
+    )
 
 
 class SecretEndSerializer(serializers.Serializer[Any]):

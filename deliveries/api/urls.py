@@ -11,7 +11,14 @@ from deliveries.api.broadcasts import (
     StartView,
     TargetsView,
 )
-from deliveries.api.deliveries import BounceView, DeliveryListView, DeliveryView, ResendView, SettleView
+from deliveries.api.deliveries import (
+    BounceView,
+    DeliveryListView,
+    DeliverySearchView,
+    DeliveryView,
+    ResendView,
+    SettleView,
+)
 from deliveries.api.endpoints import EndpointListView, EndpointView, RotateSecretView
 from deliveries.api.history import HistoryView
 from deliveries.api.inbox import ArchiveView, CountsView, InboxView, ReadView, SeenView
@@ -63,6 +70,7 @@ urlpatterns: list[URLPattern] = [
     path("categories", CategoryListView.as_view(), name="categories"),
     path("categories/<str:key>", CategoryView.as_view(), name="category"),
     path("deliveries", DeliveryListView.as_view(), name="deliveries"),
+    path("deliveries/search", DeliverySearchView.as_view(), name="delivery-search"),
     path("deliveries/<uuid:delivery>", DeliveryView.as_view(), name="delivery"),
     path("deliveries/<uuid:delivery>/resend", ResendView.as_view(), name="delivery-resend"),
     path("deliveries/<uuid:delivery>/settle", SettleView.as_view(), name="delivery-settle"),

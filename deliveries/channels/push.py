@@ -26,7 +26,12 @@ class PushChannel(ProvidedChannel):
         if not found:
             raise Undeliverable("no_recipient")
         text = found if isinstance(found, str) else json.dumps(found)
-        return json.dumps(subscription_of(text), sort_keys=True, separators=(",", ":"))
+        return one_text(subscription_of(text))
+
+
+def one_text(subscription: Mapping[str, Any]) -> str:
+    """A subscription as it is addressed: the same text for the same browser."""
+    return json.dumps(subscription, sort_keys=True, separators=(",", ":"))
 
 
 def subscription_of(text: str) -> dict[str, Any]:

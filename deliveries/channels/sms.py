@@ -22,9 +22,16 @@ class SmsChannel(ProvidedChannel):
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
         """One number as E.164 writes it. Raises `Undeliverable`."""
-        number = text_of(step.get("to", "data.phone"), facts).translate(_WRITTEN)
-        if not number:
+        written = text_of(step.get("to", "data.phone"), facts)
+        if not written.translate(_WRITTEN):
             raise Undeliverable("no_recipient")
-        if not E164.fullmatch(number):
+        number = phone_number(written)
+        if not number:
             raise Undeliverable("invalid_address")
         return number
+
+
+def phone_number(written: str) -> str:
+    """A number as E.164 writes it; empty for what is none."""
+    number = written.translate(_WRITTEN)
+    return number if E164.fullmatch(number) else ""

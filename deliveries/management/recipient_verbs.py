@@ -1,8 +1,10 @@
 """The verbs of `manage.py recipients`."""
 
 import json
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from chimeway_py.errors import Invalid, NotFound, fault
 from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Recipient
 from deliveries.preferences.storing import put_preferences, rules_of
+from deliveries.recipients.searching import deliveries_to
 from deliveries.recipients.upsert import merge_recipients
 from deliveries.recipients.why import why
 from tenants.scope import tenant_scope
@@ -98,9 +101,30 @@ class History(Verb):
         with tenant_scope(tenant_id) as scope:
             mine = Delivery.objects.for_tenant(tenant_id).filter(subject=options["id"])
             found = list(mine.order_by("-id")[: max(options["limit"], 0)])
-        for one in found:
-            what = f"{one.planned_at:%Y-%m-%d %H:%M} {one.channel:<8} {one.definition_key} {one.status}"
-            yield f"{what}: {why(one, scope.now)}"
+        yield from (_told(one, scope.now) for one in found)
+
+
+class SentTo(Verb):
+    """The address is read from standard input: arguments are seen by everybody on the machine."""
+
+    name = "sent_to"
+    help = "Print what was sent to the address that is given on standard input, or withheld, and why."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("--limit", type=int, default=20)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """A line for each message, with whose it was."""
+        address = sys.stdin.readline()
+        with tenant_scope(tenant_id) as scope:
+            found = list(deliveries_to(tenant_id, address).order_by("-id")[: max(options["limit"], 0)])
+        yield from (f"{one.subject}: {_told(one, scope.now)}" for one in found)
+
+
+def _told(one: Delivery, now: datetime) -> str:
+    what = f"{one.planned_at:%Y-%m-%d %H:%M} {one.channel:<8} {one.definition_key} {one.status}"
+    return f"{what}: {why(one, now)}"
 
 
 def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:

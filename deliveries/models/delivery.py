@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from deliveries.querysets import DeliveryQuerySet
-from deliveries.states import OWED, DeliveryStatus, Layer
+from deliveries.states import NOT_SENT, OWED, DeliveryStatus, Layer
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 
@@ -80,6 +80,12 @@ class Delivery(TenantRow):
                 fields=["tenant", "recipient_digest", "-settled_at"],
                 name="delivery_last_to_address",
                 condition=Q(status__in=["delivered", "bounced"]) & ~Q(recipient_digest=""),
+            ),
+            # what else became of messages to an address, for support desks; what is sent as it should never enters it
+            models.Index(
+                fields=["tenant", "recipient_digest", "-id"],
+                name="delivery_not_sent_to",
+                condition=Q(status__in=sorted(NOT_SENT)) & ~Q(recipient_digest=""),
             ),
             # "oldest owed delivery" is asked every few seconds and should find next to nothing
             models.Index(fields=["tenant", "planned_at"], name="delivery_owed", condition=Q(status__in=sorted(OWED))),

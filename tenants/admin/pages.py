@@ -87,3 +87,13 @@ class PageAdmin(TenantAdmin):
             **(extra_context or {}),
         }
         return TemplateResponse(request, self.page_template, context)
+
+    # -- Pages besides: Django marks every page of the admin as not to be cached ---------------------------------------
+    def _refused(self, request: HttpRequest) -> TemplateResponse:
+        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
+
+    def _answer(
+        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
+    ) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **more}
+        return TemplateResponse(request, template, context, status=status)

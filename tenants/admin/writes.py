@@ -177,12 +177,3 @@ class WritingAdmin(PageAdmin):
     def _show_secret(self, request: HttpRequest, row: Any, secret: str) -> TemplateResponse:
         more = {"secret": secret, "row_url": page_of(row)}
         return self._answer(request, "admin/secret_once.html", f"The secret of {row}", more)
-
-    def _refused(self, request: HttpRequest) -> TemplateResponse:
-        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
-
-    def _answer(
-        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
-    ) -> TemplateResponse:
-        context = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, **more}
-        return TemplateResponse(request, template, context, status=status)

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from tenants.admin.pages import Button, Page, PageAdmin
@@ -105,12 +104,3 @@ class RunPagesAdmin(PageAdmin):
         there = Run.objects.filter(tenant_id=form.cleaned_data["tenant"].pk, public_id=imported[0].public_id)
         one = there.get() if len(imported) == 1 else None
         return HttpResponseRedirect(page_of(one) if one else reverse("admin:workflows_run_changelist"))
-
-    def _refused(self, request: HttpRequest) -> HttpResponse:
-        return self._answer(request, "admin/refused.html", "Your role does not allow this", {}, status=403)
-
-    def _answer(
-        self, request: HttpRequest, template: str, title: str, more: dict[str, Any], status: int = 200
-    ) -> HttpResponse:
-        shown = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **more}
-        return TemplateResponse(request, template, shown, status=status)

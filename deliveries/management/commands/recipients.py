@@ -1,4 +1,4 @@
-"""manage.py recipients put|show|prefer|history"""
+"""manage.py recipients put|show|prefer|history|sent_to"""
 
 import json
 from argparse import ArgumentParser
@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
-from deliveries.management.recipient_verbs import History, Prefer, PutRecipients, ShowRecipient
+from deliveries.management.recipient_verbs import History, Prefer, PutRecipients, SentTo, ShowRecipient
 from tenants.management.commands.tenant import existing_tenant
 
-VERBS = {verb.name: verb for verb in (PutRecipients(), ShowRecipient(), Prefer(), History())}
+VERBS = {verb.name: verb for verb in (PutRecipients(), ShowRecipient(), Prefer(), History(), SentTo())}
 
 
 class Command(BaseCommand):
