@@ -67,11 +67,18 @@ class Reading:
 
 
 _concerns: dict[str, Concern] = {}
+_glances: list[Callable[[], Any]] = []
 
 
 def register_concern(concern: Concern) -> None:
     """Show this number on the home page. Registering a label again replaces it."""
     _concerns[concern.label] = concern
+
+
+def register_glance(glance: Callable[[], Any]) -> None:
+    """Show a table on the home page while it has rows: something with `title`, `headings`, `rows` and `empty`."""
+    if glance not in _glances:
+        _glances.append(glance)
 
 
 def readings() -> list[Reading]:
@@ -110,5 +117,6 @@ class ChimewayAdminSite(admin.AdminSite):
             "readings": found,
             "wrong": sum(1 for reading in found if reading.by_tenant),
             "wrong_by_tenant": [(tenant, [reading.of(tenant) for reading in found]) for tenant in unwell],
+            "glances": [table for glance in _glances if (table := glance()).rows],
         }
         return super().index(request, {**shown, **(extra_context or {})})

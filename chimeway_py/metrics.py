@@ -52,6 +52,14 @@ GAUGES = {
         "outcome",
     ),
     "digests_due": ("chimeway_digests_due", "Digests whose time came over 5 s ago. Should be 0.", ""),
+    "broadcasts": ("chimeway_broadcasts", "Broadcasts in progress, by status.", "status"),
+    "broadcast_targets_left": ("chimeway_broadcast_targets_left", "Targets of them that have no run yet.", ""),
+    "broadcasts_overdue": (
+        "chimeway_broadcasts_overdue",
+        "Broadcasts whose turn came over 60 s ago. Should be 0.",
+        "",
+    ),
+    "broadcasts_failed": ("chimeway_broadcasts_failed", "Broadcasts that failed within a day. Should be 0.", ""),
     "events_due": ("chimeway_events_due", "Events due to subscribers for over 5 s.", ""),
     "event_subscriptions": (
         "chimeway_event_subscriptions",
@@ -65,6 +73,7 @@ SELECT number, word, value FROM service_numbers()
 UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
 UNION ALL SELECT number, word, value FROM event_numbers()
 UNION ALL SELECT 'digests_due', '', digests FROM digests_overdue()
+UNION ALL SELECT number, word, value FROM broadcast_numbers()
 """
 
 

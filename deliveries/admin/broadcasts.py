@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from chimeway_py.text import LONGEST_REASON
+from deliveries.admin.broadcast_watch import Attention, progress
 from deliveries.broadcasts.making import NewBroadcast, make_broadcast, put_targets
 from deliveries.broadcasts.ordering import cancel_broadcast, start_broadcast
 from deliveries.broadcasts.preview import Preview, preview
@@ -72,7 +73,7 @@ class BroadcastAdmin(WritingAdmin):
     write_role = Role.OPERATOR
     may_change = False
     list_display = ["__str__", "tenant", "definition_key", "state", "progress", "made_by", "created_at"]
-    list_filter = [TenantFilter, "status", "source"]
+    list_filter = [Attention, TenantFilter, "status", "source"]
     search_fields = ["=definition_key", "=name", "=public_id"]
 
     @admin.display(description="Status", ordering="status")
@@ -81,7 +82,7 @@ class BroadcastAdmin(WritingAdmin):
 
     @admin.display(description="Progress")
     def progress(self, row: Broadcast) -> str:
-        return f"{row.cursor} of {row.total}"
+        return progress(row)
 
     def get_urls(self) -> list[URLPattern]:
         """Pages to look, and to end."""

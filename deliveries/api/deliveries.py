@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
 from chimeway_py.api.serializers import read_input
 from deliveries.api.delivery_filters import FILTER_PARAMETERS, FILTERS, wanted
-from deliveries.api.history import HistoryItemSerializer, history_page, with_all, with_links
+from deliveries.api.history import HISTORY_PAGE, HistoryItemSerializer, history_page, with_all, with_links
 from deliveries.api.serializers import AddressSerializer, BounceSerializer, DeliverySerializer, ResendSerializer
 from deliveries.models import Delivery
 from deliveries.querysets import DeliveryQuerySet
@@ -54,7 +54,7 @@ class DeliverySearchView(TenantView):
         description="Over any channel and for whomever, newest first. The address is compared and not kept.",
         parameters=[*FILTER_PARAMETERS, *PAGE_PARAMETERS, IDEMPOTENCY_KEY],
         request=AddressSerializer,
-        responses=answers(page_of(HistoryItemSerializer), 400),
+        responses=answers(HISTORY_PAGE, 400),
         tags=["Deliveries"],
     )
     def post(self, request: Request) -> Response:

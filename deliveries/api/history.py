@@ -51,6 +51,9 @@ class HistoryItemSerializer(DeliverySerializer):
         return [str(public_id) for public_id in self.context["joined"].get(row.public_id, ())]
 
 
+HISTORY_PAGE = page_of(HistoryItemSerializer)
+
+
 def with_links(tenant_id: int, rows: Iterable[Delivery], now: datetime) -> list[Any]:
     """Deliveries as a support desk sees them, with every id that they lead to."""
     found = list(rows)
@@ -72,7 +75,7 @@ class HistoryView(TenantView):
         operation_id="recipient_history",
         summary="What was sent to a recipient or withheld, and why",
         parameters=[one for one in FILTER_PARAMETERS if one.name != "subject"] + PAGE_PARAMETERS,
-        responses=answers(page_of(HistoryItemSerializer), 400),
+        responses=answers(HISTORY_PAGE, 400),
         tags=["Recipients"],
     )
     def get(self, request: Request, external_id: str) -> Response:

@@ -90,6 +90,9 @@ class Broadcast(TenantRow):
         ]
         indexes = [
             models.Index(fields=["tenant", "due_at"], condition=Q(due_at__isnull=False), name="broadcast_due"),
+            models.Index(
+                fields=["tenant", "finished_at"], condition=Q(status="failed"), name="broadcast_failed"
+            ),  # few, and looked for by the home page and the metrics
             models.Index(  # whether anything names a payload: asked before it is collected
                 fields=["tenant", "data_sha"], condition=Q(data_sha__isnull=False), name="broadcast_data"
             ),

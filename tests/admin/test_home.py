@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from deliveries.models import Delivery
+from deliveries.models import Broadcast, Delivery
 from signals_app.models import Signal
+from tenants.admin import words
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
 from workflows.models import Run
@@ -43,6 +45,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Quarantined",
         "Unknown outcomes",
         "Engine failures",
+        "Broadcasts in trouble",
         "Owed deliveries",
         "Disabled subscriptions",
         "Providers that are not well",
@@ -89,3 +92,36 @@ def test_the_bare_address_leads_to_the_admin(client: Client) -> None:
     answer = client.get("/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_broadcasts_in_progress_are_shown_and_those_in_trouble_are_counted(
+    operator: Callable[..., Client], mine: Furnished, theirs: Furnished
+) -> None:
+    client = operator(mine.tenant)
+    for furnished in (mine, theirs):
+        with tenant_scope(furnished.tenant.pk):
+            Broadcast.objects.update(status="running", due_at=words.now(), total=40, cursor=10, started=10)
+
+    page = client.get(HOME).content.decode()
+    assert "Broadcasts in progress" in page
+    assert '<progress max="40" value="10"' in page
+    assert numbers(client)["Broadcasts in trouble"][1] == "0"
+    assert theirs.tenant.slug not in page
+
+    now = words.now()
+    for trouble in (
+        {"note": "broken"},
+        {"note": "definition_off"},
+        {"note": "", "due_at": now - timedelta(minutes=2)},
+        {"status": "failed", "due_at": None, "finished_at": now - timedelta(hours=1)},
+    ):
+        with tenant_scope(mine.tenant.pk):
+            Broadcast.objects.update(**trouble)
+        colour, number, link = numbers(client)["Broadcasts in trouble"]
+        assert (colour, number) == ("wrong", "1"), trouble
+        assert "1 broadcast" in client.get(link).content.decode(), trouble
+
+    with tenant_scope(mine.tenant.pk):
+        Broadcast.objects.update(finished_at=now - timedelta(days=2))
+    assert numbers(client)["Broadcasts in trouble"][1] == "0"
+    assert "Broadcasts in progress" not in client.get(HOME).content.decode()

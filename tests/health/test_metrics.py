@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from chimeway_py import metrics
+from deliveries.models import Broadcast
 from signals_app.models import Signal
 from tenants.scope import tenant_scope
 from tests.admin.conftest import furnish
@@ -50,6 +52,24 @@ def test_the_oldest_unrouted_signal_has_an_age():
     assert found["chimeway_oldest_unrouted_signal_seconds", ""] > 3600
     with tenant_scope(furnished.tenant.pk):
         Signal.objects.update(routed_at="2026-01-01T00:00:00Z")
+
+
+def test_broadcasts_are_counted_while_they_are_at_work():
+    furnished, before = furnish("casts"), scrape()
+    with tenant_scope(furnished.tenant.pk):
+        Broadcast.objects.update(status="running", due_at="2026-01-01T00:00:00Z", total=40, cursor=10)
+    running = scrape()
+    with tenant_scope(furnished.tenant.pk):
+        Broadcast.objects.update(status="failed", due_at=None, finished_at=timezone.now())
+    failed = scrape()
+
+    def grew(after: dict[tuple[str, str], float], name: str, label: str = "") -> float:
+        return after[f"chimeway_{name}", label] - before.get((f"chimeway_{name}", label), 0)
+
+    assert grew(running, "broadcasts", "running") == grew(running, "broadcasts_overdue") == 1
+    assert grew(running, "broadcast_targets_left") == 30
+    assert grew(failed, "broadcasts_failed") == 1
+    assert grew(failed, "broadcasts_overdue") == grew(failed, "broadcast_targets_left") == 0
 
 
 def test_every_number_is_there_when_nothing_happens():
