@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tests.model.shadow import DURATIONS, Raw, Shadow, Time, Work, later
+from tests.model.shadow import DURATIONS, Shadow, Time, Work, later
 
 Name = tuple[str, str, Any]
 
@@ -36,7 +36,7 @@ class Budgets:
     def come(self, run: Shadow, work: Work, now: Time) -> str:
         """A run comes to the step: `passed`, `limited`, or nothing yet, because it has its turn."""
         step = work.step
-        by = self._by(run, step)
+        by = run.at(step["by"]) if "by" in step else ""
         if by is None:
             return "passed" if step.get("missing_key", "open") == "open" else "limited"
         mine = Pass(run, work, (step["key"], "" if step.get("across_subjects") else run.subject, by), now, passed=True)
@@ -77,13 +77,3 @@ class Budgets:
         counting = sorted((one.at for one in others if one.at > since and (turns or one.passed)), reverse=True)
         newest = counting[: step["threshold"]]
         return newest if len(newest) == step["threshold"] else []
-
-    @staticmethod
-    def _by(run: Shadow, step: Raw) -> Any:
-        """What `by` leads to, None when that is nothing."""
-        paths: dict[str | None, Any] = {
-            None: "",
-            "run.correlation.k": run.k,
-            "data.reply.n": run.data.get("reply", {}).get("n"),
-        }
-        return paths[step.get("by")]

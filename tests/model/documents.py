@@ -56,7 +56,7 @@ def _signals(anywhere: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[st
 
 
 def _branches(ahead: tuple[str, ...]) -> Strategy:
-    path = st.sampled_from(["data.n", "data.reply.n"])
+    path = st.sampled_from(["data.n", "data.reply.n", "steps.s0.count"])
     arm = st.fixed_dictionaries(
         {"if": st.fixed_dictionaries({"path": path, "gte": st.integers(1, 9)}), "then": _targets(ahead)}
     )
@@ -122,21 +122,48 @@ def _throttles(ahead: tuple[str, ...]) -> Strategy:
     return st.one_of(plain, named)
 
 
-_ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals, _throttles)
-_WORKING = (_deliveries, _deliveries, _deliveries, _calls, _externals, _throttles)
+def _digests(ahead: tuple[str, ...]) -> Strategy:
+    windows: list[dict[str, Any]] = [
+        {"fixed": "PT1H"},
+        {"fixed": "P1D"},
+        {"sliding": {"quiet": "PT1H", "at_most": "PT2H"}},
+    ]
+    step = {"kind": st.just("digest"), "window": st.sampled_from(windows)}
+    words = ("collected", "digested", "removed", "sent_first")
+    more = {
+        "max_items": st.sampled_from([2, 3]),
+        "show": st.sampled_from([1, 2]),
+        "item": st.just("data.n"),
+        "on_outcome": _outcomes(words, ahead),
+    }
+    by = {"by": st.sampled_from(["run.correlation.k", "data.reply.n"])}
+    rests = st.fixed_dictionaries(step, optional=more | {"on_outcome": _outcomes(words, KEYS[:2] + ahead)})
+    first = st.fixed_dictionaries(step | {"flush_first": st.just(True)}, optional=more)
+    named = st.fixed_dictionaries(
+        step | by, optional=more | {"flush_first": st.just(True), "across_subjects": st.just(True)}
+    )
+    return st.one_of(rests, rests, first, named)
+
+
+_ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals, _throttles, _digests)
+_WORKING = (_deliveries, _deliveries, _deliveries, _calls, _externals, _throttles, _digests)
 ONE_OF_EACH = st.tuples(*(steps(KEYS[1:]) for steps in dict.fromkeys((*_ANY, *_WORKING))))
 """A step of every kind that these documents are made of."""
 
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid definition of one to five steps. Every other one does things that can be undone, and then rests."""
-    works = draw(st.sampled_from([True, False]))
+    """A valid definition of one to five steps. Every other one does things that can be undone, and then rests.
+
+    Of some the first step collects, so that several runs meet there.
+    """
+    works, collects = draw(st.sampled_from([True, False])), draw(st.sampled_from([True, False, False, False]))
     keys = KEYS[: draw(st.integers(3 if works else 1, len(KEYS)))]
     steps = []
     for position, key in enumerate(keys):
         ahead = keys[position + 1 :]
         kinds = (_WORKING if ahead else (_waits,)) if works else _ANY
+        kinds = (_digests,) if collects and not position else kinds
         step = {"key": key, **draw(st.one_of(*(kind(ahead) for kind in kinds)))}
         if step["kind"] in ("deliver", "http", "external") and (works or draw(st.booleans())):
             step["compensate"] = draw(_UNDO)

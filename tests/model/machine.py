@@ -1,5 +1,6 @@
 """The state machine: what may happen to the runs of two tenants, and what holds after each of it."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -21,13 +22,17 @@ from signals_app.services.new_signal import NewSignal
 from tenants.scope import database_now, tenant_scope
 from tests.control.runs import let_leases_run_out
 from tests.journeys import publish
+from tests.model.collecting import Digest
 from tests.model.documents import JOB, SIGNALS, pairs
 from tests.model.shadow import ENDS, Shadow, Signal, Work
 from tests.model.side import Side, modelled, stored
 from tests.model.world import DONE
 from tests.retention.conftest import keep, prune
+from workflows.digests.closing import Asked, close_due_digests
+from workflows.digests.control import DigestClosed, DigestNotFound, ItemGone, flush_digest, remove_item
 from workflows.errors import StaleAttempt
 from workflows.explain import explain_run
+from workflows.models import Digest as StoredDigest
 from workflows.models import Run
 from workflows.services import lost_work
 from workflows.services.advance import advance_due
@@ -54,6 +59,8 @@ from workflows.verify import verify_trace
 MOST_RUNS = 6
 WHO: dict[str, Any] = {"cause": Cause.API, "cause_ref": "model"}
 WORDS = {"ok": ("delivered", "succeeded"), "permanent": ("permanent_failure",) * 2, "unknown": ("unknown",) * 2}
+OF_KIND = {"throttle": "passed", "digest": "collected"}  # which ends of these kinds somebody may tell
+ASKED = Asked(Cause.API, "model", "now")
 picks = st.integers(0, 1_000_000)
 sides = st.integers(0, 1)
 words = st.sampled_from(["ok", "ok", "ok", "temporary", "maybe", "permanent", "unknown"])
@@ -279,6 +286,58 @@ class Journeys(RuleBasedStateMachine):
         with tenant_scope(side.tenant_id):
             assert forget_passes(side.tenant_id, side.now()) == side.world.budgets.forget(side.world.now)
 
+    # -- digests --------------------------------------------------------------------------------------------------
+
+    @rule(which=sides)
+    def close_digests(self, which: int) -> None:
+        """Those whose time has come, and those that are full."""
+        side = self.act(which, moved=True)
+        for _ in range(30):
+            self.act(which, moved=True)
+            side.digests()  # new ones learn their ids: those of one moment close in that order
+            taken = close_due_digests(tenant_id=side.tenant_id, now=side.now())
+            assert taken == side.world.digests.close_due(side.world.now, side.world.plan)
+            if not taken:
+                return
+        raise AssertionError("some digest is due for ever")
+
+    @precondition(lambda self: any(side.world.digests.all for side in self.sides))
+    @rule(which=sides, pick=picks)
+    def flush_digest(self, which: int, pick: int) -> None:
+        """Somebody closes it now; its members are told later."""
+        side, digest, public_id = self.some_digest(which, pick)
+        if digest.status == "closed":
+            with pytest.raises(DigestClosed):
+                flush_digest(tenant_id=side.tenant_id, public_id=public_id, asked=ASKED)
+            self.unchanged(side)
+            return
+        flush_digest(tenant_id=side.tenant_id, public_id=public_id, asked=ASKED)
+        side.world.digests.close(digest, side.world.now, "flush", side.world.plan)
+
+    @precondition(lambda self: any(side.world.digests.all for side in self.sides))
+    @rule(which=sides, pick=picks, position=st.integers(1, 4))
+    def remove_item(self, which: int, pick: int, position: int) -> None:
+        """Somebody takes one out."""
+        side, digest, public_id = self.some_digest(which, pick)
+        item = next((one for one in digest.items if one.position == position), None)
+        asked: Any = {"tenant_id": side.tenant_id, "public_id": public_id, "position": position, "asked": ASKED}
+        if item is None or item.left or digest.status == "closed":
+            with pytest.raises(DigestNotFound if item is None else ItemGone if item.left else DigestClosed):
+                remove_item(**asked)
+            self.unchanged(side)
+            return
+        remove_item(**asked)
+        side.world.digests.leave(item.work, "removed")
+        side.world.digests.go_on(item, "removed", None, side.world.now)
+        side.world.plan()
+
+    def some_digest(self, which: int, pick: int) -> tuple[Side, Digest, uuid.UUID]:
+        side = self.act(which if self.sides[which].world.digests.all else 1 - which)
+        known, _ = side.digests()
+        digest = known[pick % len(known)]
+        with tenant_scope(side.tenant_id):
+            return side, digest, StoredDigest.objects.get(tenant_id=side.tenant_id, pk=digest.id).public_id
+
     @rule(which=sides)
     def workers_are_lost(self, which: int) -> None:
         side = self.act(which)
@@ -297,7 +356,7 @@ class Journeys(RuleBasedStateMachine):
             return
         run, work = known[pick % len(known)]
         word = said if said == "retry" else WORDS[said][work.step["kind"] == "http"]
-        word = "passed" if work.step["kind"] == "throttle" and said != "retry" else word
+        word = OF_KIND.get(work.step["kind"], word) if said != "retry" else word
         stays = not work.undo and said == "retry" and not (run.is_here(work.step, work.visit) and run.state == "active")
         key = side.step_run(run, work).key
 
@@ -548,6 +607,8 @@ class Journeys(RuleBasedStateMachine):
             assert stored(side, started) == modelled(run)
         side.world.let_go()
         taken = side.world.budgets.taken
+        digests, kept = side.digests()
+        assert kept == [one.as_stored() for one in digests]
         assert side.passes() == sorted((one.key, one.passed, round(one.at[0] / 10)) for one in taken)
         assert list(verify_trace(tenant_id=side.tenant_id)) == []
         if side.world.runs:

@@ -26,10 +26,13 @@ def without_time(step: Raw) -> Raw:
     return {name: value for name, value in step.items() if name != "for"}
 
 
-def on_limit(step: Raw) -> Any:
-    """Where a run goes that is one too many."""
-    said = step.get("on_limit", "delay")
-    return {"stop": "throttled"} if said == "delay" else said
+def rules_of(step: Raw) -> Raw:
+    """Where each outcome leads that does not lead to the next step: as the step says, else as its kind does."""
+    known: dict[str, Raw] = {"digest": {"digested": "complete", "removed": {"stop": "digest_item_removed"}}}
+    if step.get("kind") == "throttle":
+        said = step.get("on_limit", "delay")
+        known["throttle"] = {"limited": {"stop": "throttled"} if said == "delay" else said}
+    return known.get(step.get("kind", ""), {}) | step.get("on_outcome", {})
 
 
 @dataclass
@@ -106,7 +109,7 @@ class Shadow:
     def __init__(self, world: "World", document: Raw, subject: str, k: str, job: str, n: int, begins: Time) -> None:
         self.world, self.document, self.name = world, document, ""
         self.subject, self.k, self.job, self.data = subject, k, job, {"n": n}
-        self.given = {"n": n}
+        self.given, self.collected = {"n": n}, dict[str, Raw]()
         self.state, self.step, self.terminal_reason = "pending", "", ""
         self.visits: dict[str, int] = {}
         self.wait: Wait | None = None
@@ -199,10 +202,15 @@ class Shadow:
             self.world.owed.append((self, step, self.visits[self.step]))
 
     def holds(self, condition: Raw) -> bool:
-        found: Any = {"data": self.data}
-        for name in condition["path"].split("."):
+        found = self.at(condition["path"])
+        return found is not None and bool(found >= condition["gte"])
+
+    def at(self, path: str) -> Any:
+        """What the path leads to, None where it leads nowhere."""
+        found: Any = {"data": self.data, "steps": self.collected, "run": {"correlation": {"k": self.k}}}
+        for name in path.split("."):
             found = found.get(name) if isinstance(found, dict) else None
-        return found is not None and found >= condition["gte"]
+        return found
 
     def opened(self, step: Raw, before: Time) -> Wait:
         now, look_back = self.world.now, step.get("look_back", "since_run_start")
@@ -508,15 +516,19 @@ class Shadow:
     def settled(self, step: Raw, visit: int, word: str, answer: Any = None) -> None:
         if self.ended:
             return
-        if answer is not None and "answer" in step:
+        if answer is not None and step["kind"] == "digest":
+            self.collected[step["key"]] = answer
+        elif answer is not None and "answer" in step:
             self.data[step["answer"]] = answer
-        mine = next((one for one in self.document["steps"] if one["key"] == step["key"]), {})
-        rules = mine.get("on_outcome", {}) | ({"limited": on_limit(mine)} if mine.get("kind") == "throttle" else {})
+        rules = rules_of(next((one for one in self.document["steps"] if one["key"] == step["key"]), {}))
         has_rule, target = word in rules, rules.get(word)
         is_here = self.is_here(step, visit)
         if self.state == "active" and is_here:
             self.unknown = False
-            self.follow(target)
+            if word == "digested" and target == "complete":
+                self.end("completed", "digested")
+            else:
+                self.follow(target)
         elif self.pause:
             if has_rule or is_here:
                 self.pause.told.append(lambda: self.settled(step, visit, word))

@@ -1,4 +1,4 @@
-"""Two tenants and random journeys of every step kind but digests: the stored state, the folded trace and a model agree.
+"""Two tenants and random journeys of every step kind: the stored state, the folded trace and a model agree.
 
 After everything that happens, each run is what the trace folds to and what the model of the rules says, each trace
 verifies, the explanation offers exactly what would be accepted, a refusal has written nothing, and the other tenant's
@@ -7,7 +7,6 @@ rows are as they were. `MODEL_EXAMPLES` and `MODEL_STEPS` make it longer, `MODEL
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,10 +30,6 @@ SHRINKS = bool(os.environ.get("MODEL_SHRINKS"))
 SEED = int(os.environ.get("MODEL_SEED", "20"))
 
 
-ELSEWHERE = {"digest": "tests/digests/test_any_order.py"}
-"""Kinds that a model of their own holds."""
-
-
 def test_every_kind_of_step_is_held_by_a_model() -> None:
     known = {name for name, kind in kinds().items() if not type(kind).__module__.startswith("tests.")}
     met: set[str] = set()
@@ -45,9 +40,7 @@ def test_every_kind_of_step_is_held_by_a_model() -> None:
         met.update(step["kind"] for step in steps)
 
     look()
-    assert not met & ELSEWHERE.keys()
-    assert met | ELSEWHERE.keys() == known
-    assert all((Path(__file__).parents[2] / where).is_file() for where in ELSEWHERE.values())
+    assert met == known
 
 
 def test_stored_state_trace_and_model_agree(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:

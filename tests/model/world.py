@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.model.budgets import Budgets
+from tests.model.collecting import Digests
 from tests.model.shadow import Raw, Shadow, Signal, Time, Work, later
 
 LEASE = 10  # minutes
 MOST_LOST = 2  # workers that one piece of work may take down
-DONE = dict.fromkeys(("delivered", "succeeded", "suppressed", "passed"), "succeeded") | {"unknown": "unknown"}
+_TOOK = ("delivered", "succeeded", "suppressed", "passed", "sent_first")
+DONE = dict.fromkeys(_TOOK, "succeeded") | {"unknown": "unknown"}
 
 
 @dataclass
@@ -30,7 +32,7 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.owed: list[tuple[Shadow, Raw, int]] = []
         self.sticky: set[str] = set()
-        self.budgets, self.abandoned = Budgets(), list[Work]()
+        self.budgets, self.digests, self.abandoned = Budgets(), Digests(), list[Work]()
         self.level, self.now = "on", (0, 0)
 
     def route(self) -> None:
@@ -71,6 +73,7 @@ class World:
         """Runs that ended give back what they did not use, once all that happened with them has been planned."""
         for work in self.abandoned:
             self.budgets.give_back(work)
+            self.digests.leave(work)
         self.abandoned = []
 
     def planned(self, run: Shadow, step: Raw, visit: int) -> tuple[str, Any]:
@@ -79,6 +82,8 @@ class World:
             return "delivered", None
         if step["kind"] == "throttle":
             return self.budgets.come(run, work, self.now), None
+        if step["kind"] == "digest":
+            return self.digests.join(run, work, self.now)
         if step["kind"] != "external":
             return "", None
         job = self.jobs.setdefault(run.job, Job())
