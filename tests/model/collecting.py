@@ -39,6 +39,7 @@ class Digest:
     by: str = ""
     items: list[Item] = field(default_factory=list)
     given: int = 0
+    count: int = 0  # also of those that were pruned since
     leader: Shadow | None = None
     id: int = 0
 
@@ -54,7 +55,7 @@ class Digest:
         """What should be stored, moments to the nearest ten minutes."""
         return {
             "place": self.name[:2],
-            "status": (self.status, self.by, self.given, len(self.inside)),
+            "status": (self.status, self.by, self.given, self.count),
             "closes": (round(self.closes[0] / 10), self.due is not None),
             "leader": self.leader.name if self.leader else "",
             "items": [(one.position, one.key, one.value, one.left, one.told) for one in self.items],
@@ -99,7 +100,8 @@ class Digests:
             sliding = step["window"]["sliding"]
             latest = later(digest.opened, sliding["at_most"])
             digest.closes = max(digest.closes, min(later(now, sliding["quiet"]), latest))
-        if len(digest.inside) >= step.get("max_items", 1000):
+        digest.count += 1
+        if digest.count >= step.get("max_items", 1000):
             digest.status, digest.closes = "full", now
         digest.due = digest.closes
 
@@ -108,7 +110,9 @@ class Digests:
         for digest in self.all:
             for item in digest.untold:
                 if item.work is work:
-                    item.told, item.left = True, "" if digest.status == "closed" else why
+                    item.told = True
+                    if digest.status != "closed":
+                        item.left, digest.count = why, digest.count - 1
 
     def close_due(self, now: Time, plan: Callable[[], None]) -> int:
         """Close those whose time has come, and tell the members of closed ones; how many were looked at."""

@@ -136,13 +136,11 @@ def _digests(ahead: tuple[str, ...]) -> Strategy:
         "item": st.just("data.n"),
         "on_outcome": _outcomes(words, ahead),
     }
-    by = {"by": st.sampled_from(["run.correlation.k", "data.reply.n"])}
+    by = {"by": st.sampled_from(["run.correlation.k", "run.correlation.k", "data.reply.n"])}
     rests = st.fixed_dictionaries(step, optional=more | {"on_outcome": _outcomes(words, KEYS[:2] + ahead)})
     first = st.fixed_dictionaries(step | {"flush_first": st.just(True)}, optional=more)
-    named = st.fixed_dictionaries(
-        step | by, optional=more | {"flush_first": st.just(True), "across_subjects": st.just(True)}
-    )
-    return st.one_of(rests, rests, first, named)
+    named = st.fixed_dictionaries(step | by, optional=more | {"across_subjects": st.just(True)})
+    return st.one_of(rests, rests, rests, first, named)
 
 
 _ANY = (_waits, _waits, _approvals, _branches, _deliveries, _deliveries, _calls, _externals, _throttles, _digests)
@@ -157,7 +155,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
     Of some the first step collects, so that several runs meet there.
     """
-    works, collects = draw(st.sampled_from([True, False])), draw(st.sampled_from([True, False, False, False]))
+    works, collects = draw(st.sampled_from([True, False])), draw(st.sampled_from([True, False, False]))
     keys = KEYS[: draw(st.integers(3 if works else 1, len(KEYS)))]
     steps = []
     for position, key in enumerate(keys):

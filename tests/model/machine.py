@@ -65,6 +65,7 @@ picks = st.integers(0, 1_000_000)
 sides = st.integers(0, 1)
 words = st.sampled_from(["ok", "ok", "ok", "temporary", "maybe", "permanent", "unknown"])
 several = st.lists(words, max_size=3)
+comings = st.lists(st.sampled_from(["join", "join", "pause", "cancel"]), min_size=2, max_size=5)
 many = st.lists(words, min_size=3, max_size=5)
 
 
@@ -93,9 +94,16 @@ class Journeys(RuleBasedStateMachine):
         early=st.lists(st.sampled_from(SIGNALS), max_size=3),
         said=many,
         ends=st.booleans(),
+        deeds=comings,
     )
     def begin(
-        self, pair: tuple[dict[str, Any], dict[str, Any]], n: int, early: list[str], said: list[str], ends: bool
+        self,
+        pair: tuple[dict[str, Any], dict[str, Any]],
+        n: int,
+        early: list[str],
+        said: list[str],
+        ends: bool,
+        deeds: list[str],
     ) -> None:
         self.sides = [Side(pair), Side(pair)]
         self.acting = self.sides[0]
@@ -104,7 +112,9 @@ class Journeys(RuleBasedStateMachine):
             self.sync(self.acting)
         for name in early:  # before any run comes to its first wait
             self.signal(0, name, "ada", "1", n, again=False, routed=False)
-        self.advance(0, 0)
+        self.let_runs_go_on(0)
+        if self.acting.document["steps"][0]["kind"] == "digest":
+            self.collect(0, deeds)
         self.work(0, n, said)
         if ends:  # after it did something
             self.sync(self.acting)
@@ -203,10 +213,15 @@ class Journeys(RuleBasedStateMachine):
 
     # -- time -----------------------------------------------------------------------------------------------------
 
-    @rule(which=sides, minutes=st.sampled_from([0, 0, 0, 100, 100, 1500]))
-    def advance(self, which: int, minutes: int) -> None:
+    @rule(which=sides, minutes=st.sampled_from([0, 0, 0, 100, 100, 1500]), closes=st.booleans())
+    def advance(self, which: int, minutes: int, closes: bool) -> None:
+        self.sides[which].offset += minutes
+        self.let_runs_go_on(which)
+        if closes:
+            self.close_digests(which)
+
+    def let_runs_go_on(self, which: int) -> None:
         side = self.act(which)
-        side.offset += minutes
         for _ in range(30):
             self.act(which, moved=True)
             taken = advance_due(tenant_id=side.tenant_id, now=side.now())
@@ -301,6 +316,24 @@ class Journeys(RuleBasedStateMachine):
                 return
         raise AssertionError("some digest is due for ever")
 
+    @precondition(lambda self: any(step["kind"] == "digest" for step in self.sides[0].document["steps"]))
+    @rule(which=sides, deeds=comings)
+    def collect(self, which: int, deeds: list[str]) -> None:
+        """Some come and the first of those who are there goes or is held; then the time is up."""
+        side = self.sides[which]
+        for deed in deeds:
+            self.sync(side)
+            inside = [item.run for digest in side.world.digests.all if not digest.by for item in digest.inside]
+            first = next((run for run in inside if deed in run.allowed()), None)
+            if deed == "join":
+                self._start_one(which, "ada", "1", "x", len(side.world.runs), "", 0)
+                self.let_runs_go_on(which)
+            elif first is not None:
+                self.act(which)
+                {"pause": self._pause, "cancel": self._cancel}[deed](first)
+        side.offset += 100
+        self.close_digests(which)
+
     @precondition(lambda self: any(side.world.digests.all for side in self.sides))
     @rule(which=sides, pick=picks)
     def flush_digest(self, which: int, pick: int) -> None:
@@ -315,7 +348,7 @@ class Journeys(RuleBasedStateMachine):
         side.world.digests.close(digest, side.world.now, "flush", side.world.plan)
 
     @precondition(lambda self: any(side.world.digests.all for side in self.sides))
-    @rule(which=sides, pick=picks, position=st.integers(1, 4))
+    @rule(which=sides, pick=picks, position=st.integers(1, 3))
     def remove_item(self, which: int, pick: int, position: int) -> None:
         """Somebody takes one out."""
         side, digest, public_id = self.some_digest(which, pick)
@@ -486,6 +519,14 @@ class Journeys(RuleBasedStateMachine):
             late = database_now() + timedelta(days=9)
             assert claim_work(tenant_id=side.tenant_id, worker="w", now=late, step_run_id=mine) is None
 
+    def _pause(self, run: Shadow) -> None:
+        assert self.ask(run, "pause", pause_runs, reason="wait")
+        run.hold(switch=False)
+
+    def _cancel(self, run: Shadow) -> None:
+        assert self.ask(run, "cancel", cancel_runs, reason="enough")
+        run.end("cancelled", "enough")
+
     @rule(which=sides, pick=picks)
     def resume(self, which: int, pick: int) -> None:
         if run := self.control(which, pick, "resume", resume_runs, reason="go on"):
@@ -608,7 +649,8 @@ class Journeys(RuleBasedStateMachine):
         side.world.let_go()
         taken = side.world.budgets.taken
         digests, kept = side.digests()
-        assert kept == [one.as_stored() for one in digests]
+        told = [one.as_stored() for one in digests]
+        assert kept == told, (kept, told)
         assert side.passes() == sorted((one.key, one.passed, round(one.at[0] / 10)) for one in taken)
         assert list(verify_trace(tenant_id=side.tenant_id)) == []
         if side.world.runs:

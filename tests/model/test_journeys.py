@@ -24,7 +24,7 @@ from workflows.steps.http import HttpStep
 from workflows.steps.registry import kinds
 from workflows.steps.throttle import ThrottleStep
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "20"))
 STEPS = int(os.environ.get("MODEL_STEPS", "30"))
 SHRINKS = bool(os.environ.get("MODEL_SHRINKS"))
 SEED = int(os.environ.get("MODEL_SEED", "20"))
