@@ -1,5 +1,6 @@
 """Events on the command line, in the admin and in the metrics."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
@@ -12,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tenants.admin.paging import page_of
-from tenants.models import Role, Tenant
+from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tests.admin.conftest import operator
 from tests.events.listening import Subscriber, events_of
@@ -151,3 +152,41 @@ def test_the_metrics_count_what_is_due_and_who_fails(
     assert after[failing] - before.get(failing, 0) == 1
     assert after[disabled] - before.get(disabled, 0) == 1
     assert after["chimeway_events_due"] - before["chimeway_events_due"] == 1
+
+
+def test_an_admin_looks_at_a_range_and_sends_it_again(
+    tenant: Tenant,
+    new_tenant: Callable[[], Tenant],
+    subscribe: Callable[..., Subscriber],
+    operator: Callable[..., Client],
+) -> None:
+    crm = subscribe(types=["run.created"])
+    waiting_run(tenant)
+    events_turn(tenant_id=tenant.pk)
+    client = operator(tenant)
+    with tenant_scope(tenant.pk):
+        row = EventSubscription.objects.get(tenant_id=tenant.pk)
+    url = page_of(row).replace("/change/", "/replay/")
+    assert url in client.get(page_of(row)).content.decode()
+
+    def owed() -> list[str]:
+        with tenant_scope(tenant.pk):
+            return list(EventDispatch.objects.filter(tenant_id=tenant.pk).values_list("status", flat=True))
+
+    assert "Say from when" in client.post(url, {}).content.decode()
+    assert "0 events would be sent" in client.post(url, {"since": "2026-01-01"}).content.decode()
+    looked = client.post(url, {"since": "2026-01-01", "include_delivered": "on"}).content.decode()
+    form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', looked))
+    assert ("1 events would be sent" in looked, owed(), len(crm.requests)) == (True, ["delivered"], 1)
+    assert "Say why" in client.post(url, form | {"reason": ""}).content.decode()
+    assert owed() == ["delivered"]
+    assert "1 events are sent again" in client.post(url, form | {"reason": "lost by them"}).content.decode()
+
+    assert owed() == ["owed"]
+    events_turn(tenant_id=tenant.pk)
+    assert len(crm.requests) == 2
+    with tenant_scope(tenant.pk):
+        act = OperatorAction.objects.get()
+    assert (act.action, act.reason, act.changes["events"]) == ("replay", "lost by them", [0, 1])
+    assert operator(tenant, role=Role.OPERATOR).get(url).status_code == 403
+    assert operator(new_tenant()).get(url).status_code == 404

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from io import StringIO
 from typing import Any
 
@@ -11,12 +12,14 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from tenants.admin.paging import page_of
-from tenants.models import Role, Tenant
+from tenants.models import OperatorAction, Role, Tenant
+from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished, journey, mine, operator
 from tests.admin.test_actions import ask, said
-from tests.journeys import GRACE, publish, rows_of, waiting_run
+from tests.journeys import GRACE, publish, rows_of, run_of, waiting_run
 from tests.versions.test_moves import REFUND, grace, version_of
 from tests.versions.test_switch_surfaces import DEFINITIONS
+from workflows.models import Definition
 from workflows.services.definitions import ensure_definition
 
 __all__ = ["mine", "operator"]
@@ -150,3 +153,44 @@ def test_an_operator_who_is_no_admin_may_not(operator: Callable[..., Client], mi
 
     assert "0 moved, 1 refused" in said(done)
     assert version_of(mine.tenant, mine.run.pk) == 1
+
+
+def test_the_admin_moves_with_a_map(
+    operator: Callable[..., Client], tenant: Tenant, new_tenant: Callable[[], Tenant]
+) -> None:
+    run_id = waiting_run(tenant)
+    first, second = GRACE["steps"]
+    publish(tenant, {**GRACE, "steps": [{**first, "key": "patience"}, second]})
+    client = operator(tenant)
+    with tenant_scope(tenant.pk):
+        old = Definition.objects.for_tenant(tenant.pk).get(version=1)
+    url = page_of(old).replace("/change/", "/move/")
+    assert url in client.get(page_of(old)).content.decode()
+
+    assert "bad_map" not in client.get(url).content.decode()
+    for said_, why in (
+        ({"map": "grace"}, "/map: A line per step"),
+        ({"map": "grace=elsewhere"}, "/map/grace"),
+        ({"to_version": "9"}, "No definition"),
+    ):
+        asked = {"to_version": "2", "due": "keep"} | said_
+        assert why in unescape(client.post(url, asked).content.decode())
+    looked = client.post(url, {"to_version": "2", "map": "grace = patience", "due": "recompute"}).content.decode()
+    assert "1 runs would move, 0 would stay." in looked
+    assert version_of(tenant, run_id) == 1
+    plan = re.findall(r'name="plan" value="([^"]+)"', looked)[0]
+    assert "Say why. Nothing was done." in client.post(url, {"plan": plan, "reason": ""}).content.decode()
+    assert version_of(tenant, run_id) == 1
+    done = client.post(url, {"plan": plan, "reason": "better words"}).content.decode()
+
+    assert "1 moved, 0 stay, 0 to come." in done
+    assert (version_of(tenant, run_id), run_of(tenant, run_id).step) == (2, "patience")
+    with tenant_scope(tenant.pk):
+        act = OperatorAction.objects.get()
+    assert (act.action, act.reason, act.changes) == (
+        "move",
+        "better words",
+        {"version": [1, 2], "runs moved": [0, 1]},
+    )
+    assert operator(tenant, role=Role.OPERATOR).post(url, {"plan": plan, "reason": "x"}).status_code == 403
+    assert operator(new_tenant()).get(url).status_code == 404

@@ -15,13 +15,14 @@ from chimeway_py.errors import ChimewayError
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter
+from tenants.admin.looking import LookingAdmin
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import ref_of
-from tenants.admin.writes import ServiceForm, WritingAdmin
+from tenants.admin.writes import ServiceForm
 from tenants.models import Role
 from tenants.services.operators import Act
 from workflows.admin.switches import SWITCH_ACTIONS, switch_buttons, switch_section
-from workflows.admin.version_moves import MoveRuns, move_buttons
+from workflows.admin.version_moves import MOVE_WITH_MAP, MoveRuns, move_buttons
 from workflows.definitions.diff import Change, diff
 from workflows.definitions.document import parse_document
 from workflows.definitions.loader import load
@@ -91,7 +92,7 @@ class Retire(VersionAction):
 
 
 @admin.register(Definition)
-class DefinitionAdmin(WritingAdmin):
+class DefinitionAdmin(LookingAdmin):
     """One row per version. A draft may be changed; a published version never."""
 
     page_template = "admin/definition_page.html"
@@ -101,6 +102,7 @@ class DefinitionAdmin(WritingAdmin):
     search_fields = ["key", "=start_signal"]
     ordering = ("key", "-version")
     actions = [Publish(), Retire(), MoveRuns(), *SWITCH_ACTIONS]
+    looks = [MOVE_WITH_MAP]
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, row: Definition) -> SafeString:

@@ -15,11 +15,13 @@ from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.concerns import concern
 from tenants.admin.filters import TenantFilter, question_filter
+from tenants.admin.looking import LookingAdmin
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import ref_of
-from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from tenants.admin.writes import WIDE, ServiceForm
 from tenants.models import Role
 from tenants.services.operators import Act
+from workflows.admin.event_replaying import REPLAY_RANGE
 from workflows.events.replay import replay_events
 from workflows.events.subscriptions import (
     change_subscription,
@@ -150,7 +152,7 @@ class Delete(SubscriptionAction):
 
 
 @admin.register(EventSubscription)
-class EventSubscriptionAdmin(WritingAdmin):
+class EventSubscriptionAdmin(LookingAdmin):
     """Subscriptions; written through services. Their secrets are shown once, when they are made."""
 
     form_class = SubscriptionForm
@@ -159,6 +161,7 @@ class EventSubscriptionAdmin(WritingAdmin):
     list_filter = [Health, TenantFilter, "enabled"]
     search_fields = ["=key"]
     actions = [Enable(), Disable(), PingThem(), ReplayMissed(), Delete()]
+    looks = [REPLAY_RANGE]
 
     @admin.display(description="Failing since")
     def failing(self, row: EventSubscription) -> str:
@@ -190,7 +193,8 @@ class EventSubscriptionAdmin(WritingAdmin):
         switch = Button("Disable", action="disable") if row.enabled else Button("Enable", action="enable")
         off = "" if row.enabled else "It is disabled."
         buttons = [switch, Button("Ping", action="ping", why_not=off)]
-        buttons += [Button("Replay what was missed", action="replay", why_not=off), Button("Delete", action="delete")]
+        buttons += [Button("Replay what was missed", action="replay", why_not=off)]
+        buttons += [REPLAY_RANGE.button(row, off), Button("Delete", action="delete")]
         return Page(
             title=row.key,
             lead="" if row.enabled else f"It is told nothing: {row.get_disabled_reason_display()}.",

@@ -54,7 +54,7 @@ class RunPagesAdmin(PageAdmin):
         if not self.has_act_permission(request):
             return self._refused(request)
         title = "Act on all runs that meet a condition"
-        return self._answer(request, "admin/bulk_runs.html", title, bulk_page(request))
+        return self._answer(request, "admin/look_first.html", title, bulk_page(request))
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         """Runs for some subjects, all or none."""
