@@ -21,7 +21,8 @@ LONGEST_WISH = timedelta(days=1)  # a provider's `retry_after` is honoured up to
 class RetryPolicy:
     """At most `max_attempts` tries.
 
-    The pause before try n+1 grows as `backoff` says, up to `most`, spread by `jitter`.
+    The pause before try n+1 grows as `backoff` says and is spread upwards by `jitter`, but is never longer than `most`:
+    a pause that has grown so far is spread below it.
     """
 
     max_attempts: int = 5
@@ -44,8 +45,8 @@ class RetryPolicy:
         """When the try after `attempt` comes, or None after the last. `retry_after` (seconds) is the least pause."""
         if attempt >= self.max_attempts:
             return None
-        pause = min(self.initial * _GROWTH[self.backoff](attempt), self.most)
-        pause *= 1 + self.jitter * random.random()  # noqa: S311 (spreads load, guards nothing)
+        longest = min(self.initial * _GROWTH[self.backoff](attempt) * (1 + self.jitter), self.most)
+        pause = longest / (1 + self.jitter * random.random())  # noqa: S311 (spreads load, guards nothing)
         if retry_after is not None:
             pause = max(pause, min(timedelta(seconds=max(retry_after, 0)), LONGEST_WISH))
         return now + pause

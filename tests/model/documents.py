@@ -16,7 +16,7 @@ Strategy = st.SearchStrategy[dict[str, Any]]
 # 110 to 132 minutes with its jitter: never at a moment to which the machine moves the clock
 _RETRY = {
     "retry": st.sampled_from([2, 3]).map(
-        lambda most: {"max_attempts": most, "backoff": "none", "initial": "PT1H50M", "max": "PT1H50M"}
+        lambda most: {"max_attempts": most, "backoff": "none", "initial": "PT1H50M", "max": "PT3H"}
     )
 }
 _ONCE = {"at_most_once": st.just(True)}
