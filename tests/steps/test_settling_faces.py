@@ -177,3 +177,25 @@ def test_a_delivery_is_settled_by_its_id(tenant: Tenant, rest: APIClient, client
     assert (foreign.status_code, settled.status_code) == (404, 200)
     assert settled.json()["status"] == "delivered"
     assert journey.run(run).state == "completed"
+
+
+def test_of_a_run_that_has_ended_it_is_said_what_became_of_it_and_nothing_is_tried_again(
+    operator: Callable[..., Client], tenant: Tenant, rest: APIClient, probe: Probe
+) -> None:
+    run_id = unknown_run(tenant)
+    client, page = operator(tenant), reverse("admin:workflows_run_change", args=[str(run_of(tenant, run_id).public_id)])
+    assert "settle_retry" in client.get(page).content.decode()
+    assert rest.post(address(tenant, run_id, "cancel"), {"reason": "late"}).status_code == 200
+    before = rows_of(tenant, (Run, StepRun, Transition))
+
+    shown = client.get(page).content.decode()
+    refused = rest.post(address(tenant, run_id, "settle"), FOUND_OUT | {"outcome": "retry"})
+    asked = ask(client, reverse("admin:workflows_run_changelist"), "settle_retry", run_of(tenant, run_id))
+
+    assert ("settle_done" in shown, "settle_retry" in shown) == (True, False)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_unknown")
+    assert refused.json()["message"].startswith("The run has ended: it is cancelled.")
+    assert "refused. The run has ended" in asked.content.decode()
+    assert rows_of(tenant, (Run, StepRun, Transition)) == before
+    assert rest.post(address(tenant, run_id, "settle"), FOUND_OUT).status_code == 200
+    assert (step_run_of(tenant, run_id).outcome, run_of(tenant, run_id).state) == ("delivered", "cancelled")

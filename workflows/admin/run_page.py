@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from tenants.admin import words
 from tenants.admin.pages import Button, Page
 from workflows.admin.run_sections import attempts, lineage_link, replays, signals, undoing, waits
-from workflows.admin.settling import SETTLING
+from workflows.admin.settling import settle_buttons
 from workflows.explain import Explanation, explain_run
 from workflows.explain.explanation import Action, Next, NextOn
 from workflows.graph import draw_graph, path_taken
@@ -36,7 +36,7 @@ def run_page(run: Run) -> Page:
         lead=said.sentence,
         tone=TONES.get(said.state, "plain"),
         facts=list(_facts(run, said)),
-        buttons=[button for one in said.actions for button in _buttons(one, bool(version.document.compensating))],
+        buttons=[button for one in said.actions for button in _buttons(run, one, bool(version.document.compensating))],
         sections=[*undoing(said), waits(run), attempts(run), signals(run), *replays(run)],
         more={
             "next": [_next(one) for one in said.next],
@@ -74,14 +74,14 @@ def _facts(run: Run, said: Explanation) -> Iterator[tuple[str, Any]]:
     yield "Public id", run.public_id
 
 
-def _buttons(one: Action, can_be_undone: bool) -> list[Button]:
+def _buttons(run: Run, one: Action, can_be_undone: bool) -> list[Button]:
     """What is said of an unknown outcome is an action of its own; all of them are hidden while nothing is unknown.
 
     Undoing is offered where some step says how.
     """
     why_not = "" if one.allowed else one.why_not
     if one.name == "settle":
-        return [Button(action.verb, action=action.name) for action in SETTLING if one.allowed]
+        return settle_buttons(run) if one.allowed else []
     if one.name == "compensate":
         return [Button("Undo", action=one.name, why_not=why_not)] if can_be_undone else []
     if one.name == "cancel" and can_be_undone:

@@ -7,12 +7,13 @@ from django.http import HttpRequest
 
 from chimeway_py.errors import ChimewayError
 from tenants.admin.actions import ReasonedAction
+from tenants.admin.pages import Button
 from tenants.admin.paging import ref_of
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
-from workflows.models import StepRun
+from workflows.models import Run, StepRun
 from workflows.models.step_run import StepRunStatus
-from workflows.services.unknown import AGAIN, settle_unknown
+from workflows.services.unknown import AGAIN, settle_unknown, why_not_again
 from workflows.states import Cause
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import step_kind
@@ -85,13 +86,29 @@ class TryAgain(SettleAction):
     def outcome(self, kind: WorkKind) -> str:
         return AGAIN
 
+    def forecast(self, row: Any) -> str:
+        refused = [f"{one.step}: refused. {why}" for one in unknown_of(row) if (why := not_again(one))]
+        return " ".join(refused) or super().forecast(row)
+
+
+def settle_buttons(run: Run) -> list[Button]:
+    """What may be said of what is unknown about a run. Nobody is asked to try again what would be refused."""
+    again = any(not not_again(one) for one in unknown_of(run))
+    return [Button(one.verb, action=one.name) for one in SETTLING if again or not isinstance(one, TryAgain)]
+
+
+def not_again(one: StepRun) -> str:
+    """Why it would not be tried again, as a sentence; "" when it would."""
+    run = one.run
+    return why_not_again(one, state=run.state, step=run.step, visits=run.visits)
+
 
 def unknown_of(row: Any) -> list[StepRun]:
     """The step runs behind a row of the admin whose outcome is unknown."""
     if isinstance(row, StepRun):
         return [row] if row.status == StepRunStatus.UNKNOWN else []
     mine = StepRun.objects.for_tenant(row.tenant_id).filter(run_id=row.pk, status=StepRunStatus.UNKNOWN)
-    return list(mine.order_by("id"))
+    return list(mine.select_related("run").order_by("id"))
 
 
 SETTLING = (SettleAsDone(), SettleAsFailed(), TryAgain())

@@ -12,7 +12,7 @@ from workflows.engine.events import StepOwedAgain, StepSettled
 from workflows.errors import RevisionMismatch, StepRunNotFound
 from workflows.models import StepRun
 from workflows.models.step_run import StepRunStatus
-from workflows.states import Cause, Reason, RunState
+from workflows.states import TERMINAL, Cause, Reason, RunState
 from workflows.steps.base import UNKNOWN, Outcome, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import undoing
@@ -77,6 +77,20 @@ def end_words(kind: WorkKind) -> list[str]:
     return sorted(kind.outcomes - _NOT_ENDS)
 
 
+def why_not_again(mine: StepRun, *, state: str, step: str, visits: Mapping[str, int]) -> str:
+    """Why `retry` would be refused of a step run of unknown outcome, as a sentence; "" when it would be accepted.
+
+    The rest says where its run stands: nobody sends for a run that has gone on.
+    """
+    if mine.undo or mine.resend:
+        return ""
+    if state in TERMINAL:
+        return f"The run has ended: it is {state}. Say what became of it; nothing is sent for it any more."
+    if (step, visits.get(step)) != (mine.step, mine.visit):
+        return f"The run has gone on to {step}."
+    return "" if state == RunState.ACTIVE else f"The run is {state}; resume it first."
+
+
 def find_step_run(tenant_id: int, key: str) -> StepRun:
     """The step run with an effect key (`<run>:<step>:<visit>`), inside the scope. Raises `StepRunNotFound`."""
     found = StepRun.objects.for_tenant(tenant_id).filter(key=key).first()
@@ -110,9 +124,8 @@ def _owe_again(batch: RunBatch, mine: StepRun) -> None:
         _store(mine, "status", "due_at", "finished_at", "maybe_done", "lost_attempts")
         return
     run = batch.runs[mine.run_id].facts
-    is_here = (run.step, run.visits.get(run.step)) == (mine.step, mine.visit)
-    if not mine.resend and not (is_here and run.state == RunState.ACTIVE):
-        raise NotUnknown(f"The run is {run.state} at {run.step}.", {"state": str(run.state), "step": run.step})
+    if why := why_not_again(mine, state=run.state, step=run.step, visits=run.visits):
+        raise NotUnknown(why, {"state": str(run.state), "step": run.step})
     mine.status, mine.outcome, mine.due_at, mine.finished_at = StepRunStatus.OWED, "", batch.now, None
     mine.maybe_done, mine.lost_attempts = False, 0  # somebody has looked: what took workers down counts anew
     _store(mine, "status", "outcome", "due_at", "finished_at", "maybe_done", "lost_attempts")
