@@ -138,3 +138,12 @@ class StepRunQuerySet(models.QuerySet["rows.StepRun"]):
         tried = models.Q(maybe_done=True) | models.Q(lost_attempts__gt=0)
         doubtful = tried & models.Q(kind__in=[name for name, kind in kinds().items() if getattr(kind, "acts", False)])
         return visits.filter(took | doubtful | models.Q(status__in=["running", "unknown"]))
+
+    def left_to_undo(self, steps: Sequence[str]) -> Self:
+        """Of those, visits that nothing undoes yet."""
+        mine = {name: models.OuterRef(name) for name in ("tenant_id", "run_id", "step", "visit")}
+        return self.undoable(steps).exclude(models.Exists(self.model._default_manager.filter(**mine, undo__gt=0)))
+
+    def failed_to_undo(self) -> Self:
+        """Compensations that failed: asking again tries them again."""
+        return self.filter(undo__gt=0, resend=0, status="failed")

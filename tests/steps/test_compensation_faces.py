@@ -44,6 +44,7 @@ from workflows.steps.base import Outcome
 
 __all__ = ["operator"]
 
+BULK = "/v1/runs/bulk"
 RUNS = reverse("admin:workflows_run_changelist")
 CALL = {"key": "call", "kind": "http", "url": "https://a.example/x"}
 
@@ -480,3 +481,48 @@ def test_no_line_holds_a_value(tenant: Tenant, probe: Probe) -> None:
     with tenant_scope(tenant.pk):
         lines = Transition.objects.filter(tenant_id=tenant.pk, run_id=run_id).values_list("context", flat=True)
         assert "canary-4711" not in json.dumps(list(lines))
+
+
+def test_what_many_ended_runs_did_is_undone_in_bulk(
+    tenant: Tenant, rest: APIClient, probe: Probe, operator: Callable[..., Client]
+) -> None:
+    done, again, by_admin, live = (resting(tenant, step("reserve"), step("charge")) for _ in range(4))
+    idle = start(tenant, "order")  # it never began: nothing to undo
+    for run_id in (done, again, by_admin, idle):
+        cancel(tenant, run_id, compensate=False)
+    cancel(tenant, started := resting(tenant, step("reserve"), step("charge")), compensate=True)  # undone already
+    work(tenant)
+    with tenant_scope(tenant.pk):  # of one a compensation failed
+        undo = StepRun.objects.for_tenant(tenant.pk).filter(run_id=started, undo=1)
+        assert undo.update(status="failed") == 1
+    before, tables = rows_of(tenant, TABLES := (Run, StepRun, Transition)), {"workflow": "order"}
+
+    look = rest.post(BULK, {"action": "compensate", "where": tables, "dry_run": True}).json()
+
+    assert (look["moves"], look["by_state"]) == (4, {"cancelled": 5, "waiting": 1})
+    assert look["compensates"] == {"order.charge": 4, "order.reserve": 3}
+    assert rows_of(tenant, TABLES) == before
+    first = rest.post(BULK, {"plan": look["plan"], "limit": 1, "reason": "closed"}).json()
+    [verdict] = first["runs"]
+    assert (verdict["verdict"], verdict["compensates"], first["remaining"]) == ("moved", ["charge", "reserve"], 3)
+    assert undone(tenant, done) == [("charge", 1, "owed"), ("reserve", 1, "owed")]
+
+    page = operator(tenant).post(
+        reverse("admin:workflows_run_bulk"), {"tenant": tenant.pk, "action": "compensate", "workflow": "order"}
+    )
+    assert "To compensate: 3. To be undone: 3 order.charge, 2 order.reserve." in page.content.decode()
+    out = io.StringIO()
+    given = ["--workflow", "order", "--tenant", tenant.slug, "--reason", "closed"]
+    call_command("runs", "bulk", "compensate", *given, stdout=out)
+
+    assert "To be undone: 3 order.charge, 2 order.reserve." in out.getvalue()
+    assert "3 moved, 0 refused, 0 to come." in out.getvalue()
+    work(tenant)
+    for run_id in (done, again, by_admin, started):
+        assert [status for _, _, status in undone(tenant, run_id)] == ["succeeded", "succeeded"]
+        assert intact(tenant, run_id)
+    assert [undone(tenant, run_id) for run_id in (idle, live)] == [[], []]
+    left = rest.post(BULK, {"plan": look["plan"], "reason": "again"}).json()
+    assert (left["moves"], left["runs"], left["plan"]) == (0, [], None)
+    refused = rest.post(BULK, {"action": "compensate", "where": tables, "compensate": True, "dry_run": True})
+    assert (refused.status_code, refused.json()["detail"][0]["path"]) == (400, "/compensate")

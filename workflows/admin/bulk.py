@@ -163,7 +163,7 @@ def _foreseen(forecast: Forecast) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(forecast.by_state.items())) or "no run"
     busy = f" {forecast.in_flight} in flight may still take effect." if forecast.in_flight else ""
     undone = ", ".join(f"{count} {step}" for step, count in forecast.compensates.items()) or "nothing"
-    undo = f" To be undone: {undone}." if forecast.plan.compensate else ""
+    undo = f" To be undone: {undone}." if forecast.plan.undoes else ""
     return f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}.{busy}{undo}"
 
 

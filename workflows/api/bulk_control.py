@@ -103,13 +103,13 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
 
 
 class BulkControlView(TenantView):
-    """Cancel, wake, pause, resume, approve, reject or replay all runs of a selection."""
+    """Cancel, wake, pause, resume, approve, reject, replay or undo all runs of a selection."""
 
     scopes = {"POST": Scope.RUNS_WRITE}
 
     @extend_schema(
         operation_id="runs_bulk",
-        summary="Cancel, wake, pause, resume, approve, reject or replay all runs that meet a condition",
+        summary="Cancel, wake, pause, resume, approve, reject, replay or undo all runs that meet a condition",
         tags=TAG,
         parameters=[IDEMPOTENCY_KEY],
         request=BulkSerializer,

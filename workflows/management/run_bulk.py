@@ -111,7 +111,7 @@ def _decision(options: dict[str, Any]) -> Decision | None:
 def _foreseen(forecast: Forecast) -> Iterator[str]:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(forecast.by_state.items())) or "no run"
     yield f"Selected: {counts}. To {forecast.plan.action}: {forecast.moves}; {forecast.in_flight} in flight."
-    if forecast.plan.compensate:
+    if forecast.plan.undoes:
         undone = ", ".join(f"{count} {step}" for step, count in forecast.compensates.items())
         yield f"To be undone: {undone or 'nothing'}."
     yield from (

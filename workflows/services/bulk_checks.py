@@ -15,7 +15,10 @@ _NO_DECISION = fault("/actor", "conflict", "Only an approve or a reject is decid
 def check_look(action: str, compensate: bool, decision: Decision | None) -> None:
     """Raises `Invalid` for what does not go with the action."""
     if compensate and action != "cancel":
-        raise Invalid("The call is not valid.", [fault("/compensate", "conflict", "Only a cancel undoes anything.")])
+        raise Invalid(
+            "The call is not valid.",
+            [fault("/compensate", "conflict", "Only a cancel takes it.")],
+        )
     if decision is not None:
         if action not in DECISIONS:
             raise Invalid("The call is not valid.", [_NO_DECISION])

@@ -15,8 +15,15 @@ from workflows.querysets import RunQuerySet
 from workflows.services.approvals import Decision, approve_runs, reject_runs
 from workflows.services.bulk_checks import DECISIONS, MOST_RUNS, check_call, check_look, check_replaying
 from workflows.services.bulk_replay import MOST_REPLAYS, Replaying, replay_runs
-from workflows.services.control import ControlVerdict, cancel_runs, pause_runs, resume_runs, wake_runs
-from workflows.services.documents import documents
+from workflows.services.bulk_undoing import compensates, left_to_undo
+from workflows.services.control import (
+    ControlVerdict,
+    cancel_runs,
+    compensate_runs,
+    pause_runs,
+    resume_runs,
+    wake_runs,
+)
 from workflows.services.run_selection import Plan, Selection
 from workflows.services.wide_search import bounded_search
 from workflows.states import LIVE, Cause, RunState
@@ -30,6 +37,7 @@ CONTROLS: Mapping[str, Callable[..., list[ControlVerdict]]] = {
     "approve": approve_runs,
     "reject": reject_runs,
     "replay": replay_runs,
+    "compensate": compensate_runs,
 }
 
 
@@ -91,18 +99,18 @@ def plan_control(
         plan = Plan(action, selection, last, compensate=compensate)
         selected = _selected(tenant_id, plan)
         by_state = dict(selected.order_by().values_list("state").annotate(count=Count("id")))
-        moving = selected.filter(state__in=accepted)
-        moves = sum(count for state, count in by_state.items() if state in accepted)
+        moving = _meant(tenant_id, action, selected.filter(state__in=accepted))
         if action in DECISIONS:
             moving = moving.asked_to_decide(*(decision.meant if decision else ()))
-            moves = moving.count()
+        differ = action in (*DECISIONS, "compensate")
+        moves = moving.count() if differ else sum(by_state.get(state, 0) for state in accepted)
         busy = StepRun.objects.for_tenant(tenant_id).in_flight().filter(run_id__in=moving.values("id"))
         return Forecast(
             plan=plan,
             moves=moves,
             by_state=by_state,
             in_flight=busy.count(),
-            compensates=_compensates(tenant_id, moving) if compensate else {},
+            compensates=compensates(tenant_id, moving, have_ended=not compensate) if plan.undoes else {},
             sample=tuple(
                 SampleRun(*row)
                 for row in moving.order_by("id").values_list("public_id", "subject", "state", "step")[:SAMPLE]
@@ -126,14 +134,15 @@ def control_planned(
     """Carry out the next batch of a plan, at most `limit` runs (1 to 1000), in one transaction. Repeat with `rest`.
 
     `until` is when a pause ends by itself. An approve or a reject takes a `decision` instead of a reason, and answers
-    for every live run of the selection: one without an open approval is refused. A replay does 200 runs at most, each
+    for every live run of the selection: one without an open approval is refused. A compensate answers for the runs that
+    have something left to undo. A replay does 200 runs at most, each
     once per plan, and raises what the limits of the tenant say. Raises `Invalid`.
     """
     check_call(plan, limit, until, reason, decision)
     check_replaying(plan.action, replaying)
     limit = min(limit, MOST_REPLAYS) if plan.action == "replay" else limit
     with tenant_scope(tenant_id):
-        asked = _selected(tenant_id, plan).filter(state__in=_asked(plan.action)).order_by("id")
+        asked = _asked(tenant_id, plan).order_by("id")
         with bounded_search(is_wide=bool(plan.selection.correlation)):
             chosen = list(asked.values_list("id", "public_id")[:limit])
         verdicts = CONTROLS[plan.action](
@@ -149,21 +158,8 @@ def control_planned(
         if len(chosen) < limit:
             return Batch(verdicts, 0, None)
         rest = replace(plan, after=chosen[-1][0])
-        remaining = _selected(tenant_id, rest).filter(state__in=_asked(plan.action)).count()
+        remaining = _asked(tenant_id, rest).count()
         return Batch(verdicts, remaining, rest if remaining else None)
-
-
-def _compensates(tenant_id: int, moving: RunQuerySet) -> dict[str, int]:
-    """How many visits would be undone, by step; those in flight as though they succeeded."""
-    ids = moving.order_by().values_list("definition_id", flat=True).distinct()
-    found: dict[str, int] = {}
-    for one in documents(tenant_id, ids).values():
-        if one.document.compensating:
-            mine = StepRun.objects.for_tenant(tenant_id).undoable(one.document.compensating)
-            mine = mine.filter(run_id__in=moving.filter(definition_id=one.id).order_by().values("id"))
-            for step, count in mine.values_list("step").annotate(count=Count("id")):
-                found[f"{one.key}.{step}"] = found.get(f"{one.key}.{step}", 0) + count
-    return dict(sorted(found.items()))
 
 
 def _selected(tenant_id: int, plan: Plan) -> RunQuerySet:
@@ -177,11 +173,18 @@ def _accepted(action: str) -> Sequence[str]:
         known = ", ".join(CONTROLS)
         raise Invalid("The call is not valid.", [fault("/action", "unknown_action", f"One of {known}.")])
     waits = RunState.WAITING
-    stands = {state: Standing(state, state == waits, has_approval=state == waits) for state in RunState}
+    stands = {
+        state: Standing(state, state == waits, has_approval=state == waits, is_undoable=True) for state in RunState
+    }
     return [state for state, standing in stands.items() if not why_not(action, standing)]
 
 
-def _asked(action: str) -> Sequence[str]:
-    """The states of runs that get a verdict. A decision is told of every live run: whether it asks for one differs."""
-    accepted = _accepted(action)
-    return list(LIVE) if action in DECISIONS else accepted
+def _asked(tenant_id: int, plan: Plan) -> RunQuerySet:
+    """The runs that get a verdict. A decision is told of every live run: whether it asks for one differs."""
+    states = list(LIVE) if plan.action in DECISIONS else _accepted(plan.action)
+    return _meant(tenant_id, plan.action, _selected(tenant_id, plan).filter(state__in=states))
+
+
+def _meant(tenant_id: int, action: str, runs: RunQuerySet) -> RunQuerySet:
+    """Those that an action is about: to undo is asked only of runs with something left to undo."""
+    return left_to_undo(tenant_id, runs) if action == "compensate" else runs

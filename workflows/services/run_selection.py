@@ -65,6 +65,11 @@ class Plan:
     compensate: bool = False
 
     @property
+    def undoes(self) -> bool:
+        """Whether something that runs did is undone by it."""
+        return self.compensate or self.action == "compensate"
+
+    @property
     def mark(self) -> str:
         """What is the same for all batches of one plan, and for no other."""
         return hashlib.sha256(replace(self, after=0).as_token().encode()).hexdigest()[:32]
