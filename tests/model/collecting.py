@@ -72,13 +72,13 @@ class Digests:
         """A run comes to the step: it goes on at once with its own item, or rests."""
         step = work.step
         by = run.at(step["by"]) if "by" in step else ""
-        value = run.at(step["item"]) if "item" in step else run.data
+        value = copy.deepcopy(run.at(step["item"]) if "item" in step else run.data)
         work.due = None
         if by is None:
             return "sent_first", {"items": [value], "count": 1, "more": 0}
         digest = self._open((step["key"], "" if step.get("across_subjects") else run.subject, by), step, now)
         digest.given += 1
-        digest.items.append(item := Item(run, work, copy.deepcopy(value), digest.given))
+        digest.items.append(item := Item(run, work, value, digest.given))
         if step.get("flush_first") and digest.given == 1:
             item.left, item.told = "sent_first", True
             return "sent_first", {"items": [value], "count": 1, "more": 0}

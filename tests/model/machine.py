@@ -645,7 +645,8 @@ class Journeys(RuleBasedStateMachine):
         assert other.rows() == other.print, "the other tenant noticed"
         self.sync(side)
         for run, started in zip(side.world.runs, side.ids, strict=True):
-            assert stored(side, started) == modelled(run)
+            found, meant = stored(side, started), modelled(run)
+            assert found == meant, {name: (found[name], meant[name]) for name in found if found[name] != meant[name]}
         side.world.let_go()
         taken = side.world.budgets.taken
         digests, kept = side.digests()
