@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tenants.models import Tenant
+from tests.control.runs import order
 from tests.journeys import (
     GRACE,
     drain,
@@ -22,6 +23,7 @@ from tests.journeys import (
 )
 from workflows.services import route
 from workflows.services.advance import advance_due
+from workflows.services.control import cancel_runs
 
 
 def test_a_run_parks_and_says_what_it_waits_for(tenant: Tenant) -> None:
@@ -113,6 +115,27 @@ def test_a_signal_from_before_the_start_is_used_only_by_a_wait_that_looks_back_t
     assert run_of(tenant, near_run).state == "waiting"
     assert run_of(tenant, far_run).state == "completed"
     assert verdicts_of(tenant, receipt) == [(far_run, "matched", "early_signal_used")]
+
+
+def test_a_run_that_ends_before_it_looks_back_is_no_candidate_and_the_signal_keeps_its_own_verdict(
+    tenant: Tenant,
+) -> None:
+    first, second = GRACE["steps"]
+    publish(tenant, {**GRACE, "steps": [{**first, "look_back": "P1D"}, second]})
+    receipt = paid(tenant)
+    drain(tenant)
+    kept = signal_of(tenant, receipt).verdict
+
+    run_id = start(tenant, "dunning", correlation={"invoice_id": "42"})
+    order(tenant, run_id, cancel_runs)
+    drain(tenant)
+
+    assert reasons_of(tenant, run_id) == ["created", "cancelled"]
+    assert (verdicts_of(tenant, receipt), signal_of(tenant, receipt).verdict) == ([], kept)
+    assert kept == "buffered"  # for a run to come, until one takes it or its time is over
+    follower = start(tenant, "dunning", correlation={"invoice_id": "42"})
+    drain(tenant)
+    assert verdicts_of(tenant, receipt) == [(follower, "matched", "early_signal_used")]
 
 
 def test_look_back_none_takes_only_what_comes_later(tenant: Tenant) -> None:
