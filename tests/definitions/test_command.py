@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from tenants.models import Tenant
+from tenants.models import OperatorAction, Tenant
+from tenants.scope import tenant_scope
 from tests.definitions.documents import GRACE, TELL, document
 from workflows.definitions.files import load_file
 from workflows.definitions.writer import write_yaml
@@ -150,3 +151,24 @@ def test_unknown_tenants_and_keys_are_errors(tmp_path: Path, run: Callable[..., 
         run("pull", tmp_path, "--tenant", "nobody")
     with pytest.raises(CommandError, match="No definition gone"):
         run("pull", tmp_path, "gone", "--tenant", tenant.slug)
+
+
+def test_stored_versions_are_listed_and_a_draft_is_published_in_somebodys_name(
+    run: Callable[..., str], tenant: Tenant
+) -> None:
+    definitions.save_draft(tenant_id=tenant.pk, document=document())
+    key, to = document()["key"], ("--tenant", tenant.slug)
+
+    assert run("list", *to).split() == [key, "v1", "draft"]
+    assert "is published" in run("publish", key, 1, "--by", "ada", *to)
+    definitions.save_draft(tenant_id=tenant.pk, document=document(description="other words"))
+
+    assert [line.split()[:3] for line in run("list", key, *to).splitlines()] == [
+        [key, "v2", "draft"],
+        [key, "v1", "published"],
+    ]
+    assert run("list", "--status", "retired", *to) == ""
+    with tenant_scope(tenant.pk):
+        assert [(one.action, one.username) for one in OperatorAction.objects.all()] == [("definitions publish", "ada")]
+    with pytest.raises(CommandError, match="no such version"):
+        run("publish", key, 9, *to)

@@ -1,5 +1,6 @@
 """Every row of the parity table names something that is there, and a test that proves it."""
 
+import argparse
 import ast
 import importlib
 import re
@@ -8,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from chimeway_py.schema import document
 
@@ -34,6 +35,13 @@ def functions_of(path: Path) -> set[str]:
     return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
 
 
+def verbs_of(command: str) -> set[str]:
+    """The verbs of a command; empty for one that has none."""
+    parser = load_command_class(get_commands()[command], command).create_parser("manage.py", command)
+    found = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    return {verb for one in found for verb in one.choices}
+
+
 @pytest.mark.parametrize("dotted", names(1))
 def test_the_function_is_there_and_says_what_its_caller_gets(dotted: str) -> None:
     module, _, name = dotted.rpartition(".")
@@ -45,7 +53,10 @@ def test_the_function_is_there_and_says_what_its_caller_gets(dotted: str) -> Non
 def test_the_endpoint_or_command_is_there(surface: str) -> None:
     verb, _, what = surface.partition(" ")
     if verb == "manage.py":
-        assert what in get_commands()
+        command, _, own = what.partition(" ")
+        assert command in get_commands()
+        verbs = verbs_of(command)
+        assert own in verbs if verbs else not own, sorted(verbs)
     else:
         assert verb.lower() in document()["paths"].get(what, {}), sorted(document()["paths"])
 

@@ -221,3 +221,22 @@ def test_a_step_that_only_waits_for_its_time_has_no_attempts_to_make(tenant: Ten
 
     assert (answer.status_code, answer.json()["code"]) == (409, "attempt_refused")
     assert step_run_of(tenant, run_id).status == "owed"
+
+
+def test_the_command_shows_a_run_with_its_steps_and_tries(
+    tenant: Tenant, other_tenant: Tenant, probe: Probe, rest: APIClient
+) -> None:
+    run_id = owed(tenant)
+    hand = Hand(rest, tenant, run_id)
+    assert hand.begin().status_code == 201
+    public_id = str(run_of(tenant, run_id).public_id)
+
+    out = io.StringIO()
+    call_command("runs", "show", public_id, "--tenant", tenant.slug, stdout=out)
+
+    first, second, *rest_of = out.getvalue().splitlines()
+    assert first.startswith(f"{public_id}  active  ")
+    assert second == f"revision {run_of(tenant, run_id).revision}, step_owed"
+    assert rest_of[-2:] == [f"{key_of(tenant, run_id)}  running  -", "  attempt 1  running  -  by hand: print shop"]
+    with pytest.raises(CommandError):
+        call_command("runs", "show", public_id, "--tenant", other_tenant.slug)

@@ -1,4 +1,4 @@
-"""Definitions in files: check, store, fetch and compare them; switch, retire and migrate those that are stored."""
+"""Definitions in files: check, store, fetch and compare them; list, publish, switch, retire and migrate stored ones."""
 
 import json
 from argparse import ArgumentParser
@@ -18,6 +18,7 @@ from workflows.definitions.diff import Change, diff
 from workflows.definitions.files import find_files, load_file
 from workflows.definitions.validate import validate
 from workflows.definitions.writer import write_yaml
+from workflows.management.definition_listing import ListVersions, PublishVersion
 from workflows.management.definition_moving import MigrateRuns
 from workflows.management.definition_switching import RetireVersion, SwitchDefinition
 from workflows.management.recording import in_the_name
@@ -25,14 +26,15 @@ from workflows.management.verbs import Verb
 from workflows.services import definitions
 
 Loaded = list[tuple[Path, dict[str, Any]]]
-STORED: dict[str, Verb] = {verb.name: verb for verb in (SwitchDefinition(), RetireVersion(), MigrateRuns())}
+OF_STORED = (ListVersions(), PublishVersion(), SwitchDefinition(), RetireVersion(), MigrateRuns())
+STORED: dict[str, Verb] = {verb.name: verb for verb in OF_STORED}
 Reader = Callable[[Path], dict[str, Any]]
 
 
 class Command(BaseCommand):
     """Faults go to standard error as `file:path: message`, all of all files; then the exit code is 1."""
 
-    help = "Validate, push, pull, diff and import definitions kept as YAML or JSON files; switch, retire and migrate."
+    help = "Keep definitions in YAML or JSON files, and list, publish, switch, retire and migrate stored ones."
     requires_system_checks: list[str] = []  # `validate` works without a database
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -15,12 +15,13 @@ from workflows.management.run_changing import CHANGES
 from workflows.management.run_controlling import CONTROLS
 from workflows.management.run_files import FILES
 from workflows.management.run_replaying import ReplayRun
+from workflows.management.run_showing import ShowRun
 from workflows.management.run_starting import ListRuns, StartRuns
 from workflows.management.run_state import StateAt
 from workflows.management.run_sticky import STICKY
 
 MORE = (*CHANGES, StateAt(), ReplayRun(), BulkControl(), CancelKey(), *STICKY)
-VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), *CONTROLS, *MORE, *FILES)}
+VERBS = {verb.name: verb for verb in (StartRuns(), ListRuns(), ShowRun(), *CONTROLS, *MORE, *FILES)}
 
 
 class Command(BaseCommand):

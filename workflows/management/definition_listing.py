@@ -1,0 +1,46 @@
+"""`definitions list` and `definitions publish`."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from typing import Any
+
+from tenants.scope import tenant_scope
+from workflows.management.verbs import Verb
+from workflows.models import Definition, DefinitionStatus
+from workflows.services.definitions import publish_definition
+
+
+class ListVersions(Verb):
+    """Lists versions."""
+
+    name, help = "list", "List the stored versions by their keys, newest first."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which of them."""
+        parser.add_argument("key", nargs="?", metavar="KEY", help="Only this one.")
+        parser.add_argument("--status", choices=DefinitionStatus.values)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """One line for each."""
+        asked = {name: options[name] for name in ("key", "status") if options[name]}
+        with tenant_scope(tenant_id):
+            for one in Definition.objects.for_tenant(tenant_id).filter(**asked).latest_first().defer("document"):
+                since = f"  since {one.published_at:%Y-%m-%d %H:%M} UTC" if one.published_at else ""
+                yield f"{one.key}  v{one.version}  {one.status}{since}"
+
+
+class PublishVersion(Verb):
+    """Publishes a draft that is stored."""
+
+    name, help = "publish", "Freeze a stored draft, and let it start runs."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Which version, and who asks."""
+        parser.add_argument("key", metavar="KEY")
+        parser.add_argument("number", type=int, metavar="VERSION")
+        parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """What it is now."""
+        published = publish_definition(tenant_id=tenant_id, key=options["key"], version=options["number"])
+        yield f"{published} is {published.get_status_display().lower()}"
