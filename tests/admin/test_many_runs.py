@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -32,7 +33,10 @@ def look(client: Client, tenant: Tenant, **where: str) -> str:
 
 def offered(page: str) -> dict[str, Any]:
     """The form of the next batch, filled in."""
-    return {name: unescape(value) for name, value in re.findall(r'name="(tenant|plan|reason)" value="([^"]*)"', page)}
+    return {
+        name: unescape(value)
+        for name, value in re.findall(r'name="(tenant|plan|reason|until|version)" value="([^"]*)"', page)
+    }
 
 
 def go(client: Client, page: str, **more: Any) -> str:
@@ -95,6 +99,28 @@ def test_approvals_are_decided_in_bulk_in_the_operators_name(operator: Callable[
         assert Wait.objects.get(run_id=asked).decided_by == client.get("/admin/").context["user"].username
         acts = OperatorAction.objects.order_by("id").values_list("action", "reason", "moved")
         assert list(acts) == [("bulk approve", "checked", True), ("bulk approve", "checked", False)]
+
+
+def test_many_are_paused_until_a_time_and_replayed_on_the_latest_version(
+    operator: Callable[..., Client], tenant: Tenant
+):
+    run_id = waiting_run(tenant)
+    client = operator(tenant, role=Role.OPERATOR)
+
+    assert "/until" in look(client, tenant, subject="ada", until="2100-01-01 09:00")
+    assert "/version" in look(client, tenant, subject="ada", version="latest")
+    page = look(client, tenant, action="pause", subject="ada", until="2100-01-01 09:00")
+    assert "Pause: 1 moved" in go(client, page)
+    paused = run_of(tenant, run_id)
+    assert (paused.state, paused.suspended_until) == ("paused", datetime(2100, 1, 1, 9, tzinfo=UTC))
+
+    go(client, look(client, tenant, subject="ada"))
+    publish(tenant, GRACE | {"description": "other words"})
+    done = go(client, look(client, tenant, action="replay", subject="ada", version="latest"))
+
+    assert "Replay: 1 moved" in done
+    with tenant_scope(tenant.pk):
+        assert Run.objects.get(replayed_from=run_id).definition.version == 2
 
 
 def test_batches_go_on_until_none_is_left(

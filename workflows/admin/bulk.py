@@ -21,11 +21,14 @@ from workflows.models import Transition
 from workflows.services.approvals import Decision
 from workflows.services.bulk_checks import DECISIONS, MOST_RUNS
 from workflows.services.bulk_control import CONTROLS, Batch, Forecast, control_planned, plan_control
+from workflows.services.bulk_replay import Replaying
 from workflows.services.control import ControlVerdict
 from workflows.services.run_selection import Plan, Selection
 from workflows.states import Cause, RunState
 
 BATCH = MOST_RUNS
+_VERSIONS = [("", "its own"), ("latest", "the latest")]
+_KEPT = ("step", "until", "version")  # what a plan does not keep: said with every batch
 
 
 class LookForm(ServiceForm):
@@ -39,8 +42,11 @@ class LookForm(ServiceForm):
     waiting_on = forms.CharField(max_length=100, required=False, help_text="A signal that an open wait takes.")
     started_after = forms.DateTimeField(required=False, help_text="2026-11-20 09:30, in UTC.")
     started_before = forms.DateTimeField(required=False)
+    broadcast = forms.CharField(max_length=36, required=False, help_text="The id of the broadcast that started them.")
     compensate = forms.BooleanField(required=False, help_text="Of a cancel: undo what their steps did.")
     step = forms.CharField(max_length=64, required=False, help_text="Of an approve or a reject: the approval meant.")
+    until = forms.DateTimeField(required=False, help_text="Of a pause: when it ends by itself, in UTC.")
+    version = forms.ChoiceField(choices=_VERSIONS, required=False, help_text="Of a replay: which one it starts on.")
 
 
 class GoForm(ServiceForm):
@@ -49,6 +55,8 @@ class GoForm(ServiceForm):
     tenant = forms.IntegerField(widget=forms.HiddenInput)
     plan = forms.CharField(max_length=4096, widget=forms.HiddenInput)
     step = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput)
+    until = forms.DateTimeField(required=False, widget=forms.HiddenInput)
+    version = forms.ChoiceField(choices=_VERSIONS, required=False, widget=forms.HiddenInput)
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Why? The trace keeps it.")
 
 
@@ -77,12 +85,9 @@ def _tenants(operator: Operator) -> Any:
 
 
 def _look(operator: Operator, said: Mapping[str, Any]) -> dict[str, Any]:
-    same = ("workflow", "state", "subject", "waiting_on", "started_after", "started_before")
+    same = ("workflow", "state", "subject", "waiting_on", "started_after", "started_before", "broadcast")
     selection = Selection(correlation=_pair(said["correlation"]), **{name: said[name] for name in same})
-    if said["step"] and said["action"] not in DECISIONS:
-        raise Invalid(
-            "The call is not valid.", [fault("/step", "conflict", "Only an approve or a reject means a step.")]
-        )
+    _check(said)
     forecast = plan_control(
         tenant_id=said["tenant"].pk,
         action=said["action"],
@@ -90,8 +95,17 @@ def _look(operator: Operator, said: Mapping[str, Any]) -> dict[str, Any]:
         compensate=said["compensate"],
         decision=_decision(operator, said["action"], said["step"]),
     )
-    more = {"go": _go_form(said["tenant"].pk, forecast.plan, said["step"]), "verb": said["action"].capitalize()}
+    more = {"go": _go_form(said["tenant"].pk, forecast.plan, said), "verb": said["action"].capitalize()}
     return {"lead": _foreseen(forecast), "sections": [_sample(forecast)], **(more if forecast.moves else {})}
+
+
+def _check(said: Mapping[str, Any]) -> None:
+    """Raises `Invalid` for what does not go with the action."""
+    meant = {"step": DECISIONS, "until": ("pause",), "version": ("replay",)}
+    wrong = [name for name, actions in meant.items() if said[name] and said["action"] not in actions]
+    if wrong:
+        faults = [fault(f"/{name}", "conflict", f"Only of {' or '.join(meant[name])}.") for name in wrong]
+        raise Invalid("The call is not valid.", faults)
 
 
 def _decision(operator: Operator, action: str, step: str, comment: str = "") -> Decision | None:
@@ -121,7 +135,7 @@ def _go(request: HttpRequest, mine: Any) -> dict[str, Any]:
     moved = sum(one.verdict == "moved" for one in batch.verdicts)
     refused = len(batch.verdicts) - moved
     lead = f"{plan.action.capitalize()}: {moved} moved, {refused} refused, {batch.remaining} to come."
-    again = _go_form(said["tenant"], batch.rest, said["step"], said["reason"]) if batch.rest else None
+    again = _go_form(said["tenant"], batch.rest, said, said["reason"]) if batch.rest else None
     more = {"go": again, "verb": "Go on"} if again else {}
     return {"lead": lead, "sections": [_verdicts(batch)], **more}
 
@@ -137,7 +151,9 @@ def _carry_out(request: HttpRequest, said: Mapping[str, Any]) -> tuple[Batch, Pl
         cause_ref=operator.username,
         reason="" if decision else reason,
         limit=BATCH,
+        until=said["until"],
         decision=decision,
+        replaying=Replaying("latest") if said["version"] else None,
     )
     moves = _moves(tenant_id, [one.public_id for one in batch.verdicts if one.verdict == "moved"])
     acts = [
@@ -155,8 +171,9 @@ def _moves(tenant_id: int, moved: Sequence[UUID]) -> dict[UUID, Changes]:
     return {public_id: {"state": [before, after]} for public_id, before, after in found}
 
 
-def _go_form(tenant_id: int, plan: Plan, step: str, reason: str = "") -> GoForm:
-    return GoForm(initial={"tenant": tenant_id, "plan": plan.as_token(), "step": step, "reason": reason})
+def _go_form(tenant_id: int, plan: Plan, said: Mapping[str, Any], reason: str = "") -> GoForm:
+    kept = {name: said[name] for name in _KEPT}
+    return GoForm(initial={"tenant": tenant_id, "plan": plan.as_token(), "reason": reason, **kept})
 
 
 def _foreseen(forecast: Forecast) -> str:
