@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from workflows.states import is_allowed
+from workflows.states import Reason, is_allowed
 from workflows.store.chain import GENESIS, digest
 from workflows.trace import FoldedState, fold
 
@@ -28,6 +28,7 @@ class FaultCode(TextChoices):
     WRONG_CHAIN_HEAD = "wrong_chain_head"
     ILLEGAL_MOVE = "illegal_move"
     WRONG_STATE = "wrong_state"
+    WRONG_ANSWER = "wrong_answer"  # what a step brought back is not what the trace says that it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class StoredRun:
     revision: int
     chain_head: bytes
     origins: Sequence[tuple[int, int]] = ()  # (tenant, seq): lines up to this seq were written by this tenant
+    answers: Mapping[str, str] | None = None  # by name, the address of what is kept; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Inspection:
         self.head = head  # the hash of the line before
         self._unsure: tuple[int, bytes] | None = None  # a line at odds with its hash, and the hash that it should have
         self._whole = True
+        self._named: dict[str, tuple[int, str]] = {}  # by name, the line that told an answer last, and its address
+        self._held: list[tuple[str, str]] = []  # answers that a paused run took, and tells again when it goes on
 
     def take(self, line: TraceLine) -> None:
         """Check the next line against the one before."""
@@ -103,6 +107,7 @@ class Inspection:
         self._check_move(line)
         self.folded = fold([line], self.folded)
         self.head = bytes(line.hash)
+        self._take_answer(line)
 
     def finish(self) -> list[Fault]:
         """Every fault, after the last line."""
@@ -112,6 +117,7 @@ class Inspection:
         self._check_end()
         if self._whole:
             self.faults += self._differences()
+            self.faults += self._other_answers()
         return sorted(self.faults, key=lambda fault: fault.seq)
 
     def _gap(self, expected: int, found: int) -> None:
@@ -119,6 +125,17 @@ class Inspection:
         self._settle(None)
         missing = str(expected) if found == expected + 1 else f"{expected} to {found - 1}"
         self._fault(expected, FaultCode.MISSING_SEQ, f"Missing: {missing}.")
+
+    def _take_answer(self, line: TraceLine) -> None:
+        found = _answer_in(line)
+        if found is None:
+            return
+        if line.reason == Reason.OUTCOME_HELD:
+            self._held.append(found)
+        elif found in self._held:
+            self._held.remove(found)
+            return
+        self._named[found[0]] = line.seq, found[1]
 
     def _check_link(self, line: TraceLine) -> None:
         """Say which of two neighbours was changed, where both together can tell."""
@@ -182,6 +199,17 @@ class Inspection:
                 message = f"{name} is stored as {stored!r}; the trace gives {folded!r}."
                 yield Fault(str(self.run.public_id), self.folded.seq, FaultCode.WRONG_STATE, message)
 
+    def _other_answers(self) -> Iterator[Fault]:
+        """Answers that are kept and that the trace does not name. What was erased or pruned is not there any more."""
+        imported = max((last for _, last in self.run.origins), default=0)
+        for name, address in (self.run.answers or {}).items():
+            seq, named = self._named.get(name, (imported, ""))
+            if named != address and seq > imported:  # where a run comes from, payloads have other addresses
+                yield Fault(str(self.run.public_id), seq, FaultCode.WRONG_ANSWER, f"Another {name} is kept.")
+            elif not named and not imported:
+                message = f"{name} is kept, and no line names it."
+                yield Fault(str(self.run.public_id), self.folded.seq, FaultCode.WRONG_ANSWER, message)
+
     def _digest(self, line: TraceLine, prev: bytes) -> bytes:
         content = {name: getattr(line, name) for name in TraceLine.__slots__ if name not in ("prev_hash", "hash")}
         content["delivery"] = str(line.delivery) if line.delivery else None
@@ -193,3 +221,18 @@ class Inspection:
 
     def _fault(self, seq: int, code: FaultCode, message: str) -> None:
         self.faults.append(Fault(str(self.run.public_id), seq, code, message))
+
+
+def _answer_in(line: TraceLine) -> tuple[str, str] | None:
+    """(name, address) of what the line says that a step brought back. A paused run holds what it was told last."""
+    found = _member(line.context, "answer")
+    if line.reason == Reason.OUTCOME_HELD:
+        held = _member(line.context, "outcomes")
+        found = _member(_member(held[-1], "context"), "answer") if isinstance(held, list) and held else None
+    name, address = _member(found, "name"), _member(found, "payload")
+    return (name, address) if isinstance(name, str) and isinstance(address, str) else None
+
+
+def _member(value: Any, name: str) -> Any:
+    """A member, or None: what was tampered with may be anything."""
+    return value.get(name) if isinstance(value, Mapping) else None

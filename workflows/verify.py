@@ -20,6 +20,8 @@ RUNS = 200  # runs in one statement and one transaction, so that no snapshot is 
 _TRACES = """
 SELECT r.id, r.public_id, r.state, r.step, r.visits, r.status_reason, r.status_context, r.terminal_reason,
        r.pending_signals, r.seq, r.revision, r.chain_head, r.origins,
+       (SELECT jsonb_object_agg(a.name, encode(a.payload_sha, 'hex')) FROM workflows_answer a
+         WHERE a.tenant_id = r.tenant_id AND a.run_id = r.id AND a.payload_sha IS NOT NULL),
        t.seq, t.step, t.visit, t.delivery, t.cause, t.cause_ref, t.from_state, t.to_state, t.reason, t.context,
        t.occurred_at, t.prev_hash, t.hash
   FROM (SELECT * FROM workflows_run
@@ -27,7 +29,7 @@ SELECT r.id, r.public_id, r.state, r.step, r.visits, r.status_reason, r.status_c
   LEFT JOIN workflows_transition t ON t.tenant_id = r.tenant_id AND t.run_id = r.id
  ORDER BY r.id, t.seq
 """
-_WIDTH = 13  # columns of the run
+_WIDTH = 14  # columns of the run
 _ORPHANS = """
 SELECT t.run_id, min(t.seq) FROM workflows_transition t
  WHERE t.tenant_id = %s
