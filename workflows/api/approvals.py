@@ -3,16 +3,13 @@
 import uuid
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chimeway_py.api.openapi import IDEMPOTENCY_KEY
 from chimeway_py.api.serializers import StrictSerializer
-from workflows.api.revisions import IF_MATCH
-from workflows.api.run_control import ANSWERS, ControlView
-from workflows.api.runs import TAG
+from workflows.api.run_control import ControlView, asks
 from workflows.services.approvals import LONGEST_COMMENT, Decision, approve_runs, reject_runs
 
 
@@ -52,14 +49,7 @@ class DecisionView(ControlView):
 class ApproveRunView(DecisionView):
     """Say yes."""
 
-    @extend_schema(
-        operation_id="runs_approve",
-        summary="Say yes to the open approval",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=DecisionSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_approve", "Say yes to the open approval", DecisionSerializer)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes where yes leads. Refused when none is open, when another is meant, or for another actor."""
         return self.ask(request, approve_runs, public_id)
@@ -68,14 +58,7 @@ class ApproveRunView(DecisionView):
 class RejectRunView(DecisionView):
     """Say no."""
 
-    @extend_schema(
-        operation_id="runs_reject",
-        summary="Say no to the open approval",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=DecisionSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_reject", "Say no to the open approval", DecisionSerializer)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes where no leads; refused as a yes is."""
         return self.ask(request, reject_runs, public_id)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -26,7 +26,19 @@ from workflows.api.runs import TAG
 from workflows.services.control import ControlVerdict, cancel_runs, compensate_runs, pause_runs, resume_runs, wake_runs
 from workflows.states import Cause
 
-ANSWERS = answers(ControlVerdictSerializer, 400, 404, 409, 412)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def asks(operation_id: str, summary: str, reads: type[StrictSerializer] = ReasonSerializer) -> Callable[[F], F]:
+    """How a call that asks something of one run is described."""
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        tags=TAG,
+        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        request=reads,
+        responses=answers(ControlVerdictSerializer, 400, 404, 409, 412),
+    )
 
 
 class ControlView(TenantView):
@@ -59,14 +71,7 @@ class CancelRunView(ControlView):
 
     reads = CancelSerializer
 
-    @extend_schema(
-        operation_id="runs_cancel",
-        summary="End a run, whatever it waits for",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=CancelSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_cancel", "End a run, whatever it waits for", CancelSerializer)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Done when the answer leaves. A run that has ended is refused and left as it is; asking twice is harmless."""
         return self.ask(request, cancel_runs, public_id)
@@ -75,14 +80,7 @@ class CancelRunView(ControlView):
 class CompensateRunView(ControlView):
     """Undo a run."""
 
-    @extend_schema(
-        operation_id="runs_compensate",
-        summary="Undo what a run did that has ended, and try failed compensations again",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=ReasonSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_compensate", "Undo what a run did that has ended, and try failed compensations again")
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The answer names what is owed now. Refused for a run that has not ended, and when nothing is left to undo."""
         return self.ask(request, compensate_runs, public_id)
@@ -91,14 +89,7 @@ class CompensateRunView(ControlView):
 class WakeRunView(ControlView):
     """End a run's wait."""
 
-    @extend_schema(
-        operation_id="runs_wake",
-        summary="End the open wait as though its time had come",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=ReasonSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_wake", "End the open wait as though its time had come")
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The run goes on where its timer would have led it. One that does not wait is refused and left as it is."""
         return self.ask(request, wake_runs, public_id)
@@ -109,14 +100,7 @@ class PauseRunView(ControlView):
 
     reads = PauseSerializer
 
-    @extend_schema(
-        operation_id="runs_pause",
-        summary="Hold a run where it stands",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=PauseSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_pause", "Hold a run where it stands", PauseSerializer)
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Nothing is advanced and no work is begun until `until`, or until it is resumed. Signals are kept."""
         return self.ask(request, pause_runs, public_id)
@@ -125,14 +109,7 @@ class PauseRunView(ControlView):
 class ResumeRunView(ControlView):
     """Let a paused run go on."""
 
-    @extend_schema(
-        operation_id="runs_resume",
-        summary="Let a paused run go on",
-        tags=TAG,
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
-        request=ReasonSerializer,
-        responses=ANSWERS,
-    )
+    @asks("runs_resume", "Let a paused run go on")
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """Signals that came meanwhile are used first; a timer that is overdue fires after them."""
         return self.ask(request, resume_runs, public_id)
