@@ -208,6 +208,41 @@ def test_an_operator_notes_the_end_of_external_work(operator: Callable[..., Clie
     assert "it has another end already" in late
 
 
+def test_an_operator_notes_external_work_with_what_it_brought_back(operator: Callable[..., Client], tenant: Tenant):
+    enough = {"if": {"path": "data.receipt.cents", "gte": 5}, "then": {"stop": "enough"}}
+    publish(
+        tenant,
+        {
+            "key": "paying",
+            "steps": [EXTERNAL | {"answer": "receipt"}, {"key": "look", "kind": "branch", "when": [enough]}],
+        },
+    )
+    client, add = operator(tenant, role=Role.OPERATOR), reverse("admin:workflows_externalwork_add")
+    known = {"tenant": tenant.pk, "kind": "bank_transfer", "external_id": "tr-1", "status": "running"}
+
+    assert "A JSON object." in client.post(add, known | {"data": "[1]"}).content.decode()
+    with tenant_scope(tenant.pk):
+        assert not ExternalWork.objects.exists()
+    client.post(add, known | {"data": "{}"})
+    with tenant_scope(tenant.pk):
+        work = ExternalWork.objects.get()
+    run = start(tenant, "paying", data={"id": "tr-1"})
+    drain(tenant)
+    edit = page_of(work).replace("/change/", "/edit/")
+    assert (work.status, edit in client.get(page_of(work)).content.decode()) == ("running", True)
+    ended = {"status": "succeeded", "data": '{"cents": 5}'}
+    client.post(edit, ended)
+    drain(tenant)
+    late = client.post(edit, {"status": "failed", "error": "late"}).content.decode()
+
+    assert (states(tenant, run), "It has an end already" in late) == (["stopped"], True)
+    with tenant_scope(tenant.pk):
+        acts = list(OperatorAction.objects.order_by("id").values_list("action", "object_kind"))
+    assert acts == [("create", "externalwork"), ("change", "externalwork")]
+    assert operator(tenant, role=Role.VIEWER).post(edit, ended).status_code == 403
+    assert edit not in client.get(page_of(work)).content.decode()
+
+
 def test_the_form_of_a_bulk_call_opens(operator: Callable[..., Client], tenant: Tenant):
     publish(tenant, GRACE)
 

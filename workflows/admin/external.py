@@ -3,22 +3,44 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from chimeway_py.errors import ChimewayError
+from chimeway_py.errors import ChimewayError, Conflict, Invalid, fault
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter, question_filter
-from tenants.admin.pages import Button, Page, PageAdmin
+from tenants.admin.pages import Button, Page
 from tenants.admin.paging import ref_of
+from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
+from workflows.admin.schedules import JSONText
 from workflows.models import ExternalWork
 from workflows.models.external_work import ENDS, ExternalStatus
-from workflows.services.external import ObservationVerdict, observe_external
+from workflows.services.external import ObservationVerdict, find_step_by_external_id, observe_external
 from workflows.states import Cause
+
+_SEEN = [(one.value, one.label) for one in ExternalStatus if one != ExternalStatus.EXPECTED]
+
+
+class ObserveForm(ServiceForm):
+    """What was seen of it."""
+
+    status = forms.ChoiceField(choices=_SEEN, help_text="An end is final.")
+    error = forms.CharField(max_length=200, required=False, widget=WIDE, help_text="Of a failure.")
+    data = JSONText(initial=dict, required=False, help_text="Of an end: what the step keeps as its answer.")  # type: ignore[assignment]
+
+
+class NewObservationForm(ObserveForm):
+    """Of work that nobody has told of yet: a step that comes later finds it."""
+
+    kind = forms.CharField(max_length=64, help_text="What steps name with `of`.")
+    external_id = forms.CharField(max_length=200, strip=False, widget=WIDE)
+    field_order = ["kind", "external_id"]
 
 
 class ObserveEnd(ReasonedAction):
@@ -75,8 +97,10 @@ Attention = question_filter(
 
 
 @admin.register(ExternalWork)
-class ExternalWorkAdmin(PageAdmin):
-    """External work under its own id."""
+class ExternalWorkAdmin(WritingAdmin):
+    """External work under its own id; what was seen of it is noted by a form."""
+
+    write_role = Role.OPERATOR
 
     list_display = [
         "external_id",
@@ -110,12 +134,37 @@ class ExternalWorkAdmin(PageAdmin):
     def observed(self, row: ExternalWork) -> str:
         return words.ago(row.observed_at) or "never"
 
+    def form_of(self, row: Any) -> type[ServiceForm]:
+        """Its id is given once."""
+        return NewObservationForm if row is None else ObserveForm
+
+    def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[ExternalWork, str]:
+        if type(said["data"] or {}) is not dict:
+            raise Invalid("The observation is not valid.", [fault("/data", "bad_type", "A JSON object.")])
+        place = (row.kind, row.external_id) if row is not None else (said["kind"], said["external_id"])
+        seen = observe_external(
+            tenant_id=tenant_id,
+            kind=place[0],
+            external_id=place[1],
+            status=said["status"],
+            error=said["error"],
+            data=said["data"] or None,
+            cause=Cause.OPERATOR,
+            cause_ref=operator_of(request).username,
+        )
+        if seen.verdict == ObservationVerdict.LATE:
+            raise Conflict("It has an end already, which is final. That it was seen again is counted.")
+        return find_step_by_external_id(tenant_id=tenant_id, kind=place[0], external_id=place[1]), ""
+
     def page(self, request: HttpRequest, row: ExternalWork) -> Page:
         ends: list[ObserveEnd] = [] if row.status in ENDS else [ObserveSucceeded(), ObserveFailed()]
         return Page(
             title=f"{row.kind} {row.external_id}",
             facts=_facts(self, row),
-            buttons=[Button(one.verb, action=one.name) for one in ends],
+            buttons=[
+                *(self.write_buttons(request, row) if ends else []),
+                *(Button(one.verb, action=one.name) for one in ends),
+            ],
         )
 
 
