@@ -3,12 +3,13 @@
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chimeway_py.errors import Invalid, NotFound, fault
+from chimeway_py.api.json_gate import read_json
+from chimeway_py.errors import Invalid, NotFound
 from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Recipient
 from deliveries.preferences.storing import put_preferences, rules_of
@@ -130,8 +131,10 @@ def _told(one: Delivery, now: datetime) -> str:
 def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:
     """The recipients of a file, some at a time. Raises `Invalid` for a line that is no recipient, and OSError."""
     group: list[tuple[str, Any]] = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(filter(str.strip, file), start=1):
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
             group.append(_read(line, number))
             if len(group) == AT_ONCE:
                 yield group
@@ -140,11 +143,11 @@ def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:
         yield group
 
 
-def _read(line: str, number: int) -> tuple[str, Any]:
+def _read(line: bytes, number: int) -> tuple[str, Any]:
+    """Read as a body of REST is: what could not be stored is refused by its line."""
     try:
-        said = json.loads(line)
-    except ValueError as error:
-        raise Invalid("The file is not JSON lines.", [fault(f"/{number}", "not_json", str(error))]) from None
-    if not isinstance(said, dict):
-        raise Invalid("The file is not JSON lines.", [fault(f"/{number}", "bad_type", "Must be an object.")])
+        said = read_json(line)
+    except Invalid as error:
+        faults = [{**one, "path": f"/{number}{one['path']}"} for one in error.detail if isinstance(one, Mapping)]
+        raise Invalid("The file is not JSON lines.", faults) from None
     return said.pop("id", ""), said

@@ -9,11 +9,15 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import connection
+from django.http.multipartparser import MultiPartParserError
 
-from chimeway_py.errors import ChimewayError, NotFound
+from chimeway_py.errors import ChimewayError, Invalid, NotFound, fault
+from chimeway_py.text import is_storable
 from deliveries.models import Delivery, Provider
 from deliveries.providers.accounts import opened
+from deliveries.providers.base import Account, ProviderKind
 from deliveries.providers.registry import provider_kinds
 from deliveries.providers.reports import Incoming, Report, ReportKind
 from deliveries.services.events import record_settled
@@ -36,6 +40,15 @@ _COLUMNS = {
     ReportKind.OPENED: "opened_at",
     ReportKind.CLICKED: "clicked_at",
 }
+_NO_REPORT = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    MultiPartParserError,
+    SuspiciousOperation,
+)
 _BAD = frozenset({ReportKind.FAILED, ReportKind.BOUNCED})
 
 
@@ -69,9 +82,17 @@ def receive_reports(*, provider: uuid.UUID, incoming: Incoming) -> Taken:
         if row is None or row.kind not in provider_kinds():
             raise NotFound
         account = opened(row)
-    reports = provider_kinds()[row.kind].reports(account, incoming)
+    reports = _read(provider_kinds()[row.kind], account, incoming)
     verdicts = [take_report(tenant_id=tenant_id, provider=row.key, report=one) for one in reports]
     return Taken(verdicts.count("accepted"), verdicts.count("repeated"), verdicts.count("ignored"))
+
+
+def _read(kind: ProviderKind, account: Account, incoming: Incoming) -> list[Report]:
+    """What a post tells. Nothing was written yet, and whatever a reader stumbles over was sent to it."""
+    try:
+        return kind.reports(account, incoming)
+    except _NO_REPORT as error:
+        raise Invalid("The body is no report.", [fault("", "shape", "Not what the provider sends.")]) from error
 
 
 def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
@@ -125,7 +146,7 @@ def _find(tenant_id: int, provider: str, report: Report) -> Delivery | None:
         found = rows.filter(public_id=uuid.UUID(report.delivery)).first() if report.delivery else None
     except ValueError:
         found = None
-    if found is None and report.ref:
+    if found is None and report.ref and is_storable(report.ref, 255):
         found = rows.filter(provider_ref=report.ref).order_by("-id").first()
     return found
 

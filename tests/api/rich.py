@@ -11,6 +11,7 @@ from tenants.models import Tenant
 from tenants.models.api_key import Scope
 from tenants.services import create_api_key, create_tenant
 from tests.journeys import drain
+from workflows.heads.signing import sign_heads
 
 Names = dict[str, Any]
 WORDS = {"channel": "email", "subject": "Hello", "text": "Hello", "html": "<p>Hello</p>"}
@@ -130,6 +131,7 @@ def _moving(client: APIClient, tenant: Tenant, names: Names) -> Names:
     while broadcast_turn(tenant_id=tenant.pk) + drain(tenant):
         pass
     made(client.post(f"/v1/runs/{ended['id']}/cancel", {"reason": "a test"}))
+    sign_heads(tenant_id=tenant.pk)
     return {
         "run": run["id"],
         "ended": ended["id"],

@@ -87,6 +87,14 @@ def bad_line(number: int, code: str, message: str) -> BadExport:
     return BadExport("The export cannot be used.", [fault(f"/{number}", code, message)])
 
 
+def text_of(number: int, line: bytes) -> str:
+    """A line of the file as text. Raises `BadExport`."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise bad_line(number, "bad_encoding", "The line is not UTF-8.") from error
+
+
 def _entry(number: int, line: str, *, is_head: bool) -> Mapping[str, Any]:
     try:
         entry = read_json(line.encode(), depth=_DEPTH, members=_MEMBERS)

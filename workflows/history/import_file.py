@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from tenants.scope import tenant_scope
-from workflows.history.export_file import bad_line
+from workflows.history.export_file import text_of
 from workflows.history.importing import Imported, import_run
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -33,10 +33,5 @@ def exports(lines: Iterable[str]) -> Iterator[list[str]]:
 
 def _decoded(raw: bytes) -> Sequence[str]:
     """The lines, without empty ones after the last."""
-    lines = []
-    for number, line in enumerate(raw.rstrip(b"\r\n \t").split(b"\n"), 1):
-        try:
-            lines.append(line.decode())
-        except UnicodeDecodeError as error:
-            raise bad_line(number, "bad_encoding", "The line is not UTF-8.") from error
-    return lines if raw.strip() else []
+    whole = raw.rstrip(b"\r\n \t")
+    return [text_of(number, line) for number, line in enumerate(whole.split(b"\n"), 1)] if whole else []

@@ -39,7 +39,9 @@ def as_json(row: Mapping[str, Any]) -> Row:
 
 
 def from_json(model: type[models.Model], row: Mapping[str, Any]) -> Row:
-    """The values of an exported row as the model keeps them; columns that it does not have are left out.
+    """The values of an exported row as the model keeps them; columns that it does not know are left out.
+
+    A column that the row does not say, because it is younger than the export, is as in a new row.
 
     Raises `KeyError` for a column that it cannot do without, `ValueError` or `TypeError` for what cannot be read.
     """
@@ -47,7 +49,8 @@ def from_json(model: type[models.Model], row: Mapping[str, Any]) -> Row:
     missing = [name for name, field in fields.items() if name not in row and _is_needed(field)]
     if missing:
         raise KeyError(*missing)
-    return {name: _read(fields[name], value) for name, value in row.items() if name in fields}
+    young = {name: field.get_default() for name, field in fields.items() if not field.has_db_default()}
+    return young | {name: _read(fields[name], value) for name, value in row.items() if name in fields}
 
 
 def _plain(value: Any) -> Any:

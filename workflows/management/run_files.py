@@ -3,10 +3,12 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from tenants.scope import tenant_scope
+from workflows.history.export_file import text_of
 from workflows.history.exporting import export_run
 from workflows.history.import_file import exports
 from workflows.history.importing import import_run
@@ -54,18 +56,20 @@ class ImportRuns(Verb):
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """What became of each; it ends at the first that is refused."""
-        for one in exports(_read(options["files"])):
-            imported = import_run(tenant_id=tenant_id, lines=one, live=options["live"])
-            what = "imported" if imported.created else "is here already"
-            yield f"{imported.public_id}  {what}, {imported.transitions} transitions"
+        for file in options["files"] or [None]:
+            first = 1
+            for one in exports(_read(file)):
+                imported = import_run(tenant_id=tenant_id, lines=one, live=options["live"], first=first)
+                first += len(one)
+                what = "imported" if imported.created else "is here already"
+                yield f"{imported.public_id}  {what}, {imported.transitions} transitions"
 
 
-def _read(files: list[Path]) -> Iterator[str]:
-    for file in files:
-        with file.open(encoding="utf-8") as text:
-            yield from text
-    if not files:
-        yield from sys.stdin
+def _read(file: Path | None) -> Iterator[str]:
+    """The lines of a file, or of the input. Raises `BadExport` for one that is not UTF-8, and OSError."""
+    with file.open("rb") if file else nullcontext(sys.stdin.buffer) as lines:
+        for number, line in enumerate(lines, 1):
+            yield text_of(number, line)
 
 
 FILES = (ExportRuns(), ImportRuns())

@@ -2,12 +2,14 @@
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chimeway_py.errors import ChimewayError
+from chimeway_py.api.json_gate import pointer
+from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.models import Provider
 from deliveries.services.providers import Rate, delete_provider, put_provider
 from tenants.scope import tenant_scope
@@ -15,7 +17,9 @@ from tenants.services import find_tenant
 from workflows.definitions.files import load_file
 from workflows.definitions.yaml_reader import read_yaml
 
-_KNOWN = {"kind", "config", "position", "enabled", "rate"}
+_SHAPES = {"kind": str, "config": dict, "position": int, "enabled": bool, "rate": dict}
+_RATE = {"count": int, "seconds": int}
+_WORDS = {str: "a text", dict: "an object", int: "a whole number", bool: "true or false"}
 
 
 class Command(BaseCommand):
@@ -43,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(getattr(self, f"_{verb}")(owner.pk, said))
         except ChimewayError as error:
             faults = [] if isinstance(error.detail, dict) else error.detail
-            told = [f"{one['path']}: {one['message']}" for one in faults]  # type: ignore[index]
+            told = [f"{one['path'] or '/'}: {one['message']}" for one in faults]  # type: ignore[index]
             raise CommandError("\n".join([error.message, *told])) from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
@@ -56,10 +60,10 @@ class Command(BaseCommand):
 
     def _put(self, tenant_id: int, said: dict[str, Any]) -> str:
         asked = dict(load_file(said["path"]))
-        if unknown := sorted(set(asked) - _KNOWN):
-            raise CommandError(f"{said['path']}: no such key: {', '.join(unknown)}.")
+        if faults := [*_shape_faults(asked)]:
+            raise Invalid(f"{said['path']} is not valid.", faults)
         if rate := asked.pop("rate", None):
-            asked["rate"] = Rate(int(rate["count"]), int(rate.get("seconds", 1)))
+            asked["rate"] = Rate(**rate)
         row, created = put_provider(
             tenant_id=tenant_id, key=said["key"], credentials=_credentials(said["credentials"]), **asked
         )
@@ -68,6 +72,23 @@ class Command(BaseCommand):
     def _delete(self, tenant_id: int, said: dict[str, Any]) -> str:
         delete_provider(tenant_id=tenant_id, key=said["key"])
         return f"{said['key']} deleted"
+
+
+def _shape_faults(asked: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Members that are missing, unknown or of another type. What they mean is judged where they are stored."""
+    if "kind" not in asked:
+        yield fault("/kind", "missing", "`kind` is missing.")
+    yield from _typed(asked, _SHAPES, "")
+    if isinstance(rate := asked.get("rate"), dict):
+        yield from _typed({"count": None, **rate}, _RATE, "/rate")
+
+
+def _typed(asked: Mapping[str, Any], shapes: Mapping[str, type], at: str) -> Iterator[dict[str, str]]:
+    for name, value in asked.items():
+        if name not in shapes:
+            yield fault(pointer(at, name), "unknown_key", f"No such key; known are {', '.join(shapes)}.")
+        elif type(value) is not shapes[name]:
+            yield fault(f"{at}/{name}", "bad_type", f"Must be {_WORDS[shapes[name]]}.")
 
 
 def _health(row: Provider) -> str:

@@ -8,7 +8,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.message import BadHeaderError
 from django.utils.module_loading import import_string
 
-from chimeway_py.errors import Invalid, NotFound, fault
+from chimeway_py.errors import NotFound, fault
 from chimeway_py.outbound.call import retry_after
 from deliveries.channels.base import Message
 from deliveries.channels.email import compose
@@ -76,8 +76,6 @@ class AnymailProvider(ProviderKind):
             return list(reports_of(view.parse_events(incoming.request)))
         except AnymailWebhookValidationFailure:
             raise BadSignature from None
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise Invalid("The body is no report.", [fault("", "shape", "Not what the provider sends.")]) from error
 
 
 class SendGrid(AnymailProvider):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.mail.message import BadHeaderError
 
-from chimeway_py.errors import Invalid, NotFound, fault
+from chimeway_py.errors import NotFound
 from chimeway_py.outbound.call import call
 from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message
@@ -82,10 +82,7 @@ class SesProvider(ProviderKind):
         if said["Type"] == "SubscriptionConfirmation":
             confirm(said["SubscribeURL"])
             return []
-        try:
-            return list(_reports(json.loads(said["Message"])))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise Invalid("The body is no report.", [fault("", "shape", "Not what SES publishes.")]) from error
+        return list(_reports(json.loads(said["Message"])))
 
 
 def _reports(event: Mapping[str, Any]) -> Iterator[Report]:

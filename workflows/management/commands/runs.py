@@ -42,3 +42,5 @@ class Command(BaseCommand):
                     self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}") from error
