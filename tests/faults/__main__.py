@@ -14,6 +14,7 @@ from types import FrameType
 from chimeway_py.demo.screen import say
 from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
+from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground
 from tests.faults.journeys import new_seed
 from tests.faults.mutants import main as mutate
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     folder = _folder()
     say(f"Seed {plan.seed}; everything of this run is in {folder}")
-    ground = Ground(folder, [f"tenant-{number}" for number in range(TENANTS)])
+    ground = Ground(folder, [*(f"tenant-{number}" for number in range(TENANTS)), SLUG])
     code = 1
     try:
         ground.start(say)

@@ -108,12 +108,13 @@ class Calls:
             time.sleep(PAUSE)
 
     def _note(self, method: str, path: str, answer: Answer, seconds: float) -> None:
-        """5xx other than 503 with `Retry-After` must never be seen."""
+        """5xx other than 503 must never be seen, and neither 503 nor 429 without `Retry-After`."""
         with self._lock:
             self.statuses[answer.status] += 1
             if answer.status:
                 self.slowest = max(self.slowest, seconds)
-            if answer.status >= 500 and (answer.status != 503 or not answer.retry_after):
+            says_when = answer.status in (429, 503) and (answer.retry_after or "").isdigit()
+            if (answer.status >= 500 or answer.status == 429) and not says_when:
                 self.faults.append(f"{method} {path} answered {answer.status}: {answer.body}")
             line = {"at": answer.at, "method": method, "path": path, "status": answer.status, "seconds": seconds}
             self._log.write(json.dumps(line) + "\n")

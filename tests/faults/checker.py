@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.faults.crowds import beyond
 from tests.faults.facts import Facts, RunRow, Send
 from tests.faults.journeys import Journey
 
@@ -47,6 +48,7 @@ def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdic
         _check_journey(journey, runs.get(journey.order, []), arrived, verdict)
     _check_signals(journeys, facts, verdict)
     _check_sends(facts.sends, arrived, verdict)
+    verdict.violations += beyond(facts.runs)
     verdict.stuck += [f"the service counts {value:g} {name}" for name, value in facts.numbers.items() if value]
     return verdict
 
@@ -155,6 +157,7 @@ def _goes_on(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
 
 EXPECTED: dict[str, Callable[[Journey, RunRow, Arrived], Found]] = {
     "canary": _sends,
+    "crowd": _sends,
     "paid": _ends_by_signal,
     "silent": _sends,
     "race": _races,

@@ -13,6 +13,7 @@ from typing import Any
 from tests.faults.calls import Answer, Calls, Tenant
 
 Script = Generator[float, None, None]
+LIMITED = 429
 
 
 @dataclass(slots=True)
@@ -51,6 +52,15 @@ class Walker:
         answer = self.calls.insist(self.tenant, "POST", "runs", body)
         if self._took("start", answer, 200, 201):
             self.journey.run_id = answer.body["runs"][0]["id"]
+
+    def start_in_turn(self) -> float | None:
+        """Start the run, or the seconds after which there is room for it, as the refusal of a limit tells."""
+        answer = self.calls.insist(self.tenant, "POST", "runs", self._start_body("canary"))
+        if answer.status != LIMITED:
+            self._took("start", answer, 200, 201)
+            return None
+        self._refused("start", answer, LIMITED)
+        return float(answer.retry_after or 1)  # without one it is a violation already
 
     def start_again(self) -> None:
         """The same start without the header: the run's own key must give the first run again."""
@@ -122,10 +132,10 @@ class Walker:
         answer = self.calls.insist(self.tenant, "GET", f"runs/{self.journey.run_id}")
         return str(answer.body["state"]) if answer.accepted else ""
 
-    def _start_body(self) -> dict[str, Any]:
+    def _start_body(self, workflow: str = "") -> dict[str, Any]:
         order = self.journey.order
         return {
-            "workflow": self.journey.kind,
+            "workflow": workflow or self.journey.kind,
             "subject": f"customer-{self.journey.number}",
             "correlation": {"order_id": order},
             "data": {"order_id": order, "email": f"{order}@example.org"},
@@ -253,10 +263,17 @@ def asked(walk: Walker, chance: tuple[float, ...]) -> Script:
     walk.control("approve", actor="ada")
 
 
+def crowd(walk: Walker, chance: tuple[float, ...]) -> Script:
+    """One of many starts of a tenant with a limit: sent again when there is room."""
+    while (pause := walk.start_in_turn()) is not None:
+        yield pause
+
+
+_RANDOM = (paid, silent, race, cancelled, flaky, once, early, paused, asked)
+OTHERS = [script.__name__ for script in _RANDOM]
 SCRIPTS: dict[str, Callable[[Walker, tuple[float, ...]], Script]] = {
-    script.__name__: script for script in (canary, paid, silent, race, cancelled, flaky, once, early, paused, asked)
+    script.__name__: script for script in (canary, *_RANDOM, crowd)
 }
-OTHERS = [name for name in SCRIPTS if name != "canary"]
 
 
 def planned(seed: str, seconds: float, tenants: int, rates: tuple[float, float]) -> list[Journey]:

@@ -4,11 +4,12 @@ import random
 from dataclasses import dataclass
 
 from tests.faults.chaos import KINDS, Broken
+from tests.faults.crowds import crowds
 from tests.faults.journeys import Journey, canaries, planned
 from tests.faults.throughput import BREAKS_AT, RATE, Slot, slots
 from tests.faults.throughput import LASTS as SLOT_LASTS
 
-TENANTS = 3
+TENANTS = 3  # and one with a limit, which comes last
 ALWAYS = (
     "flush_broker",
     "kill_all_workers",
@@ -75,6 +76,7 @@ def make_plan(seed: str, length: Length) -> Plan:
     faults += [Broken(dice.choice(list(KINDS)), at + later, alone=False) for later in storm]
     seconds = at + length.storm + CALM
     journeys = planned(seed, seconds, TENANTS, length.rates)
+    journeys += crowds(seed, len(journeys), seconds, TENANTS)
     steady = slots(seconds + REST) if length.throughput else []
     faults += [Broken(slot.kind, slot.begins + BREAKS_AT, alone=False) for slot in steady]
     if steady:

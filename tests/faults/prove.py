@@ -9,6 +9,7 @@ from chimeway_py.demo.screen import say
 from tests.faults.calls import Tenant
 from tests.faults.chaos import KINDS, Broken, Fault, World
 from tests.faults.checker import Arrived, Verdict, check
+from tests.faults.crowds import turned_away
 from tests.faults.definitions import DEFINITIONS, MAPPING
 from tests.faults.drive import Drivers
 from tests.faults.facts import Facts, numbers, read_facts
@@ -131,6 +132,7 @@ class Prover:
         verdict.violations += self.ground.calls.faults
         verdict.violations += [f"{one.kind}: {one.fault}" for one in self.plan.faults if one.fault]
         self._verify(verdict)
+        self.notes.append(turned_away(self.plan.journeys))
         lines = recoveries(self.plan.faults, facts.runs)
         throughput = carried(self.plan.slots, facts.runs, began_at)
         if self.load < cores():

@@ -1,7 +1,7 @@
 """The checker of `bin/prove` sees each kind of fault: every case is an honest run with one thing changed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from tests.faults import throughput
 from tests.faults.chaos import Broken
 from tests.faults.checker import Arrived, Verdict, check
+from tests.faults.crowds import LIMIT, SLACK, SLUG, beyond
 from tests.faults.facts import Facts, RunRow, Send, SignalRow
 from tests.faults.journeys import Journey
 from tests.faults.recovery import recoveries
@@ -184,3 +185,11 @@ def test_throughput_is_what_arrived_in_the_windows_of_its_slot() -> None:
     (told,) = throughput.carried([slot], ended, began)
 
     assert (told.before, told.after, told.share, told.too_little) == (2.0, 1.0, 0.5, True)
+
+
+@pytest.mark.parametrize(("starts", "found"), [(LIMIT + SLACK, 0), (LIMIT + SLACK + 1, 1)])
+def test_more_starts_than_a_limit_lets_through_are_seen(starts: int, found: int) -> None:
+    runs = [replace(run(number, "canary"), tenant=SLUG) for number in range(starts)]
+
+    assert len([*beyond(runs)]) == found
+    assert [*beyond([run(number, "canary") for number in range(starts)])] == []  # others have no limit

@@ -2,14 +2,18 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
+from celery import current_app
 
 from chimeway_py.embedded.broker import Broker
+from chimeway_py.nudges import TASKS
 from tenants.models import Tenant
 from tests.fleet import Workers
-from tests.journeys import GRACE, paid, publish, run_of, start
+from tests.journeys import GRACE, moves_of, paid, publish, run_of, start, verdicts_of
+from workflows.verify import verify_trace
 
 GOOD: dict[str, Any] = {
     "body": "W1sxXSwge30sIHt9XQ==",
@@ -66,3 +70,38 @@ def test_junk_is_dropped_and_the_workers_live(tenant: Tenant, worker_processes: 
     )
     assert [child.is_running for child in worker_processes.children] == [True] * 3
     assert [child.pid for child in worker_processes.children] == before
+
+
+def test_a_nudge_that_comes_five_times_and_as_late_as_you_like_changes_nothing(
+    tenant: Tenant, worker_processes: Workers, broker: Broker
+) -> None:
+    """A nudge names a tenant and has no time in it: one of an hour ago is the same bytes as one of now."""
+    publish(tenant, GRACE)
+    runs = [start(tenant, "dunning", correlation={"invoice_id": number}) for number in ("42", "43")]
+    for task in TASKS.values():
+        current_app.send_task(task, args=[tenant.pk], queue="kept_back", ignore_result=True)
+    receipt = paid(tenant, "42")
+    until(lambda: [run_of(tenant, run).state for run in runs] == ["completed", "waiting"])
+    before, verdicts = moves_of(tenant, runs[0]), verdicts_of(tenant, receipt)
+
+    with redis.Redis.from_url(broker.url) as client:
+        kept = client.lrange("kept_back", 0, -1)
+        client.delete("kept_back")
+        client.rpush("engine", *(kept[::-1] * 5))
+    paid(tenant, "43")
+    until(lambda: run_of(tenant, runs[1]).state == "completed")
+
+    headers = [json.loads(message)["headers"] for message in kept]
+    assert {one["task"] for one in headers} == {*TASKS.values()}
+    assert not any(one["expires"] or one["eta"] for one in headers)
+    assert (moves_of(tenant, runs[0]), verdicts_of(tenant, receipt)) == (before, verdicts)
+    assert moves_of(tenant, runs[1]) == before
+    assert [*verify_trace(tenant_id=tenant.pk)] == []
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what workers do."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -17,6 +17,7 @@ from tests.journeys import (
     send,
     signal_of,
     start,
+    told_of,
     verdicts_of,
     waiting_run,
     waits_of,
@@ -253,6 +254,7 @@ def test_a_timer_never_fires_early_and_says_how_late_it_was(tenant: Tenant) -> N
 
     assert waits_of(tenant, run_id)[0] == ("grace", 1, "timeout")
     assert ("waiting", "active", "timer", "wait_timed_out") in moves_of(tenant, run_id)
+    assert [line["late_ms"] for line in told_of(tenant, run_id, "wait_timed_out")] == [3000]
 
 
 def test_the_deadline_ends_a_run_wherever_it_is(tenant: Tenant) -> None:
