@@ -48,47 +48,59 @@ class Judgement:
 
 def evaluate(tree: Any, facts: Mapping[str, Any]) -> Judgement:
     """Judge `tree` on `facts`. Never raises: what cannot be compared is not held, with a reason."""
-    return _judge(tree, facts, "", DEEPEST)
+    return _judge(tree, _Input(facts), "", DEEPEST)
 
 
-def _judge(tree: Any, facts: Mapping[str, Any], pointer: str, depth: int) -> Judgement:
+class _Input:
+    """What is judged. A hundred clauses about one large value digest it once."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self._digests: dict[str, str] = {}
+
+    def digest(self, path: str, value: Any) -> str:
+        """The digest of the value at a path."""
+        if (known := self._digests.get(path)) is None:
+            known = self._digests[path] = _digest(value)
+        return known
+
+
+def _judge(tree: Any, given: _Input, pointer: str, depth: int) -> Judgement:
     match tree:
         case {"all": list(clauses)} if len(tree) == 1 and depth > 0:
-            return _first(clauses, facts, pointer, depth, wanted=False, op="all")
+            return _first(clauses, given, pointer, depth, wanted=False, op="all")
         case {"any": list(clauses)} if len(tree) == 1 and depth > 0:
-            return _first(clauses, facts, pointer, depth, wanted=True, op="any")
+            return _first(clauses, given, pointer, depth, wanted=True, op="any")
         case {"not": clause} if len(tree) == 1 and depth > 0:
-            inner = _judge(clause, facts, f"{pointer}/not", depth - 1)
+            inner = _judge(clause, given, f"{pointer}/not", depth - 1)
             if inner.reason == "malformed":
                 return inner
             return Judgement(not inner.held, pointer, "not", because=(inner,))
         case {"path": str(path)} if len(tree) == 2:
             op = next(key for key in tree if key != "path")
-            return _judge_clause(path, op, tree[op], facts, pointer)
+            return _judge_clause(path, op, tree[op], given, pointer)
     return Judgement(False, pointer, "", reason="malformed")
 
 
-def _first(
-    clauses: list[Any], facts: Mapping[str, Any], pointer: str, depth: int, *, wanted: bool, op: str
-) -> Judgement:
+def _first(clauses: list[Any], given: _Input, pointer: str, depth: int, *, wanted: bool, op: str) -> Judgement:
     """The first clause that decides an `all` (one not held) or an `any` (one held); else all of them together."""
     judged = []
     for position, clause in enumerate(clauses[:MOST_CLAUSES]):
-        judgement = _judge(clause, facts, f"{pointer}/{op}/{position}", depth - 1)
+        judgement = _judge(clause, given, f"{pointer}/{op}/{position}", depth - 1)
         if judgement.held is wanted or judgement.reason == "malformed":
             return judgement
         judged.append(judgement)
     return Judgement(not wanted, pointer, op, because=tuple(judged))
 
 
-def _judge_clause(path: str, op: Any, wanted: Any, facts: Mapping[str, Any], pointer: str) -> Judgement:
+def _judge_clause(path: str, op: Any, wanted: Any, given: _Input, pointer: str) -> Judgement:
     compare = _COMPARISONS.get(op)
     if compare is None:
         return Judgement(False, pointer, "", path, reason="malformed")
-    found = lookup(facts, path)
+    found = lookup(given.facts, path)
     held = compare(found, wanted)
     reason = "missing" if found is MISSING and op != "exists" else "incomparable" if held is None else ""
-    return Judgement(bool(held), pointer, op, path, _type_of(found), _digest(found), reason)
+    return Judgement(bool(held), pointer, op, path, _type_of(found), given.digest(path, found), reason)
 
 
 def _type_of(value: Any) -> str:
@@ -139,7 +151,9 @@ def _is_not_in(found: Any, wanted: Any) -> bool | None:
 def _contains(found: Any, wanted: Any) -> bool | None:
     if isinstance(found, str):
         return wanted in found if isinstance(wanted, str) else None
-    return any(_same(one, wanted) for one in found) if isinstance(found, list | tuple) else None
+    if not isinstance(found, list | tuple):
+        return None
+    return wanted in found and any(_same(one, wanted) for one in found)  # the first says no, and says it soon
 
 
 def _starts_with(found: Any, wanted: Any) -> bool | None:
