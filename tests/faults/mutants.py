@@ -163,6 +163,30 @@ MUTANTS = (
         "    except InvalidSignature:\n        return True",
         ("tests/evidence/test_heads.py::test_a_file_that_was_changed_is_not_believed",),
     ),
+    Mutant(
+        "limit",
+        "who takes from a limit waits for who takes from it now",
+        "tenants/limits/taking.py",
+        "ORDER BY u.kind FOR UPDATE OF u),",
+        "ORDER BY u.kind),",
+        ("tests/limits/test_taking.py::test_callers_at_the_same_moment_never_pass_more_than_the_limit",),
+    ),
+    Mutant(
+        "names in bodies",
+        "what a body names is there, or nothing is done",
+        "deliveries/services/inbox.py",
+        "if items is not None and len(ids) < len(set(items)):",
+        "if items is not None and not items:",
+        ("tests/api/test_named_in_bodies.py::test_what_a_body_names_of_another_tenant_is_missing",),
+    ),
+    Mutant(
+        "unknown members",
+        "a body says nothing but what it may",
+        "chimeway_py/api/serializers.py",
+        "if isinstance(data, Mapping) and (unknown :=",
+        "if not isinstance(data, Mapping) and (unknown :=",
+        ("tests/api/test_mass_assignment.py::test_a_member_that_nobody_may_set_is_refused_by_its_path",),
+    ),
 )
 
 
