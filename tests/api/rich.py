@@ -45,6 +45,7 @@ def furnish(client: APIClient, tenant: Tenant, prefix: str) -> Names:
     names: Names = {kind: f"{prefix}_{kind}" for kind in (*keys, "subscription", "template", "draft_key")}
     _stored(client, names)
     _published(client, names["definition"], "P90D", "P91D")
+    names["address"] = _written_to(client, tenant, f"{prefix}@example.com")
     names |= {
         "value": f"{prefix}-value",
         "own_value": f"{prefix}-own-value",
@@ -106,6 +107,17 @@ def _published(client: APIClient, key: str, *deadlines: str) -> None:
     for version, deadline in enumerate(deadlines, start=1):
         made(client.post("/v1/definitions", document(key, deadline=deadline)))
         made(client.post(f"/v1/definitions/{key}/versions/{version}/publish"))
+
+
+def _written_to(client: APIClient, tenant: Tenant, address: str) -> str:
+    """An address that a mail was planned for, which is not sent any more."""
+    mail = {"key": "mail", "kind": "deliver", "channel": "email", "template": "hello", "to": {"const": address}}
+    made(client.post("/v1/definitions", document("mailing", steps=[mail])))
+    made(client.post("/v1/definitions/mailing/versions/1/publish"))
+    [run] = made(client.post("/v1/runs", {"workflow": "mailing", "subject": address}))["runs"]
+    drain(tenant)
+    made(client.post(f"/v1/runs/{run['id']}/cancel", {"reason": "a test"}))
+    return address
 
 
 def _moving(client: APIClient, tenant: Tenant, names: Names) -> Names:
