@@ -59,9 +59,10 @@ def cap_faults(said: Any, path: str) -> Faults:
             continue
         yield from _unknown(cap, _CAP, at)
         yield from _one_cap(cap, at)
-        if cap.get("name") in names:
+        name = str(cap.get("name"))  # which may be a list or an object, and is refused as such above
+        if name in names:
             yield fault(f"{at}/name", "repeated", "Each cap has a name of its own.")
-        names.add(str(cap.get("name")))
+        names.add(name)
 
 
 def _one_cap(cap: Mapping[str, Any], at: str) -> Faults:

@@ -188,6 +188,7 @@ BAD = [
     ({"caps": [{"name": "a", "channel": "email", "limit": 1, "per": "P32D", "then": "drop"}]}, "/caps/0/per"),
     ({"caps": [{"name": "a", "channel": "email", "limit": 1, "per": "P1D", "then": "lose"}]}, "/caps/0/then"),
     ({"caps": [{"name": "A b", "channel": "email", "limit": 1, "per": "P1D", "then": "drop"}]}, "/caps/0/name"),
+    ({"caps": [{"name": [[]], "channel": "email", "limit": 1, "per": "P1D", "then": "drop"}]}, "/caps/0/name"),
     ({"caps": [{"name": "a", "channel": "email", "limit": 1, "per": "P1D", "then": "drop", "x": 1}]}, "/caps/0/x"),
     ({"caps": [{"name": "a", "channel": "email", "limit": 1, "per": "P1D", "then": "drop"}] * 2}, "/caps/1/name"),
     ({"caps": {}}, "/caps"),
