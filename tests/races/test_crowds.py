@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tests.journeys import GRACE, drain, paid, publish, rows_of, run_of, send, signal_of, start, waiting_run
 from workflows.errors import StartConflict
-from workflows.models import Run
+from workflows.events.subscriptions import put_subscription
+from workflows.models import Event, Run, SignalVerdict, StepRun, Wait
 from workflows.services import route
 from workflows.services.advance import advance_due
 from workflows.services.route import route_signals
 from workflows.services.start import NewRun, start_runs
+from workflows.verify import verify_trace
 
 
 def test_ten_starts_with_one_key_make_one_run(tenant: Tenant, together: Callable[..., list[Any]]) -> None:
@@ -118,3 +121,31 @@ def test_a_signal_for_more_runs_than_one_transaction_takes_is_routed_in_parts(
 
     assert {run_of(tenant, run_id).terminal_reason for run_id in runs} == {"customer_left"}
     assert signal_of(tenant, receipt).verdict == "matched"
+
+
+def test_what_a_wide_signal_does_is_written_while_the_rest_is_decided(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route, "SLICE", 3)
+    wait = {"key": "rest", "kind": "wait", "for": "P1D", "signals": [{"name": "go.on"}]}
+    mail = {"key": "mail", "kind": "deliver", "channel": "email", "template": "hello", "to": "data.email"}
+    publish(tenant, {"key": "ends", "steps": [wait]})
+    words = {"hello": {"subject": "Hello", "text": "Hello"}}
+    publish(tenant, {"key": "mails", "templates": words, "steps": [wait, mail]})
+    put_subscription(tenant_id=tenant.pk, key="all", url="https://example.org/events", types=["run.completed"])
+    data = {"email": "ada@example.org"}
+    runs = [start(tenant, key, subject="ada", data=data) for key in ["ends", "mails"] * 5 + ["ends"]]
+    drain(tenant)
+
+    receipt = send(tenant, "go.on", subject="ada")
+    drain(tenant)
+
+    assert [run_of(tenant, run_id).state for run_id in runs] == ["completed", "active"] * 5 + ["completed"]
+    assert signal_of(tenant, receipt).verdict == "matched"
+    with tenant_scope(tenant.pk):
+        mine = {"tenant_id": tenant.pk}
+        assert StepRun.objects.filter(**mine, status="owed").count() == 5
+        assert SignalVerdict.objects.filter(**mine, verdict="matched").count() == 11
+        assert Event.objects.filter(**mine, type="run.completed").count() == 6
+        assert Wait.objects.filter(**mine, closed_at=None).count() == 0
+    assert list(verify_trace(tenant_id=tenant.pk)) == []

@@ -7,7 +7,7 @@ waiting runs.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -22,13 +22,14 @@ from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.signal_starts import VERSIONS, Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.sql import Packed, Question, Rows, arrays, execute, fetch, given, update
+from workflows.store.sql import Packed, Question, Rows, arrays, execute, fetch, given, pipelined, update
 from workflows.store.switches import OFF_FOR_ROUTING, ROUTING_SPACE
 
 log = structlog.get_logger(__name__)
 
 BATCH = 200  # signals in one transaction
 MOST_RUNS = 500  # runs that one signal, or one batch, may touch in one transaction; the rest follows in the next
+SLICE = 125  # runs of a very wide signal that are written while the next are decided
 LATE_RUNS = 3  # finished runs that are told of a signal nobody else takes
 
 _CLAIM = """
@@ -140,8 +141,8 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
         runs = {run for one in claimed for run in one.runs}
         batch, judged = RunBatch.lock_and_ask(tenant_id, runs, *_judged_before(tenant_id, claimed))
         known = _known_verdicts(claimed, judged)
+        _judge_all(batch, claimed, known)
         for one in claimed:
-            _judge(batch, one, known)
             _tell_started(batch, one, started.get(one.facts.id, []))
         _tell_finished(tenant_id, batch, claimed)
         _finish(batch, claimed, catalog)
@@ -224,6 +225,19 @@ def _known_verdicts(claimed: Sequence[Claimed], judged: Sequence[Rows]) -> set[t
     for signal_id, _, verdict in found:
         by_id[signal_id].said.append(Judged(verdict, ""))
     return {(signal_id, run_id) for signal_id, run_id, _ in found}
+
+
+def _judge_all(batch: RunBatch, claimed: Sequence[Claimed], known: set[tuple[int, int]]) -> None:
+    """A signal that comes alone touches each run once, so the first can be written while the next are decided."""
+    first, *others = claimed
+    if others or len(first.runs) <= SLICE:
+        for one in claimed:
+            _judge(batch, one, known)
+        return
+    with pipelined():
+        for at in range(0, len(first.runs), SLICE):
+            batch.send()
+            _judge(batch, replace(first, runs=first.runs[at : at + SLICE]), known)
 
 
 def _judge(batch: RunBatch, one: Claimed, known: set[tuple[int, int]]) -> None:

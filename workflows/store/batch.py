@@ -3,7 +3,7 @@
 One run is a batch of one: there is no other path by which a run changes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,7 @@ class RunBatch:
         self._pending = Pending()
         self._owed: list[tuple[LockedRun, Owed]] = []
         self._work_planned = False
+        self._asked: list[Callable[[], None]] = []  # answers to what was sent
         self._kept: dict[str, str] = {}  # what people said in this batch, and where it is kept
         self._undoing: dict[int, Undo | None] = {}
         self.owed_compensations: dict[int, list[str]] = {}  # by run, what the flush made owed
@@ -115,13 +116,23 @@ class RunBatch:
 
     def flush(self) -> None:
         """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction."""
+        self.send()
+        asked, self._asked = self._asked, []
+        for read in asked:
+            read()
+
+    def send(self) -> None:
+        """What `flush` does, but for its answers: inside `pipelined`, what follows is decided while this is written.
+
+        Nothing may happen any more to a run that was changed: what is written is not read again.
+        """
         while self._owed:
             owed, self._owed = self._owed, []
             self._plan(owed)
         while self._undoing:
             asked, self._undoing = self._undoing, {}
             undoing.undo_runs(self, asked)
-        write.flush(self.tenant_id, self._pending, self.now)
+        self._asked.append(write.send(self.tenant_id, self._pending, self.now))
         if hooks.is_anybody_listening():
             hooks.tell_after_commit(self._events())
         if self._work_planned:

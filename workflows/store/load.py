@@ -31,7 +31,7 @@ _WAITS = """
 SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes,
            actors, remind_at
-      FROM workflows_wait WHERE tenant_id = %s AND run_id = u.id AND closed_at IS NULL) w
+      FROM workflows_wait WHERE tenant_id = %s AND run_id = u.id AND closed_at IS NULL OFFSET 0) w
 """
 _BUFFERED = """
 SELECT v.run_id, s.id, s.public_id, s.name, s.subject, s.correlation, s.received_at, s.payload_sha

@@ -63,14 +63,18 @@ UPDATE workflows_steprun SET held = %s
 """
 
 
-def flush(tenant_id: int, pending: "Pending", now: datetime) -> None:
-    """Write everything of a batch. The caller holds the row locks of all its runs."""
+def send(tenant_id: int, pending: "Pending", now: datetime) -> Callable[[], None]:
+    """Write everything of a batch. The caller holds the row locks of all its runs, and calls what is returned."""
     with pipelined():
         _write(tenant_id, pending, now)
         ended = ask(_CANCEL_WORK, [now, tenant_id, pending.finished]) if pending.finished else list
         tell = write_transitions(tenant_id, pending.transitions)
-    tell()
-    abandon(tenant_id, [(kind, id_) for kind, id_, status in ended() if status == "cancelled"], now)
+
+    def read() -> None:
+        tell()
+        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended() if status == "cancelled"], now)
+
+    return read
 
 
 def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
