@@ -1,18 +1,21 @@
 """What the planner is told of tenants' tables: nothing of the tenant, and early of everything else."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
 from tenants.scope import scope_of, tenant_scope
+from tenants.services import create_tenant
 from tenants.sql import fetch
 from tests.journeys import GRACE, drain, publish
 from workflows.services.start import NewRun, start_runs
 from workflows.services.young_tables import analyze_grown_tables
-from workflows.store import load
+from workflows.store import load, write
 
 _TARGETS = """
 SELECT c.relname, coalesce(a.attstattarget, -1) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -39,23 +42,45 @@ def test_a_table_that_has_doubled_is_counted_once() -> None:
     assert analyze_grown_tables() == 0
 
 
-def test_the_waits_of_a_few_runs_are_found_without_reading_those_of_the_tenant(
-    tenant: Tenant, postgres: Postgres
+@pytest.mark.parametrize(
+    ("statement", "given", "index"),
+    [
+        (load._WAITS, "'{{{runs}}}', {tenant}", "wait_one_open"),
+        (write._FINISH[0], "{tenant}, '{{{runs}}}'", "listener_run"),
+    ],
+    ids=["open waits", "listeners"],
+)
+def test_what_hangs_on_a_few_runs_is_found_without_reading_what_the_tenant_has(
+    crowd: tuple[Tenant, list[int]], statement: str, given: str, index: str
 ) -> None:
+    tenant, runs = crowd
+    text = statement.replace("%s", "$1", 1).replace("%s", "$2")
+    values = given.format(tenant=tenant.pk, runs=",".join(map(str, runs[:50])))
+
+    with tenant_scope(tenant.pk), connection.cursor() as cursor:  # prepared, as the service does it
+        cursor.execute(f"PREPARE asked AS {text}")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE asked({values})")
+        [[[plan]]] = cursor.fetchall()
+        cursor.execute("DEALLOCATE asked")
+
+    looked_up = [node for node in nodes(plan["Plan"]) if node["Node Type"].endswith(("Scan", "Join"))]
+    assert [node["Index Name"] for node in looked_up if "Index Name" in node] == [index]
+    assert not [node for node in looked_up if node["Node Type"].startswith(("Hash", "Bitmap", "Merge"))]
+
+
+@pytest.fixture(scope="module")
+def crowd(postgres: Postgres) -> tuple[Tenant, list[int]]:
+    """A tenant with many waiting runs, of which the planner knows."""
+    tenant = create_tenant(slug=f"crowd-{uuid.uuid4().hex[:12]}")
     publish(tenant, GRACE)
-    new = [NewRun(subject="ada", correlation={"invoice_id": str(number)}) for number in range(300)]
-    runs = start_runs(tenant_id=tenant.pk, definition_key="dunning", runs=new)
+    keys = [str(number) for number in range(600)]
+    new = [NewRun(subject="ada", correlation={"invoice_id": key}) for key in keys]
+    runs = [run.run_id for run in start_runs(tenant_id=tenant.pk, definition_key="dunning", runs=new)]
     drain(tenant)
     with postgres.connect() as superuser:
-        superuser.execute("VACUUM ANALYZE workflows_wait")
-
-    with tenant_scope(tenant.pk):
-        asked = [[run.run_id for run in runs[:50]], tenant.pk]
-        [[[plan]]] = fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {load._WAITS}", asked)
-
-    read = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflows_wait"]
-    assert [node["Index Name"] for node in read] == ["wait_one_open"]
-    assert [node["Actual Rows"] for node in read] == [1]
+        for table in ("wait", "listener"):
+            superuser.execute(f"VACUUM ANALYZE workflows_{table}")
+    return tenant, runs
 
 
 def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

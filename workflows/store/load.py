@@ -34,10 +34,13 @@ SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
       FROM workflows_wait WHERE tenant_id = %s AND run_id = u.id AND closed_at IS NULL OFFSET 0) w
 """
 _BUFFERED = """
-SELECT v.run_id, s.id, s.public_id, s.name, s.subject, s.correlation, s.received_at, s.payload_sha
-  FROM workflows_signalverdict v
-  JOIN signals_app_signal s ON s.tenant_id = v.tenant_id AND s.id = v.signal_id
- WHERE v.tenant_id = %s AND v.run_id = ANY(%s) AND v.verdict = 'buffered' ORDER BY s.received_at, s.id
+SELECT v.run_id, s.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+    SELECT run_id, signal_id FROM workflows_signalverdict
+     WHERE tenant_id = %s AND run_id = u.id AND verdict = 'buffered' OFFSET 0) v
+ CROSS JOIN LATERAL (
+    SELECT id, public_id, name, subject, correlation, received_at, payload_sha FROM signals_app_signal
+     WHERE tenant_id = %s AND id = v.signal_id OFFSET 0) s
+ ORDER BY s.received_at, s.id
 """
 
 
@@ -177,7 +180,7 @@ def _wait(row: Sequence[Any]) -> WaitFacts:
 def _load_buffered(tenant_id: int, holders: list[LockedRun], runs: dict[int, LockedRun]) -> None:
     if not holders:
         return
-    rows = fetch(_BUFFERED, [tenant_id, [run.id for run in holders]])
+    rows = fetch(_BUFFERED, [[run.id for run in holders], tenant_id, tenant_id])
     shas = {bytes(row[7]) for row in rows if row[7] is not None and row[3] in runs[row[0]].definition.conditioned}
     payloads = load_payloads(tenant_id, shas) if shas else {}
     for row in rows:

@@ -10,7 +10,10 @@ from workflows.store import rows
 from workflows.store.sql import arrays, execute, insert
 
 _STAND = "UPDATE workflows_run SET definition_id = %s WHERE tenant_id = %s AND id = ANY(%s)"
-_FORGET = "DELETE FROM workflows_listener WHERE tenant_id = %s AND run_id = ANY(%s)"
+_FORGET = """
+DELETE FROM workflows_listener t USING (SELECT %s::bigint AS tenant, id FROM unnest(%s::bigint[]) AS u (id) OFFSET 0) u
+ WHERE t.tenant_id = u.tenant AND t.run_id = u.id
+"""
 _LISTENERS = insert("workflows_listener", rows.LISTENER)
 
 
