@@ -13,6 +13,7 @@ from tenants.scope import scope_of, tenant_scope
 from tenants.services import create_tenant
 from tenants.sql import fetch
 from tests.journeys import GRACE, drain, publish
+from workflows.services import advance
 from workflows.services.start import NewRun, start_runs
 from workflows.services.young_tables import analyze_grown_tables
 from workflows.store import load, write
@@ -68,6 +69,21 @@ def test_what_hangs_on_a_few_runs_is_found_without_reading_what_the_tenant_has(
     assert not [node for node in looked_up if node["Node Type"].startswith(("Hash", "Bitmap", "Merge"))]
 
 
+def test_due_runs_are_found_by_their_clock_and_not_among_all_that_wait(crowd: tuple[Tenant, list[int]]) -> None:
+    tenant, _ = crowd
+    text = advance._CLAIM.format(one="").replace("%s", "$1", 1).replace("%s", "$2", 1).replace("%s", "$3", 1)
+
+    with tenant_scope(tenant.pk), connection.cursor() as cursor:
+        cursor.execute(f"PREPARE claim AS {text}")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim({tenant.pk}, NULL, 10)")
+        [[[plan]]] = cursor.fetchall()
+        cursor.execute("DEALLOCATE claim")
+
+    [scan] = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "workflows_run"]
+    assert scan["Index Name"] == "run_due"
+    assert "due_at <=" in scan["Index Cond"]
+
+
 @pytest.fixture(scope="module")
 def crowd(postgres: Postgres) -> tuple[Tenant, list[int]]:
     """A tenant with many waiting runs, of which the planner knows."""
@@ -78,7 +94,7 @@ def crowd(postgres: Postgres) -> tuple[Tenant, list[int]]:
     runs = [run.run_id for run in start_runs(tenant_id=tenant.pk, definition_key="dunning", runs=new)]
     drain(tenant)
     with postgres.connect() as superuser:
-        for table in ("wait", "listener"):
+        for table in ("wait", "listener", "run"):
             superuser.execute(f"VACUUM ANALYZE workflows_{table}")
     return tenant, runs
 

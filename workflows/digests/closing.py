@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 MEMBERS = 200  # told in one transaction
 POSTPONED = 60  # seconds until a close that failed is tried again
 _DUE = """
-SELECT id, status FROM workflows_digest WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
+SELECT id, status FROM workflows_digest
+ WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp()))
  ORDER BY due_at, id LIMIT 50
 """
 _LEADER = """

@@ -33,7 +33,7 @@ SELECT s.id, s.failing_since IS NOT NULL,
  WHERE s.tenant_id = %s AND s.enabled AND NOT s.id = ANY (%s)
    AND (s.hold_until IS NULL OR s.hold_until <= clock_timestamp())
    AND EXISTS (SELECT 1 FROM workflows_eventdispatch d WHERE d.tenant_id = s.tenant_id AND d.subscription_id = s.id
-                  AND d.due_at <= clock_timestamp())
+                  AND d.due_at <= (SELECT clock_timestamp()))
  ORDER BY (SELECT min(d.due_at) FROM workflows_eventdispatch d
             WHERE d.tenant_id = s.tenant_id AND d.subscription_id = s.id)
  LIMIT 1 FOR NO KEY UPDATE OF s SKIP LOCKED
@@ -41,7 +41,7 @@ SELECT s.id, s.failing_since IS NOT NULL,
 _CLAIM = """
 WITH due AS (
     SELECT id, status FROM workflows_eventdispatch
-     WHERE tenant_id = %s AND subscription_id = %s AND due_at <= clock_timestamp()
+     WHERE tenant_id = %s AND subscription_id = %s AND due_at <= (SELECT clock_timestamp())
      ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED),
 claimed AS (
     UPDATE workflows_eventdispatch d SET status = 'running', fence = d.fence + 1, tries = d.tries + 1,

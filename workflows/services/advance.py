@@ -19,7 +19,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 _CLAIM = """
-SELECT id FROM workflows_run WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) {one}
+SELECT id FROM workflows_run
+ WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp())) {one}
  ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 

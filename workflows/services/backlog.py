@@ -4,9 +4,9 @@ from workflows.store.sql import fetch
 
 _DUE = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM workflows_run r
-          WHERE r.tenant_id = %(tenant)s AND r.due_at <= clock_timestamp() LIMIT %(most)s) x),
+          WHERE r.tenant_id = %(tenant)s AND r.due_at <= (SELECT clock_timestamp()) LIMIT %(most)s) x),
        (SELECT count(*) FROM (SELECT 1 FROM workflows_steprun s
-          WHERE s.tenant_id = %(tenant)s AND s.due_at <= clock_timestamp() AND NOT s.held LIMIT %(most)s) x)
+          WHERE s.tenant_id = %(tenant)s AND s.due_at <= (SELECT clock_timestamp()) AND NOT s.held LIMIT %(most)s) x)
 """
 
 

@@ -10,7 +10,7 @@ BATCH = 20
 _FORSAKEN = """
 SELECT s.id, s.run_id, s.kind FROM workflows_steprun s
   JOIN workflows_run r ON r.tenant_id = s.tenant_id AND r.id = s.run_id AND r.finished_at IS NOT NULL
- WHERE s.tenant_id = %s AND s.due_at <= clock_timestamp() AND s.status = 'running' AND s.held
+ WHERE s.tenant_id = %s AND s.due_at <= (SELECT clock_timestamp()) AND s.status = 'running' AND s.held
  LIMIT %s
 """
 _END = """

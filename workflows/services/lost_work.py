@@ -20,7 +20,7 @@ from workflows.store.write import abandon
 BATCH = 20
 _LOST = """
 SELECT id, run_id, step, visit, resend, kind, key, at_most_once, attempts_made, undo FROM workflows_steprun
- WHERE tenant_id = %s AND due_at <= clock_timestamp() AND NOT held AND status = 'running'
+ WHERE tenant_id = %s AND due_at <= (SELECT clock_timestamp()) AND NOT held AND status = 'running'
    AND (at_most_once OR lost_attempts >= %s)
  ORDER BY run_id, id LIMIT %s
 """

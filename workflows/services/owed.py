@@ -5,21 +5,24 @@ from typing import NamedTuple
 from tenants.scope import peek
 from workflows.services.work import MOST_LOST_ATTEMPTS
 
+# The clock is a subquery, here and wherever due rows are looked for: an index is asked only what does not change, and a
+# function that may answer anew for each row is compared with every row that is due some time.
 _ENGINE = """
 SELECT EXISTS (SELECT 1 FROM signals_app_signal WHERE tenant_id = %(tenant)s AND routed_at IS NULL
                 AND (route_after IS NULL OR route_after <= clock_timestamp())),
-       EXISTS (SELECT 1 FROM workflows_run WHERE tenant_id = %(tenant)s AND due_at <= clock_timestamp()),
+       EXISTS (SELECT 1 FROM workflows_run WHERE tenant_id = %(tenant)s AND due_at <= (SELECT clock_timestamp())),
        EXISTS (SELECT 1 FROM workflows_definitionswitch WHERE tenant_id = %(tenant)s AND releasing),
-       EXISTS (SELECT 1 FROM workflows_schedule WHERE tenant_id = %(tenant)s AND next_at <= clock_timestamp())
+       EXISTS (SELECT 1 FROM workflows_schedule WHERE tenant_id = %(tenant)s AND next_at <= (SELECT clock_timestamp()))
 """
 _WORK = """
 SELECT EXISTS (SELECT 1 FROM workflows_steprun
-                WHERE tenant_id = %(tenant)s AND due_at <= clock_timestamp() AND NOT held),
+                WHERE tenant_id = %(tenant)s AND due_at <= (SELECT clock_timestamp()) AND NOT held),
        EXISTS (SELECT 1 FROM workflows_steprun
-                WHERE tenant_id = %(tenant)s AND due_at <= clock_timestamp() AND NOT held AND status = 'running'
+                WHERE tenant_id = %(tenant)s AND due_at <= (SELECT clock_timestamp())
+                  AND NOT held AND status = 'running'
                   AND (at_most_once OR lost_attempts >= %(most_lost)s)),
        EXISTS (SELECT 1 FROM workflows_steprun
-                WHERE tenant_id = %(tenant)s AND due_at <= clock_timestamp() AND held AND status = 'running')
+                WHERE tenant_id = %(tenant)s AND due_at <= (SELECT clock_timestamp()) AND held AND status = 'running')
 """
 
 

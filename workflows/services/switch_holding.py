@@ -21,7 +21,8 @@ BATCH = 200
 _DUE = """
 SELECT DISTINCT d.run_id FROM (
     SELECT run_id FROM workflows_steprun
-     WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp()) AND NOT held AND resend = 0
+     WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp()))
+       AND NOT held AND resend = 0
      ORDER BY due_at, id LIMIT %s) d
   JOIN workflows_run r ON r.tenant_id = %s AND r.id = d.run_id AND r.finished_at IS NULL
 """

@@ -36,7 +36,7 @@ from workflows.store.switches import holds
 _CLAIM = """
 WITH due AS (
     SELECT id, status, fence FROM workflows_steprun
-     WHERE tenant_id = %s AND due_at <= coalesce(%s::timestamptz, clock_timestamp())
+     WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp()))
        AND NOT held AND lost_attempts < %s AND NOT (at_most_once AND status = 'running') AND kind = ANY(%s) {one}
      ORDER BY due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workflows_steprun s SET status = 'running', fence = s.fence + 1, attempts_made = s.attempts_made + 1,
