@@ -380,12 +380,12 @@ def _freeze(world: World, child: Child, seconds: float) -> Fault:
 def _die_at(world: World, name: str, point: str) -> Fault:
     """Start the process again so that it kills itself at the point; what comes after it is whole."""
     child = world.ground.child(name)
-    child.env = shims.dies_at(world.ground.env | {"CHIMEWAY_PROCESS": (child.env or {})["CHIMEWAY_PROCESS"]}, point)
+    child.env = shims.dies_at(child.env or {}, point)
     child.kill()
     while not child.is_running:
         yield 0.1
     armed = child.pid
-    child.env = {key: value for key, value in child.env.items() if key not in ("PYTHONPATH", "FAILPOINTS")}
+    child.env = shims.without(child.env, "FAILPOINTS")
     yield from _until_gone(child, armed, 8)
     world.count("failpoints")
 
@@ -406,13 +406,12 @@ def _until_gone(child: Child, armed: int, seconds: float) -> Fault:
 
 def _wrong_clock(world: World, seconds: float) -> Fault:
     children = [world.ground.child(name) for name in ("engine", "work", "sweeper")]
-    before = [child.env for child in children]
     for child in children:
         child.env = shims.off_by(child.env or {}, seconds)
     world.kill(*(child.name for child in children))
     yield 8
-    for child, env in zip(children, before, strict=True):
-        child.env = env
+    for child in children:
+        child.env = shims.without(child.env, "CLOCK_SHIFT")
     world.kill(*(child.name for child in children))
     world.count("wrong clocks", len(children))
 

@@ -21,6 +21,11 @@ def dies_at(env: Mapping[str, str], *points: str) -> dict[str, str]:
     return {**env, "PYTHONPATH": str(SHIM), "FAILPOINTS": ",".join(points)}
 
 
+def without(env: Mapping[str, str] | None, name: str) -> dict[str, str]:
+    """`env` after one fault has ended: what another one put in at the same time stays until that one ends."""
+    return {key: value for key, value in (env or {}).items() if key != name}
+
+
 def off_by(env: Mapping[str, str], seconds: float) -> dict[str, str]:
     """`env` for a process whose clock is off by so many seconds."""
     return {**env, "PYTHONPATH": str(SHIM), "CLOCK_SHIFT": str(seconds)}

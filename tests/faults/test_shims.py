@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from tests.faults import shims
+from tests.faults import chaos, shims
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = {"PATH": os.environ["PATH"]}
@@ -66,3 +68,26 @@ def test_nothing_of_the_service_knows_of_failpoints() -> None:
 
     assert ours
     assert [path for path in ours if "FAILPOINT" in path.read_text().upper()] == []
+
+
+def test_of_two_faults_at_once_each_takes_out_what_it_put_in() -> None:
+    """A wrong clock that began during a failpoint once put it in again at its end, for good."""
+    child: Any = SimpleNamespace(name="work", env={"A": "1"}, pid=1, is_running=True, kill=lambda: None)
+    world: Any = SimpleNamespace(ground=SimpleNamespace(child=lambda name: child), count=lambda *_: None)
+    world.kill = lambda *names: None
+    child.is_running = False
+    dying, clock = chaos.die_before_finish(world), chaos.clock_behind(world)
+
+    next(dying)
+    next(clock)
+    child.is_running = True
+    began = {**child.env}
+    next(dying)
+    child.is_running = False
+    assert [*dying] == []
+    meanwhile = {**child.env}
+    assert [*clock] == []
+
+    assert {"FAILPOINTS", "CLOCK_SHIFT"} <= began.keys()
+    assert ("FAILPOINTS" in meanwhile, "CLOCK_SHIFT" in meanwhile) == (False, True)
+    assert child.env.keys() == {"A", "PYTHONPATH"}
