@@ -3,12 +3,19 @@
 import os
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import anymail
+from anymail.exceptions import AnymailNotSupportedWarning
+from django.core.mail import get_connection
 from pytest_httpserver import HTTPServer
 
 from deliveries.channels.registry import channels
+from deliveries.providers.base import Account
+from deliveries.providers.kinds.anymail import AnymailProvider
 from deliveries.providers.registry import provider_kinds
 from tenants.models import Tenant
 from tests.docs.pages import ROOT, blocks, page, rows_under
@@ -74,3 +81,24 @@ def test_every_key_of_a_kind_is_on_the_page() -> None:
     for name, kind in provider_kinds().items():
         missing = [key for key in (*kind.config, *kind.credentials) if f"`{key}`" not in " ".join(rows[name])]
         assert missing == [], name
+
+
+def test_the_page_names_the_senders_that_nobody_tests() -> None:
+    """Of the version that is installed: when that changes, so must the page."""
+    said = page("channels.md").read_text()
+    spoken = {name: kind for name, kind in provider_kinds().items() if isinstance(kind, AnymailProvider)}
+    credentials = {"api_key": "k", "server_token": "k"}
+    mine = Account(1, "id", "a", {"from": "a@example.com", "domain": "example.com"}, credentials)
+
+    unsupported = set()
+    for name, kind in spoken.items():
+        own = replace(mine, credentials={key: value for key, value in credentials.items() if key in kind.credentials})
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            get_connection(f"anymail.backends.{kind.backend}.EmailBackend", **kind.options(own))
+        unsupported |= {name} if any(one.category is AnymailNotSupportedWarning for one in told) else set()
+
+    assert unsupported == {"sendgrid"}
+    assert f"the version that we use ({'.'.join(anymail.VERSION)})" in said
+    assert "**SendGrid is no longer supported by django-anymail**" in said
+    assert all(f"`{name}`" in said for name in spoken)
