@@ -1,5 +1,6 @@
 """Broadcasts and segments: made, looked at, started, watched and cancelled."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -7,18 +8,20 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from chimeway_py.text import LONGEST_REASON
 from deliveries.admin.broadcast_watch import Attention, progress
 from deliveries.broadcasts.making import NewBroadcast, make_broadcast, put_targets
 from deliveries.broadcasts.ordering import cancel_broadcast, start_broadcast
+from deliveries.broadcasts.outcomes import outcomes_of
 from deliveries.broadcasts.preview import Preview, preview
 from deliveries.broadcasts.segments import count_matches, put_segment
 from deliveries.broadcasts.standing import sentence, target_states
 from deliveries.broadcasts.uploading import targets_in
-from deliveries.models import Broadcast, BroadcastStatus, Segment
+from deliveries.models import Broadcast, BroadcastStatus, Recipient, Segment
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Button, Page, Section
@@ -72,9 +75,21 @@ class BroadcastAdmin(WritingAdmin):
     form_class = BroadcastForm
     write_role = Role.OPERATOR
     may_change = False
-    list_display = ["__str__", "tenant", "definition_key", "state", "progress", "made_by", "created_at"]
+    list_display = ["shown", "tenant", "workflow", "state", "progress", "made_by", "made"]
     list_filter = [Attention, TenantFilter, "status", "source"]
     search_fields = ["=definition_key", "=name", "=public_id"]
+
+    @admin.display(description="Broadcast")
+    def shown(self, row: Broadcast) -> str:
+        return row.name or words.short(row.public_id)
+
+    @admin.display(description="Workflow", ordering="definition_key")
+    def workflow(self, row: Broadcast) -> str:
+        return f"{row.definition_key} v{row.version}"
+
+    @admin.display(description="Made", ordering="created_at")
+    def made(self, row: Broadcast) -> str:
+        return words.ago(row.created_at)
 
     @admin.display(description="Status", ordering="status")
     def state(self, row: Broadcast) -> str:
@@ -151,7 +166,7 @@ class BroadcastAdmin(WritingAdmin):
             else:
                 self._record(request, row, "cancel", before=facts_of(row), reason=said["reason"])
                 return HttpResponseRedirect(page_of(row))
-        return self._ask(request, form, f"Cancel {row}", row)
+        return self._ask(request, form, f"Cancel {row}", row, verb="Cancel the broadcast")
 
     def page(self, request: HttpRequest, row: Broadcast) -> Page:
         return Page(
@@ -160,7 +175,7 @@ class BroadcastAdmin(WritingAdmin):
             tone=TONES.get(BroadcastStatus(row.status), "calm"),
             facts=_facts(row),
             buttons=self._buttons(request, row),
-            sections=[_skipped(row)],
+            sections=[_outcomes(row), _skipped(row)],
         )
 
     def _started(self, request: HttpRequest, row: Broadcast) -> HttpResponse:
@@ -211,8 +226,9 @@ def _facts(row: Broadcast) -> list[tuple[str, Any]]:
         ("Id", str(row.public_id)),
         ("Workflow", f"{row.definition_key} v{row.version}"),
         ("For", whom),
-        ("Targets", row.total),
+        ("Dealt with", progress(row)),
         ("Started", row.started),
+        ("Runs", _runs_link(row)),
         ("Skipped", words.pairs(row.skipped)),
         ("Rate", f"{row.rate} per minute" if row.rate else "–"),
         ("Correlation", words.pairs(row.correlation)),
@@ -224,6 +240,21 @@ def _facts(row: Broadcast) -> list[tuple[str, Any]]:
         ("Cancelled by", f"{row.cancelled_by} ({row.reason})" if row.cancelled_by else "–"),
         ("Ended", words.moment(row.finished_at)),
     ]
+
+
+def _runs_link(row: Broadcast) -> Any:
+    url = reverse("admin:workflows_run_changelist", query={"broadcast": str(row.public_id)})
+    return format_html('<a href="{}">those that it started</a>', url) if row.started else "–"
+
+
+def _outcomes(row: Broadcast) -> Section:
+    """What became of its messages, step by step."""
+    found = [
+        [one.step, one.channel, words.badge(one.status), one.count, one.opened, one.clicked]
+        for one in outcomes_of(row).deliveries
+    ]
+    headings = ["Step", "Channel", "Status", "Messages", "Opened", "Clicked"]
+    return Section("What became of its messages", headings, found, "No run of it has come to a message yet.")
 
 
 def _skipped(row: Broadcast) -> Section:
@@ -274,4 +305,12 @@ class SegmentAdmin(WritingAdmin):
         said = f"{count.matches} of {count.looked_at} recipients" + ("" if count.is_whole else ", and there are more")
         facts = [("Name", row.name or "–"), ("Has now", said), ("Changed", words.moment(row.updated_at))]
         shown = [("Condition", str(JSONText().prepare_value(row.condition)))]
-        return Page(row.key, facts=facts, buttons=self.write_buttons(request, row), texts=shown)
+        sections = [_members(row, count.sample)]
+        return Page(row.key, facts=facts, buttons=self.write_buttons(request, row), texts=shown, sections=sections)
+
+
+def _members(row: Segment, sample: Sequence[str]) -> Section:
+    """Some of those who meet it now."""
+    known = Recipient.objects.filter(tenant_id=row.tenant_id, external_id__in=sample).defer("sealed")
+    rows = [[words.link(one), one.zone or "–", one.locale or "–"] for one in known.order_by("id")]
+    return Section("Some who are in it now", ["Recipient", "Zone", "Locale"], rows, "Nobody.")

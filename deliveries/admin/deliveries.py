@@ -17,6 +17,7 @@ from deliveries.admin.concerns import OWED_TOO_LONG
 from deliveries.models import Delivery, InboxItem, Recipient
 from deliveries.recipients.why import why
 from deliveries.services.resend import resend_delivery
+from deliveries.states import DeliveryStatus
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter, question_filter
@@ -26,6 +27,9 @@ from tenants.services.operators import Act
 from workflows.models import Attempt, Run
 
 MOST_ROWS = 100
+_ALWAYS = {"To", "Template", "Settled", "Provider"}  # that they are missing says something
+_FAILED = (DeliveryStatus.RETRIES_EXHAUSTED, DeliveryStatus.PERMANENT_FAILURE, DeliveryStatus.BOUNCED)
+_TONES = {DeliveryStatus.DELIVERED: "good", DeliveryStatus.UNKNOWN: "warn", **dict.fromkeys(_FAILED, "bad")}
 
 Attention = question_filter(
     "attention",
@@ -71,7 +75,7 @@ class DeliveryAdmin(AddressSearchAdmin):
 
     change_list_template = "admin/delivery_list.html"
 
-    list_display = ["shown_id", "tenant", "channel", "shown_status", "subject", "to", "workflow", "step_key", "planned"]
+    list_display = ["shown_id", "tenant", "channel", "shown_status", "subject", "to", "workflow", "planned"]
     list_filter = [Attention, TenantFilter, "channel", "status", "decided_by", "category"]
     search_fields = ["public_id"]
     search_help_text = "A public id of a delivery or of its run, or a subject"
@@ -86,7 +90,9 @@ class DeliveryAdmin(AddressSearchAdmin):
     def page(self, request: HttpRequest, row: Delivery) -> Page:
         return Page(
             title=f"{row.channel} to {row.recipient_masked or row.subject}",
-            facts=_facts(row),
+            lead=why(row, words.now()),
+            tone=_TONES.get(DeliveryStatus(row.status), "calm"),
+            facts=[(label, value) for label, value in _facts(row) if value != "–" or label in _ALWAYS],
             buttons=[Button("Resend", action="resend", why_not="It is still being sent." if row.is_owed else "")],
             sections=[_attempts(row), joined_section(row), _resends(row)],
         )
@@ -103,9 +109,9 @@ class DeliveryAdmin(AddressSearchAdmin):
     def to(self, row: Delivery) -> str:
         return row.recipient_masked or "–"
 
-    @admin.display(description="Workflow", ordering="definition_key")
+    @admin.display(description="Workflow, step", ordering="definition_key")
     def workflow(self, row: Delivery) -> str:
-        return row.definition_key
+        return f"{row.definition_key}, {row.step_key}"
 
     @admin.display(description="Planned")
     def planned(self, row: Delivery) -> str:
@@ -129,7 +135,6 @@ def _facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Joined to", _delivery_link(row, row.coalesced_into)),
         ("Inbox item", _inbox_link(row)),
         ("Category", row.category or "–"),
-        ("Why", why(row, words.now())),
         ("Subject", _recipient_link(row)),
         ("To", row.recipient_masked or "–"),
         ("Run", words.link(row.run)),

@@ -1,15 +1,18 @@
 """Providers: who carries messages out, and how they do. Credentials are typed in and shown never."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.functional import lazy
 
 from chimeway_py.admin_site import register_concern
 from chimeway_py.errors import Invalid, fault
 from deliveries.admin.yaml_text import as_yaml
 from deliveries.models import Delivery, Provider
+from deliveries.providers.base import ProviderKind
 from deliveries.providers.registry import provider_kinds
 from deliveries.services.providers import Rate, put_provider
 from tenants.admin import words
@@ -49,16 +52,33 @@ class Unseen(forms.Textarea):
         return ""
 
 
+def _names_of(part: Callable[[ProviderKind], tuple[Iterable[str], Iterable[str]]]) -> str:
+    """What each kind is told; a star marks what it needs."""
+    told = []
+    for name, kind in sorted(provider_kinds().items()):
+        known, needed = part(kind)
+        names = ", ".join(f"{one}*" if one in needed else one for one in known)
+        told.append(f"{name}: {names or 'nothing'}")
+    return "; ".join(told)
+
+
+def _config_help() -> str:
+    return f"In YAML, a line each, such as from: hello@example.com. {_names_of(lambda k: (k.config, k.required))}."
+
+
+def _credentials_help() -> str:
+    told = "In YAML. They replace those of before; empty, those stay. They are never shown."
+    return f"{told} {_names_of(lambda k: (k.credentials, k.secret))}."
+
+
 class ProviderChange(ServiceForm):
     """What may be changed."""
 
-    config = forms.CharField(
-        required=False, widget=forms.Textarea(attrs=CODE), help_text="In YAML: host, from, account_sid …"
-    )
+    config = forms.CharField(required=False, widget=forms.Textarea(attrs=CODE), help_text=lazy(_config_help, str)())
     credentials = forms.CharField(
         required=False,
         widget=Unseen(attrs=CODE),
-        help_text="In YAML: token, password … They replace those of before; empty, those stay. They are never shown.",
+        help_text=lazy(_credentials_help, str)(),
     )
     position = forms.IntegerField(initial=1, help_text="The lowest of a channel is asked first.")
     enabled = forms.BooleanField(required=False, initial=True)

@@ -127,7 +127,7 @@ class TemplateAdmin(WritingAdmin):
     """Stored templates. Messages that were planned and not yet tried get the words that were published last."""
 
     form_class = TemplateForm
-    list_display = ["key", "tenant", "channel", "is_layout", "published", "retired_at", "updated_at"]
+    list_display = ["key", "tenant", "channel", "what", "published", "retired_at", "updated_at"]
     list_filter = [TenantFilter, "channel", "is_layout"]
     list_select_related = ("tenant", "current")
     search_fields = ["key"]
@@ -137,6 +137,10 @@ class TemplateAdmin(WritingAdmin):
         """Ours before those that catch everything."""
         view = self.admin_site.admin_view(self.try_view)
         return [path("<str:object_id>/try/", view, name="deliveries_template_try"), *super().get_urls()]
+
+    @admin.display(description="Kind", ordering="is_layout")
+    def what(self, row: Template) -> str:
+        return "layout" if row.is_layout else "message"
 
     @admin.display(description="Published")
     def published(self, row: Template) -> str:
@@ -228,7 +232,8 @@ def _texts(version: TemplateVersion) -> list[tuple[str, str]]:
     shown = []
     for locale in ("default", *version.locales):
         suffix = "" if locale == "default" else f", {locale}"
-        shown += [(f"{names[part]}{suffix}", text) for part, text in version.wordings[locale].items() if text]
+        said = version.wordings[locale]
+        shown += [(f"{name}{suffix}", said[part]) for part, name in names.items() if said.get(part)]
     return shown
 
 

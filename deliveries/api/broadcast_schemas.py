@@ -120,6 +120,25 @@ class TargetPageSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last.")
 
 
+class StepOutcomeSerializer(serializers.Serializer[Any]):
+    """Messages of one step that stand alike."""
+
+    step = serializers.CharField()
+    channel = serializers.CharField()
+    status = serializers.CharField()
+    count = serializers.IntegerField()
+    confirmed = serializers.IntegerField(help_text="Of them, how many a provider reported as arrived.")
+    opened = serializers.IntegerField()
+    clicked = serializers.IntegerField()
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    """What became of the runs and messages of a broadcast."""
+
+    runs = serializers.DictField(child=serializers.IntegerField(), help_text="How many, by state.")
+    deliveries = StepOutcomeSerializer(many=True)
+
+
 class SegmentSerializer(serializers.ModelSerializer[Segment]):
     """A segment."""
 

@@ -25,12 +25,14 @@ from deliveries.api.broadcast_schemas import (
     BroadcastSerializer,
     CancelBroadcastSerializer,
     NewBroadcastSerializer,
+    OutcomesSerializer,
     StartBroadcastSerializer,
     TargetPageSerializer,
     TargetSerializer,
 )
 from deliveries.broadcasts.making import NewBroadcast, make_broadcast, put_targets
 from deliveries.broadcasts.ordering import cancel_broadcast, start_broadcast
+from deliveries.broadcasts.outcomes import outcomes_of
 from deliveries.broadcasts.preview import preview
 from deliveries.broadcasts.report import report_lines
 from deliveries.broadcasts.standing import broadcast_of, target_states, targets_of_subject
@@ -98,6 +100,25 @@ class BroadcastView(TenantView):
         """Numbers, and a sentence."""
         check_query(request, ())
         return Response(BroadcastSerializer(broadcast_of(self.tenant_id, public_id)).data)
+
+
+class OutcomesView(TenantView):
+    """What became of the runs and messages of a broadcast."""
+
+    scopes = {"GET": Scope.RUNS_READ}
+
+    @extend_schema(
+        operation_id="broadcast_outcomes",
+        summary="What became of a broadcast's runs and messages",
+        description="Counted when you ask. A message that was withheld is `suppressed`, and never counts as failed.",
+        responses=answers(OutcomesSerializer, 404),
+        tags=TAG,
+    )
+    def get(self, request: Request, public_id: uuid.UUID) -> Response:
+        """Numbers by state, and by step and status."""
+        check_query(request, ())
+        need_scope(request, Scope.DELIVERIES_READ)
+        return Response(OutcomesSerializer(outcomes_of(broadcast_of(self.tenant_id, public_id))).data)
 
 
 class TargetsView(TenantView):

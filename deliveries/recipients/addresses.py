@@ -9,7 +9,11 @@ def digest_of(tenant_id: int, address: str) -> str:
 
 
 def masked(address: str) -> str:
-    """`anna@example.com` as `a***@example.com`; anything else as its first character and stars."""
+    """`anna@example.com` as `a***@example.com`, `+436641234567` as `+43***67`; anything else as its first character."""
+    if not address or address.startswith("{"):
+        return "a browser" if address else ""
+    if address.startswith("+") and address[1:].isdecimal():
+        return f"{address[:3]}***{address[-2:]}"
     name, at, domain = address.rpartition("@")
     if not at:
         name, domain = address, ""

@@ -132,7 +132,7 @@ class WritingAdmin(PageAdmin):
             else:
                 self._record(request, row, "rotate", before=before, reason=said["reason"])
                 return self._show_secret(request, fresh, secret)
-        return self._ask(request, form, f"Rotate the secret of {row}", row)
+        return self._ask(request, form, f"Rotate the secret of {row}", row, verb="Rotate")
 
     def _form(self, request: HttpRequest, row: Any, title: str) -> HttpResponse:
         initial = self.initial(row) if row is not None else None
@@ -170,8 +170,10 @@ class WritingAdmin(PageAdmin):
             record_acts(tenant_id=tenant_id, operator=operator, action=action, reason=reason, acts=[act])
 
     # -- Answers: Django marks every page of the admin as not to be cached --------------------------------------------
-    def _ask(self, request: HttpRequest, form: forms.Form, title: str, row: Any) -> TemplateResponse:
-        more = {"form": form, "row": row, "row_url": row and page_of(row)}
+    def _ask(
+        self, request: HttpRequest, form: forms.Form, title: str, row: Any, verb: str = "Save"
+    ) -> TemplateResponse:
+        more = {"form": form, "row": row, "row_url": row and page_of(row), "verb": verb}
         return self._answer(request, "admin/service_form.html", title, more)
 
     def _show_secret(self, request: HttpRequest, row: Any, secret: str) -> TemplateResponse:

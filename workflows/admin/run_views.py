@@ -63,7 +63,7 @@ class RunPagesAdmin(PageAdmin):
         form = start_form(request)
         found = started(request, form) if request.method == "POST" and form.is_valid() else None
         if found is None:
-            return self._answer(request, "admin/service_form.html", "Start runs", {"form": form})
+            return self._answer(request, "admin/service_form.html", "Start runs", {"form": form, "verb": "Start"})
         fresh = sum(one.created for one in found)
         messages.success(request, f"{fresh} started, {len(found) - fresh} here already.")
         there = Run.objects.filter(tenant_id=form.cleaned_data["tenant"].pk, pk=found[0].run_id).first()
@@ -98,7 +98,8 @@ class RunPagesAdmin(PageAdmin):
         form = import_form(request)
         imported = bring_in(request, form) if request.method == "POST" and form.is_valid() else None
         if imported is None:
-            return self._answer(request, "admin/service_form.html", "Bring in exported runs", {"form": form})
+            more = {"form": form, "verb": "Bring in"}
+            return self._answer(request, "admin/service_form.html", "Bring in exported runs", more)
         fresh = sum(one.created for one in imported)
         messages.success(request, f"{fresh} brought in, {len(imported) - fresh} here already.")
         there = Run.objects.filter(tenant_id=form.cleaned_data["tenant"].pk, public_id=imported[0].public_id)

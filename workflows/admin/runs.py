@@ -70,6 +70,24 @@ class WaitingOnFilter(admin.SimpleListFilter):
         return queryset.waiting_on(self.value()) if self.value() else queryset  # type: ignore[attr-defined]
 
 
+class BroadcastFilter(admin.SimpleListFilter):
+    """The runs of one broadcast; its page leads here."""
+
+    title = "broadcast"
+    parameter_name = "broadcast"
+
+    def has_output(self) -> bool:
+        """Nothing to choose from here: it is chosen by the link."""
+        return self.value() is not None
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[Choice]:
+        chosen = request.GET.get(self.parameter_name, "")
+        return [(chosen, f"…{chosen[-6:]}")] if chosen else [("", "")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.of_broadcast(self.value()) if self.value() else queryset  # type: ignore[attr-defined]
+
+
 @admin.register(Run)
 class RunAdmin(RunPagesAdmin):
     """Runs, to read; what may be done to them is an action with a reason."""
@@ -77,7 +95,7 @@ class RunAdmin(RunPagesAdmin):
     page_template = "admin/run_page.html"
     change_list_template = "admin/run_list.html"
     list_display = ["shown_id", "tenant", "workflow", "subject", "shown_state", "step", "reason", "due", "age"]
-    list_filter = [Attention, TenantFilter, WorkflowFilter, "state", WaitingOnFilter]
+    list_filter = [Attention, TenantFilter, WorkflowFilter, "state", WaitingOnFilter, BroadcastFilter]
     search_fields = ["public_id"]
     search_help_text = (
         "A public id, a subject, or a correlation value (INV-7 or invoice_id=INV-7) that the run listens with"

@@ -30,6 +30,8 @@ class JSONText(forms.JSONField):
     widget = forms.Textarea(attrs={"rows": 6, "cols": 80, "class": "cw-code", "spellcheck": "false"})
 
     def prepare_value(self, value: Any) -> Any:
+        if value is None:  # nothing was said yet, which is not a null
+            return ""
         return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
