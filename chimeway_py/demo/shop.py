@@ -82,6 +82,8 @@ class Visit(BaseHTTPRequestHandler):
         elif self.path in FILES:
             file, kind = FILES[self.path]
             self._send(200, kind, file.read_text().replace("{service}", self.server.service).encode())
+        elif self.path == "/favicon.ico":  # browsers ask for one by themselves
+            self._send(204, "image/x-icon", b"")
         else:
             self._send(404, "text/plain", b"There is no such page.")
 

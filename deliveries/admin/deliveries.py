@@ -202,7 +202,7 @@ def _attempts(row: Delivery) -> Section:
         for one in found[:MOST_ROWS]
     ]
     headings = ["Number", "Outcome", "Error", "Started", "Finished", "Next try"]
-    return Section("Attempts", headings, rows, "Nothing was tried outside the engine.")
+    return Section("Attempts", headings, rows, "Not tried yet, or it needed no try.")
 
 
 def joined_section(row: Delivery) -> Section:
