@@ -18,7 +18,6 @@ from chimeway_py.errors import Invalid
 from deliveries.models import Delivery, Provider
 from deliveries.providers.turns import take_turn
 from deliveries.services.providers import Rate, delete_provider, put_provider
-from deliveries.states import OUTCOMES
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.deliveries.conftest import Journey
@@ -452,14 +451,6 @@ def test_the_command_stores_lists_and_forgets(tenant: Tenant, tmp_path: Path) ->
     assert said("delete", "mail") == "mail deleted"
     with pytest.raises(CommandError):
         said("delete", "mail")
-
-
-def test_every_outcome_word_is_met_somewhere_in_these_tests() -> None:
-    """The words that a definition may react to; each is the outcome of some test of deliveries."""
-    folder = Path(__file__).parent
-    tests = "".join(path.read_text() for path in folder.glob("test_*.py"))
-
-    assert [word for word in OUTCOMES if f'"{word}"' not in tests] == []
 
 
 def test_deliveries_show_their_provider(rest: APIClient, journey: Journey, httpserver: HTTPServer) -> None:
