@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.functional import lazy
@@ -144,7 +145,7 @@ class ProviderAdmin(WritingAdmin):
             ("Last error", f"{row.last_error} ({words.ago(row.last_failed_at)})" if row.last_failed_at else "–"),
             ("Credentials", ", ".join(row.credential_names) or "none"),
             ("Rate", rate),
-            ("Reports go to", f"/hooks/providers/{row.public_id}"),
+            ("Reports go to", f"{settings.PUBLIC_URL.rstrip('/')}/hooks/providers/{row.public_id}"),
             ("Changed", words.moment(row.updated_at)),
         ]
         texts = [("Configuration", as_yaml(row.config))] if row.config else []

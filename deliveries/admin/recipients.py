@@ -43,6 +43,7 @@ class RecipientAdmin(PageAdmin):
             *addresses,
             ("Time zone", row.zone or "–"),
             ("Locale", row.locale or "–"),
+            ("Quiet hours", _hours(row.quiet_hours)),
             ("Attributes", ", ".join(sorted(person["attributes"])) or "–"),
             ("Created", words.moment(row.created_at)),
             ("Changed", words.moment(row.updated_at)),
@@ -54,6 +55,12 @@ def _shown(address: Any) -> str:
     if isinstance(address, str):
         return masked(address)
     return f"{len(address)} addresses" if isinstance(address, list) else "a subscription"
+
+
+def _hours(said: list[dict[str, Any]] | None) -> str:
+    if said is None:
+        return "the tenant's"
+    return ", ".join(f"{one['from']}–{one['to']}" for one in said) or "none"
 
 
 def _rules(row: Recipient) -> Section:

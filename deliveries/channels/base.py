@@ -57,6 +57,13 @@ class Channel(ABC):
     settles_at_once: ClassVar[bool] = False
     """True when a delivery is nothing but rows, written in the transaction that plans it."""
 
+    address: ClassVar[str] = ""
+    """What the address of a recipient looks like, for whoever gave another one."""
+
+    def is_address(self, address: Any) -> bool:
+        """Whether a recipient may have this as their address here: text, an object, or a list of them."""
+        return True
+
     def check(self, step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:
         """Yield what the schema cannot see. `path` is the JSON Pointer of the step."""
         yield from ()

@@ -17,6 +17,11 @@ class ChatChannel(ProvidedChannel):
     name = "chat"
     required = ("template",)
     schema = {"to": SOURCE, "providers": PROVIDERS}
+    address = "One channel or person, as the provider names them."
+
+    def is_address(self, address: Any) -> bool:
+        """One name."""
+        return isinstance(address, str) and is_storable(address, LONGEST) and address.isprintable()
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
         """What `to` leads to; empty without one. Raises `Undeliverable`."""

@@ -31,21 +31,32 @@ class EmailChannel(ProvidedChannel):
     required = ("template",)
     heeds_bounces = True
     schema = {"to": SOURCE, "providers": PROVIDERS}
+    address = "One address such as ada@example.com."
+
+    def is_address(self, address: Any) -> bool:
+        """One bare address."""
+        return isinstance(address, str) and _is_email(address)
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
         """One bare address. Raises `Undeliverable` for none, several, or a line break that would forge a header."""
         address = text_of(step.get("to", "data.email"), facts)
         if not address:
             raise Undeliverable("no_recipient")
-        try:
-            validate_email(address)
-        except ValidationError:
-            raise Undeliverable("invalid_address") from None
+        if not _is_email(address):
+            raise Undeliverable("invalid_address")
         return address
 
     def default(self) -> Default:
         """The mail server of the service."""
         return lambda message: deliver(message, get_connection())
+
+
+def _is_email(address: str) -> bool:
+    try:
+        validate_email(address)
+    except ValidationError:
+        return False
+    return True
 
 
 def deliver(message: Message, connection: Any, sender: str = "") -> Outcome:

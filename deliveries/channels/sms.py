@@ -19,6 +19,11 @@ class SmsChannel(ProvidedChannel):
     required = ("template",)
     heeds_bounces = True
     schema = {"to": SOURCE, "providers": PROVIDERS}
+    address = "One number with its country, such as +4366012345678."
+
+    def is_address(self, address: Any) -> bool:
+        """One number, however it is written."""
+        return isinstance(address, str) and bool(phone_number(address.strip()))
 
     def recipient(self, step: Mapping[str, Any], facts: Facts) -> str:
         """One number as E.164 writes it. Raises `Undeliverable`."""

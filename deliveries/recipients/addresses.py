@@ -10,8 +10,8 @@ def digest_of(tenant_id: int, address: str) -> str:
 
 def masked(address: str) -> str:
     """`anna@example.com` as `a***@example.com`, `+436641234567` as `+43***67`; anything else as its first character."""
-    if not address or address.startswith("{"):
-        return "a browser" if address else ""
+    if not address or address[0] in "{[":
+        return {"{": "a browser", "[": "browsers", "": ""}[address[:1]]
     if address.startswith("+") and address[1:].isdecimal():
         return f"{address[:3]}***{address[-2:]}"
     name, at, domain = address.rpartition("@")

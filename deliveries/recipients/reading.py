@@ -5,12 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
-
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import fault
 from chimeway_py.text import is_storable
+from deliveries.channels.registry import channels
 from deliveries.timing.reading import quiet_faults
 from workflows.steps.resting import is_zone
 
@@ -60,29 +58,25 @@ def _address_faults(addresses: Any, path: str) -> Faults:
         if not KEY.fullmatch(channel):
             yield fault(at, "bad_key", "The name of a channel: 1 to 32 of the letters a-z, digits and _.")
         elif address is not None and not _is_address(channel, address):
-            yield fault(at, "bad_address", _EXPECTED.get(channel, _ANY))
+            known = channels().get(channel)
+            yield fault(at, "bad_address", (known.address if known else "") or _ANY)
 
 
 def _is_address(channel: str, address: Any) -> bool:
-    """Text; where one person has several, a list; where an address is more than text (web push), an object."""
-    if channel == "email":
-        return isinstance(address, str) and _is_email(address)
+    """Text; where one person has several, a list; where an address is more than text (web push), an object.
+
+    A channel that we know says more. Others may be of a process that has more channels than this one.
+    """
     several = address if isinstance(address, list) else [address]
-    return 0 < len(several) <= MOST_OF_ONE_CHANNEL and all(map(_is_one, several))
+    if not (0 < len(several) <= MOST_OF_ONE_CHANNEL and all(map(_is_one, several))):
+        return False
+    return channel not in channels() or channels()[channel].is_address(address)
 
 
 def _is_one(address: Any) -> bool:
     if isinstance(address, Mapping):
         return 0 < len(address) <= 20 and len(json.dumps(address)) <= LONGEST_ADDRESS
     return isinstance(address, str) and bool(address.strip()) and is_storable(address, LONGEST_ADDRESS)
-
-
-def _is_email(address: str) -> bool:
-    try:
-        validate_email(address)
-    except ValidationError:
-        return False
-    return True
 
 
 def _attribute_faults(attributes: Any, path: str) -> Faults:
@@ -99,4 +93,3 @@ def _attribute_faults(attributes: Any, path: str) -> Faults:
 
 
 _ANY = f"Text of at most {LONGEST_ADDRESS} characters, an object, or a list of at most {MOST_OF_ONE_CHANNEL} of them."
-_EXPECTED = {"email": "One address such as ada@example.com."}

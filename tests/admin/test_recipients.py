@@ -14,9 +14,11 @@ from tests.admin.conftest import Furnished
 
 
 def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client], mine: Furnished) -> None:
+    browser = {"endpoint": "https://push.example.com/x", "keys": {"p256dh": "a", "auth": "b"}}
     said = {
-        "addresses": {"email": "ada@example.com", "push": [{"endpoint": "https://x"}]},
+        "addresses": {"email": "ada@example.com", "push": [browser]},
         "attributes": {"iban": "DE1"},
+        "quiet_hours": [{"from": "22:00", "to": "07:00"}],
     }
     row = put_recipient(tenant_id=mine.tenant.pk, external_id="ada", said=said).recipient
 
@@ -24,6 +26,7 @@ def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client
 
     assert "a***@example.com" in page
     assert "1 addresses" in page
+    assert "22:00–07:00" in page
     assert "iban" in page
     assert "ada@example.com" not in page
     assert "DE1" not in page

@@ -426,6 +426,34 @@ def _verify_vapid(header: str, public_key: str, origin: str) -> None:
     assert 0 < said["exp"] - datetime.now(UTC).timestamp() <= 24 * 3600
 
 
+@pytest.mark.parametrize(
+    ("statuses", "word", "retryable"),
+    [
+        ((201, 201), "delivered", False),
+        ((201, 410), "delivered", False),  # one browser is gone, and the other has it
+        ((201, 503), "delivered", False),  # whoever has it is not told again for the sake of another browser
+        ((410, 404), "bounced", False),
+        ((410, 503), "temporary_failure", True),
+    ],
+)
+def test_a_push_for_several_browsers_arrived_if_one_has_it(
+    statuses: tuple[int, int], word: str, retryable: bool, httpserver: HTTPServer
+) -> None:
+    url = httpserver.url_for("").rstrip("/")
+    for name, status in zip("ab", statuses, strict=True):
+        httpserver.expect_request(f"/push/{name}").respond_with_data("", status)
+    mine = [subscription(f"{url}/push/{name}") for name in "bab"]
+    push = PushChannel()
+
+    recipient = push.recipient({"to": "data.push"}, {"data": {"push": mine}})
+    outcome = provider_kind("web_push").send(a_message(recipient=recipient), account(url, "web_push"))
+
+    assert push.is_address(mine)
+    assert sorted(request.path for request, _ in httpserver.log) == ["/push/a", "/push/b"], "each of them once"
+    assert (outcome.word, outcome.retryable) == (word, retryable)
+    assert sum(outcome.context["browsers"].values()) == 2
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_subscription_that_is_gone_bounced(status: int, httpserver: HTTPServer) -> None:
     httpserver.expect_request(_ANY).respond_with_data("", status)

@@ -22,6 +22,7 @@ from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.deliveries.conftest import Journey
 from tests.deliveries.doubles import HangsUp
+from tests.deliveries.test_provider_kinds import subscription
 from tests.steps.owing import make_due
 from workflows.definitions.errors import InvalidDefinition
 from workflows.models import Run
@@ -307,6 +308,27 @@ def test_two_mails_of_one_journey_are_two_mails(journey: Journey, smtp_sink: Mai
     mails = smtp_sink.to("twice@example.com")
     assert len({mail["Message-ID"] for mail in mails}) == len(mails) == 2
     assert [delivery.status for delivery in journey.deliveries(run)] == ["delivered", "delivered"]
+
+
+def test_a_push_reaches_every_browser_of_its_recipient(
+    journey: Journey, rest: APIClient, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/push/old").respond_with_data("", 410)
+    httpserver.expect_request("/push/new").respond_with_data("", 201)
+    put_provider(tenant_id=journey.tenant.pk, key="web", kind="web_push", config={"contact": "mailto:a@example.com"})
+    browsers = [subscription(httpserver.url_for(f"/push/{name}")) for name in ("old", "new")]
+    assert rest.put("/v1/recipients/bob", {"addresses": {"push": browsers}}).status_code == 201
+    journey.publish({"channel": "push", "template": "hello"}, templates=HELLO)
+
+    run = journey.start("bob")
+    journey.work()
+
+    assert sorted(paths(httpserver)) == ["/push/new", "/push/old"]
+    assert told(journey, run) == ("delivered", "", "web")
+    assert journey.delivery(run).recipient_masked == "browsers"
+    (counted,) = [line.context["browsers"] for line in journey.trace(run) if "browsers" in line.context]
+    assert counted == {"delivered": 1, "bounced": 1}
+    assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
 
 
 def test_the_same_names_in_two_tenants_share_nothing(

@@ -68,7 +68,7 @@ def test_many_are_merged_name_by_name(rest: APIClient, tenant: Tenant) -> None:
             "recipients": [
                 {"id": "grace", "addresses": {"email": "grace@example.com"}},
                 {"id": "ada", "addresses": {"sms": None, "slack": "U1"}, "locale": None},
-                {"id": "grace", "addresses": {"sms": "+1"}},
+                {"id": "grace", "addresses": {"sms": "+43 664 1234567"}},
             ]
         },
     )
@@ -76,7 +76,7 @@ def test_many_are_merged_name_by_name(rest: APIClient, tenant: Tenant) -> None:
     assert [one["created"] for one in answer.json()["recipients"]] == [True, False, True]
     assert stored(tenant) == {
         "ada": {"email": "ada@example.com", "slack": "U1"},
-        "grace": {"email": "grace@example.com", "sms": "+1"},
+        "grace": {"email": "grace@example.com", "sms": "+43 664 1234567"},
     }
     ada = rest.get("/v1/recipients/ada").json()
     assert (ada["locale"], ada["zone"], ada["attributes"]) == ("", "Europe/Berlin", {"name": "Ada"})
@@ -88,7 +88,13 @@ BAD = [
     ({"addresses": {"E Mail": "x"}}, "/addresses/E Mail"),
     ({"addresses": ["a@example.com"]}, "/addresses"),
     ({"addresses": {"sms": ""}}, "/addresses/sms"),
+    ({"addresses": {"sms": "12345"}}, "/addresses/sms"),
+    ({"addresses": {"sms": ["+436641234567", "+436641234568"]}}, "/addresses/sms"),
+    ({"addresses": {"email": ["a@example.com"]}}, "/addresses/email"),
+    ({"addresses": {"chat": "a\nb"}}, "/addresses/chat"),
     ({"addresses": {"push": []}}, "/addresses/push"),
+    ({"addresses": {"push": {"endpoint": "https://example.com"}}}, "/addresses/push"),
+    ({"addresses": {"push": "a browser"}}, "/addresses/push"),
     ({"addresses": {"sms": "1" * 2001}}, "/addresses/sms"),
     ({"zone": "Mars/Phobos"}, "/zone"),
     ({"zone": 1}, "/zone"),

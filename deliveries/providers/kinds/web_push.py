@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chimeway_py.errors import fault
 from chimeway_py.outbound.call import call
 from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message, Undeliverable
-from deliveries.channels.push import subscription_of
+from deliveries.channels.push import subscriptions_of
 from deliveries.providers.base import Account, ProviderKind
 from deliveries.providers.calling import outcome_of
 from deliveries.providers.push_encryption import (
@@ -27,6 +29,13 @@ from workflows.steps.base import Fault, Outcome
 
 _GONE = frozenset({404, 410})  # RFC 8030: the subscription is no more
 DAY = 86_400
+_BEST_FIRST = (
+    DeliveryStatus.DELIVERED,
+    DeliveryStatus.UNKNOWN,
+    DeliveryStatus.TEMPORARY_FAILURE,
+    DeliveryStatus.BOUNCED,
+    DeliveryStatus.PERMANENT_FAILURE,
+)
 
 
 class WebPushProvider(ProviderKind):
@@ -56,15 +65,18 @@ class WebPushProvider(ProviderKind):
         return {**config, "public_key": public}, {**credentials, "private_key": private}
 
     def send(self, message: Message, account: Account) -> Outcome:
-        """One call to the push service. A subscription that is gone bounced, and is left alone from now on."""
-        browser = subscription_of(message.recipient)
+        """One call for each browser. It was delivered if one of them has it, and bounced if all of them are gone."""
         text = _text(message)
         if len(text) > LONGEST:
             raise Undeliverable("message too large")
+        browsers = subscriptions_of(message.recipient)
+        return _of_all([self._send_one(browser, text, message, account) for browser in browsers])
+
+    def _send_one(self, browser: Mapping[str, Any], text: bytes, message: Message, account: Account) -> Outcome:
         try:
             body = encrypt(text, decode(browser["keys"]["p256dh"]), decode(browser["keys"]["auth"]))
         except ValueError:
-            raise Undeliverable("invalid_address") from None
+            return Undeliverable("invalid_address").as_outcome()
         key = private_key_of(account.credentials["private_key"])
         headers = {
             "authorization": vapid(key, browser["endpoint"], account.config["contact"]),
@@ -79,6 +91,18 @@ class WebPushProvider(ProviderKind):
             return Outcome(DeliveryStatus.BOUNCED, called.error)
         location = called.answer.headers.get("location", "") if called.answer else ""
         return outcome_of(called, location[:255])
+
+
+def _of_all(outcomes: Sequence[Outcome]) -> Outcome:
+    """What became of a message for several browsers: the best that any of them says.
+
+    Whoever has it is not told again because another browser was out of reach; the context counts what each said.
+    """
+    if len(outcomes) == 1:
+        return outcomes[0]
+    best = min(outcomes, key=lambda one: _BEST_FIRST.index(one.word) if one.word in _BEST_FIRST else len(_BEST_FIRST))
+    maybe_done = any(one.maybe_done for one in outcomes)
+    return replace(best, maybe_done=maybe_done, context={**best.context, "browsers": Counter(o.word for o in outcomes)})
 
 
 def _text(message: Message) -> bytes:
