@@ -124,7 +124,9 @@ class Messages:
         self._ended(self._news("linus", "2"), "completed")
         found = [(one["status"], one["error"]) for one in self._history("linus", "email")]
         expect(found == [("suppressed", "bounced_before"), ("bounced", "bounced 5.1.1")], f"the history was {found}")
-        return "bounced 5.1.1, then suppressed (bounced_before)"
+        by_address = self.client.ask("POST", "deliveries/search", {"address": self._address("linus").upper()})
+        expect(len(by_address.body["items"]) == len(found), f"by the address there was {by_address.body}")
+        return "bounced 5.1.1, then suppressed (bounced_before); both are found by the address"
 
     def quiet_hours_hold_a_mail_back(self) -> str:
         """It is night where somebody lives, whatever the time here."""
