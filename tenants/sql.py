@@ -1,8 +1,8 @@
 """Running set-based SQL on the current connection.
 
 Statements name the tenant themselves; row-level security backs them. Django's cursor gives jsonb as text, binds
-parameters on the client and reads text; the driver's own cursor decodes jsonb, sends arrays as they are and reads
-binary, which spares parsing times. Errors come out as `django.db` errors all the same.
+parameters on the client and reads text; the wire decodes jsonb, sends arrays as they are and reads binary, which spares
+parsing times. Errors come out as `django.db` errors all the same.
 """
 
 import uuid
@@ -13,14 +13,13 @@ from typing import Any
 import psycopg
 from django.db import connection
 from psycopg.adapt import Buffer, Loader
-from psycopg.pq import Format, PipelineStatus
+from psycopg.pq import Format
 
 from chimeway_py.jsontext import decode
 from tenants.packing import Packed, PackedDumper, columns_packed
+from tenants.wire import Message, Parameters, Rows, Wire
 
 Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
-Parameters = Sequence[Any] | Mapping[str, Any]
-Rows = list[tuple[Any, ...]]
 Question = tuple[str, Parameters]  # a statement and what it is asked with
 
 
@@ -41,14 +40,13 @@ def ask(statement: str, parameters: Parameters) -> Callable[[], Rows]:
 
     Inside `pipelined` nothing waits for them until they are read, which is best done after it.
     """
-    with _cursor(keep=True) as cursor:
-        cursor.execute(statement, parameters, binary=True)
+    message = _put(statement, parameters)
 
     def rows() -> Rows:
-        with connection.wrap_database_errors:
-            found = cursor.fetchall()
-        _idle().append(cursor)
-        return found
+        if message.result is None:
+            with connection.wrap_database_errors:
+                _wire().flush()
+        return message.rows()
 
     return rows
 
@@ -56,6 +54,8 @@ def ask(statement: str, parameters: Parameters) -> Callable[[], Rows]:
 def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator[tuple[Any, ...]]:
     """The rows of one statement, seen at one moment, `size` of them in memory. Only inside a transaction."""
     connection.ensure_connection()
+    with connection.wrap_database_errors:
+        _wire().flush()
     opened = psycopg.ServerCursor(connection.connection, f"stream_{uuid.uuid4().hex}")
     with connection.wrap_database_errors, opened as cursor:
         _taught(cursor)
@@ -66,23 +66,27 @@ def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator
 
 def execute(statement: str, parameters: Parameters) -> int:
     """Run a statement; the number of rows it touched."""
-    with _cursor() as cursor:
-        return cursor.execute(statement, parameters).rowcount
+    return _put(statement, parameters).count
 
 
 @contextmanager
 def pipelined() -> Iterator[None]:
-    """What `execute` is given inside is sent without waiting for the answer to the statement before.
+    """What is asked or executed inside is sent together: at the end, or when an answer is read.
 
-    Counts are not known inside. An error is raised by a later statement or, at the latest, at the end.
+    Counts are not known inside. The first error is raised then, and nothing that came after it has run.
     """
-    connection.ensure_connection()
-    driver = connection.connection
-    if driver.pgconn.pipeline_status != PipelineStatus.OFF:  # entering another would wait for what was sent so far
+    wire = _wire()
+    if wire.is_gathering:
         yield
         return
-    with connection.wrap_database_errors, driver.pipeline():
+    with connection.wrap_database_errors, connection.execute_wrapper(_after_the_wire), wire.gathering():
         yield
+
+
+def _after_the_wire(execute: Callable[..., Any], *given: Any) -> Any:
+    """Statements of the ORM run after what was gathered before them."""
+    _wire().flush()
+    return execute(*given)
 
 
 def given(columns: Columns, position: str = "") -> str:
@@ -118,25 +122,19 @@ def arrays(rows: Iterable[Sequence[Any]], columns: Columns) -> list[Packed]:
     return columns_packed(rows, list(columns.values()))
 
 
-@contextmanager
-def _cursor(*, keep: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-    """A cursor of the driver; its own `cursor()` would be Django's, which binds on the client."""
-    connection.ensure_connection()
-    idle = _idle()
-    cursor = idle.pop() if idle else _taught(psycopg.Cursor(connection.connection))
+def _put(statement: str, parameters: Parameters) -> Message:
     with connection.wrap_database_errors:
-        yield cursor
-    if not keep:
-        idle.append(cursor)
+        return _wire().put(statement, parameters)
 
 
-def _idle() -> list[psycopg.Cursor[tuple[Any, ...]]]:
-    """Cursors that nobody uses: making one and teaching it our types takes longer than a small statement.
-
-    They lie with their connection and go with it; a table of them, though weak, would keep it, because cursors name it.
-    """
-    idle: list[psycopg.Cursor[tuple[Any, ...]]] = connection.connection.__dict__.setdefault("chimeway_idle_cursors", [])
-    return idle
+def _wire() -> Wire:
+    """It lies with its connection and goes with it; a table of wires, though weak, would keep it."""
+    connection.ensure_connection()
+    own = connection.connection.__dict__
+    wire: Wire | None = own.get("chimeway_wire")
+    if wire is None:
+        wire = own["chimeway_wire"] = Wire(connection.connection, _taught)
+    return wire
 
 
 def _taught(cursor: psycopg.Cursor[tuple[Any, ...]]) -> psycopg.Cursor[tuple[Any, ...]]:

@@ -1,0 +1,169 @@
+"""The wire: statements sent together, in one write and with one wait for all answers, each prepared once.
+
+The driver's own pipeline takes a cursor for each statement, asks the socket before and after it and flushes it, so that
+the server wakes for every statement and sleeps between them; that took longer than most of the statements. What a
+driver is for stays with it: connecting, transactions, adapting values, errors.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection, Cursor, errors
+from psycopg._queries import PostgresQuery
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.generators import fetch_many, send
+from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+Rows = list[tuple[Any, ...]]
+MOST_STATEMENTS, MOST_PLANS = 1000, 400  # that one connection keeps; what comes after is planned each time
+_FAILED = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED})
+# The server does not know the plan (somebody dropped all), or a migration has changed what it returns.
+_STALE_PLAN = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)
+
+
+class Statement:
+    """One text on one connection: its placeholders, how to read its answers, its plans by types of parameters."""
+
+    __slots__ = ("plans", "query", "transformer", "uses")
+
+    def __init__(self, text: str, parameters: Parameters, context: Cursor[Any]) -> None:
+        self.transformer = Transformer(context)
+        self.query = PostgresQuery(self.transformer)
+        self.query.convert(text, parameters)
+        self.plans: dict[tuple[int, ...], bytes] = {}
+        self.uses = 0
+
+
+class Message:
+    """A statement with its parameters on their way, and later its answer."""
+
+    __slots__ = ("formats", "parameters", "plan", "result", "statement", "types")
+
+    def __init__(self, statement: Statement, parameters: Parameters) -> None:
+        query = statement.query
+        query.dump(parameters)
+        self.statement, self.parameters, self.formats, self.types = statement, query.params, query.formats, query.types
+        self.plan: bytes | None = None  # a name, if it is to be prepared with this message
+        self.result: PGresult | None = None
+
+    def send(self, to: PGconn) -> None:
+        """Give it to libpq, which keeps it until it has 64 kB or is told to flush."""
+        query, plan = self.statement.query.query, self.plan or self.statement.plans.get(self.types)
+        if self.plan:
+            to.send_prepare(self.plan, query, param_types=self.types)
+        if plan:
+            to.send_query_prepared(plan, self.parameters, param_formats=self.formats, result_format=Format.BINARY)
+        else:
+            to.send_query_params(query, self.parameters, self.types, self.formats, Format.BINARY)
+
+    def rows(self) -> Rows:
+        """What the statement returned."""
+        if self.result is None or self.result.status != ExecStatus.TUPLES_OK:
+            raise errors.ProgrammingError("the statement returned no rows")
+        reader = self.statement.transformer
+        reader.set_pgresult(self.result)
+        return reader.load_rows(0, self.result.ntuples, tuple)
+
+    @property
+    def count(self) -> int:
+        """How many rows it touched or returned."""
+        return (self.result and self.result.command_tuples) or 0
+
+
+class Wire:
+    """One connection of the driver: its statements, and the messages that wait."""
+
+    def __init__(self, driver: Connection[Any], teach: Callable[[Cursor[Any]], Cursor[Any]]) -> None:
+        self._pgconn = driver.pgconn
+        self._context = teach(Cursor(driver))
+        self._statements: dict[str, Statement] = {}
+        self._plans = 0
+        self._waiting: list[Message] = []
+        self.is_gathering = False
+
+    def put(self, text: str, parameters: Parameters) -> Message:
+        """A message, sent at once unless messages are gathered."""
+        statement = self._statements.get(text)
+        if statement is None:
+            if len(self._statements) >= MOST_STATEMENTS:
+                self._statements.clear()
+            statement = self._statements[text] = Statement(text, parameters, self._context)
+        message = Message(statement, parameters)
+        self._waiting.append(message)
+        if not self.is_gathering:
+            self.flush()
+        return message
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Messages are sent at the end of the block, or when `flush` is called; none of what waits when it fails."""
+        self.is_gathering = True
+        try:
+            yield
+            self.flush()
+        finally:
+            self.is_gathering = False
+            self._waiting.clear()
+
+    def flush(self) -> None:
+        """Send what waits, and wait for all answers. Raises the first error; what came after it has not run."""
+        messages, self._waiting = self._waiting, []
+        if not messages:
+            return
+        driver = self._context.connection
+        with driver.lock:
+            for message in messages:
+                self._plan(driver, message)
+            try:
+                driver.wait(self._exchange(driver, messages))
+            except BaseException as error:
+                if isinstance(error, _STALE_PLAN):
+                    self._statements.clear()
+                if self._pgconn.pipeline_status != PipelineStatus.OFF:  # interrupted: nobody knows what has run
+                    driver.close()
+                raise
+
+    def _plan(self, driver: Connection[Any], message: Message) -> None:
+        """Let a statement that comes again be planned for good, unless the deployment does without."""
+        statement, threshold = message.statement, driver.prepare_threshold
+        statement.uses += 1
+        if message.types in statement.plans or threshold is None or statement.uses < threshold:
+            return
+        if self._plans < MOST_PLANS:
+            self._plans += 1
+            message.plan = statement.plans[message.types] = b"wire_%d" % self._plans
+
+    def _exchange(self, driver: Connection[Any], messages: Sequence[Message]) -> PQGen[None]:
+        """One trip to the server."""
+        pgconn = self._pgconn
+        begins = not driver.autocommit and pgconn.transaction_status == TransactionStatus.IDLE
+        pgconn.enter_pipeline_mode()
+        if begins:
+            pgconn.send_query_params(driver._get_tx_start_command(), None)
+        for message in messages:
+            message.send(pgconn)
+        pgconn.pipeline_sync()
+        yield from send(pgconn)
+        failed = yield from self._collect(messages, begins=begins)
+        pgconn.exit_pipeline_mode()
+        if failed is not None:
+            raise errors.error_from_result(failed, encoding=pgconn._encoding)
+
+    def _collect(self, messages: Sequence[Message], *, begins: bool) -> PQGen[PGresult | None]:
+        """Read the answers; the first error among them."""
+        failed: PGresult | None = None
+        if begins:
+            yield from fetch_many(self._pgconn)
+        for message in messages:
+            results = (yield from fetch_many(self._pgconn)) if message.plan else []
+            if results and results[0].status in _FAILED:
+                del message.statement.plans[message.types]
+            results = [*results, *(yield from fetch_many(self._pgconn))]
+            message.result = results[-1]
+            failed = failed or next((one for one in results if one.status == ExecStatus.FATAL_ERROR), None)
+        yield from fetch_many(self._pgconn)  # the end of the trip
+        return failed
