@@ -19,6 +19,23 @@ from chimeway_py.jsontext import decode
 from tenants.packing import Packed, PackedDumper, columns_packed
 from tenants.wire import Message, Parameters, Rows, Wire
 
+__all__ = [
+    "Columns",
+    "Parameters",
+    "Question",
+    "Rows",
+    "arrays",
+    "ask",
+    "execute",
+    "fetch",
+    "fetch_each",
+    "given",
+    "insert",
+    "pipelined",
+    "stream",
+    "update",
+]
+
 Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
 Question = tuple[str, Parameters]  # a statement and what it is asked with
 

@@ -13,7 +13,7 @@ from chimeway_py.nudges import nudge_after_commit
 from workflows.events.types import EventType, by_move
 from workflows.states import UNDOING
 from workflows.store.chain import canonical
-from workflows.store.sql import execute, fetch
+from workflows.store.sql import Question, execute, fetch
 
 _KINDS = ", ".join(f"('{start}', '{end}', '{type_}')" for (start, end), type_ in by_move().items())
 _UNDOING = ", ".join(sorted(UNDOING))
@@ -66,9 +66,14 @@ def watching(insert: str) -> str:
     return f"WITH written AS ({insert}) SELECT {_IS_WATCHED}"
 
 
+def asking_watched(tenant_id: int) -> Question:
+    """Whether the tenant has a subscription, enabled or not."""
+    return f"SELECT {_IS_WATCHED}", [tenant_id]
+
+
 def is_watched(tenant_id: int) -> bool:
-    """Whether the tenant has a subscription, enabled or not. Needs its scope."""
-    return bool(fetch(f"SELECT {_IS_WATCHED}", [tenant_id])[0][0])
+    """The answer, now. Needs the tenant's scope."""
+    return bool(fetch(*asking_watched(tenant_id))[0][0])
 
 
 def record(tenant_id: int, statement: str, parameters: Sequence[Any]) -> None:

@@ -12,8 +12,10 @@ from workflows.definitions.document import StartRule
 from workflows.definitions.paths import MISSING, lookup
 from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.documents import Loaded, documents
-from workflows.services.start import PER_START, NewRun, insert_runs
+from workflows.services.start import PER_START
 from workflows.services.start_checks import check_starts
+from workflows.services.start_insert import insert_runs
+from workflows.services.start_rows import NewRun
 from workflows.states import Cause
 
 Verdicts = dict[int, list[tuple[int | None, Judged]]]

@@ -15,6 +15,7 @@ from workflows.states import Cause, Reason, RunState
 from workflows.store import chain, rows
 
 NEW_RUN = {
+    "id": "bigint",
     "public_id": "uuid",
     "definition_id": "bigint",
     "definition_key": "text",
@@ -71,6 +72,7 @@ class NewRun:
 class StartRow:
     """A run before it is written: its facts, its first transition, and the request that it answers."""
 
+    id: int
     new: NewRun
     facts: RunFacts
     public_id: uuid.UUID
@@ -87,7 +89,7 @@ class StartRow:
         return self.new.idempotency_key or self.public_id
 
 
-def start_row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha: bytes | None) -> StartRow:
+def start_row(vault: Vault, loaded: Loaded, id_: int, new: NewRun, now: datetime, data_sha: bytes | None) -> StartRow:
     """The row of a checked start; `data_sha` is where its data are stored."""
     public_id = new_public_id()
     due_at = max(new.at, now) if new.at else now
@@ -123,21 +125,21 @@ def start_row(vault: Vault, loaded: Loaded, new: NewRun, now: datetime, data_sha
     asked = [loaded.key, new.subject, dict(new.correlation), new.data, new.at and new.at.isoformat()]
     asked += [dict(one) for one in (new.origin, new.companions) if one]
     request = vault.digest("start", canonical(asked)) if new.idempotency_key else b""
-    return StartRow(new, facts, public_id, data_sha, request, reason, context, head, due_at)
+    return StartRow(id_, new, facts, public_id, data_sha, request, reason, context, head, due_at)
 
 
 def run_columns(loaded: Loaded, row: StartRow, now: datetime) -> tuple[Any, ...]:
     """A row of `NEW_RUN`."""
     new, facts = row.new, row.facts
-    whom = row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), row.data_sha
+    whom = row.id, row.public_id, loaded.id, loaded.key, new.subject, rows.dumps(dict(new.correlation)), row.data_sha
     status = "pending", "", "{}", str(row.reason), rows.dumps(row.context), "", 1, 1, row.chain_head, 0
     request = new.idempotency_key, row.request_digest if new.idempotency_key else None, new.replayed_from
     times = facts.began_at, facts.step_entered_at, row.due_at, facts.deadline_at
     return (*whom, *status, str(new.cause), new.cause_ref, *request, *times, 0, now, now)
 
 
-def first_transition(run_id: int, row: StartRow, now: datetime) -> tuple[Any, ...]:
+def first_transition(row: StartRow, now: datetime) -> tuple[Any, ...]:
     """A row of `workflows.store.rows.TRANSITION`."""
     cause = str(row.new.cause), row.new.cause_ref
     move = "", "pending", str(row.reason), rows.dumps(row.context)
-    return (run_id, 1, "", 0, None, *cause, *move, now, chain.GENESIS, row.chain_head)
+    return (row.id, 1, "", 0, None, *cause, *move, now, chain.GENESIS, row.chain_head)

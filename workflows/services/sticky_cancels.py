@@ -1,20 +1,21 @@
 """Catching starts that were cancelled before they came.
 
-A start looks for sticky cancels after it has written its runs, and a sticky cancel looks for runs after it is written;
-both under one lock of the tenant, shared among starts, so that neither can miss the other.
+A start looks for sticky cancels before it commits, and a sticky cancel looks for runs after it is written; both under
+one lock of the tenant, shared among starts, so that neither can miss the other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workflows.engine.events import CancelAsked
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
-from workflows.store.sql import Rows, ask, fetch
+from workflows.store.sql import Question, Rows, fetch
 
 _LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
 _OWN = "SELECT pg_advisory_xact_lock(%s)"
+_ANY = "SELECT EXISTS (SELECT 1 FROM workflows_stickycancel WHERE tenant_id = %s AND until > clock_timestamp())"
 _STICKING = """
 SELECT mark, public_id, cause, cause_ref, reason FROM workflows_stickycancel
  WHERE tenant_id = %s AND workflow IN ('', %s) AND mark = ANY(%s) AND until > clock_timestamp()
@@ -33,22 +34,18 @@ def lock_starts(tenant_id: int) -> None:
     fetch(_OWN, [_LOCK_SPACE + tenant_id])
 
 
-def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> Callable[[], set[int]]:
-    """Look for cancels that were waiting for runs, given by id with their marks.
+def asking_sticky(tenant_id: int) -> list[Question]:
+    """Whether any cancel of the tenant waits for runs; none can begin to until this transaction ends."""
+    return [(_SHARE, [_LOCK_SPACE + tenant_id]), (_ANY, [tenant_id])]
 
-    Inside the transaction that wrote the runs. Call what is returned: it cancels them; the ids of those caught.
+
+def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> set[int]:
+    """Cancel the runs, given by id with their marks, that cancels were waiting for; the ids of those caught.
+
+    Inside the transaction that wrote the runs, after `asking_sticky`.
     """
     wanted = sorted({mark for own in starts.values() for mark in own})
-    if not wanted:
-        return set
-    locked = ask(_SHARE, [_LOCK_SPACE + tenant_id])
-    found = ask(_STICKING, [tenant_id, workflow, wanted])
-
-    def catch() -> set[int]:
-        locked()
-        return _cancel(tenant_id, starts, found())
-
-    return catch
+    return _cancel(tenant_id, starts, fetch(_STICKING, [tenant_id, workflow, wanted])) if wanted else set()
 
 
 def _cancel(tenant_id: int, starts: Mapping[int, Sequence[str]], found: Rows) -> set[int]:
