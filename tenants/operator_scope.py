@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 from chimeway_py.addresses import address_of
+from tenants.admin_place import is_of_admin
 from tenants.models import Role
 from tenants.scope import current_scope, scope_of
 from tenants.services.operators import Operator, memberships_of_user
@@ -30,7 +30,7 @@ class OperatorScopeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """The response of the view, committed unless the view raised."""
-        if not request.path_info.startswith(reverse("admin:index")) or not _is_staff(request.user):
+        if not is_of_admin(request) or not _is_staff(request.user):
             return self.get_response(request)
         operator = _operator(request.user, address_of(request))
         request.operator = operator  # type: ignore[attr-defined]

@@ -61,9 +61,9 @@ class Message:
             to.send_query_params(query, self.parameters, self.types, self.formats, Format.BINARY)
 
     def rows(self) -> Rows:
-        """What the statement returned."""
-        if self.result is None or self.result.status != ExecStatus.TUPLES_OK:
-            raise errors.ProgrammingError("the statement returned no rows")
+        """What the statement returned: no rows, if it is one that returns none."""
+        if self.result is None:
+            raise errors.ProgrammingError("the statement was not sent")
         reader = self.statement.transformer
         reader.set_pgresult(self.result)
         return reader.load_rows(0, self.result.ntuples, tuple)

@@ -6,7 +6,6 @@ the same signals in opposite order wait for each other instead of deadlocking.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -14,15 +13,15 @@ from typing import Any, Literal
 from chimeway_py.errors import Conflict
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.forgetting import forget_payloads
-from signals_app.services.keys import keys_of, write_keys
+from signals_app.services.keys import keys_of
 from signals_app.services.new_signal import CheckedSignal, NewSignal, check_signals
-from signals_app.services.payloads import address_of, canonical, send_payloads
+from signals_app.services.payloads import PayloadWriting, address_of, canonical
 from tenants.ids import new_public_id
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
-from tenants.scope import tenant_scope, with_commit
-from tenants.sql import arrays, ask, execute, fetch, given, pipelined
+from tenants.scope import tenant_scope
+from tenants.sql import Question, Rows, arrays, execute, fetch, fetch_each, given
 from tenants.vault import vault_of
 
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
@@ -40,19 +39,28 @@ _SIGNAL = {
 _WRITE = f"""
 INSERT INTO signals_app_signal (tenant_id, received_at, id, {", ".join(_SIGNAL)}, route_failures, route_cursor,
     verdict_reason, verdict_context, duplicate_count)
-SELECT %s, %s, id, {", ".join(_SIGNAL)}, 0, 0, '', '{{}}', 0
-  FROM (SELECT nextval('signals_app_signal_id_seq') AS id, u.* FROM {given(_SIGNAL, "position")} ORDER BY position) n
+SELECT %s, now.at, id, {", ".join(_SIGNAL).replace("occurred_at", "coalesce(occurred_at, now.at)")}, 0, 0, '', '{{}}', 0
+  FROM (SELECT clock_timestamp() AS at OFFSET 0) now CROSS JOIN
+       (SELECT nextval('signals_app_signal_id_seq') AS id, u.* FROM {given(_SIGNAL, "position")} ORDER BY position) n
  ORDER BY source, external_id
 ON CONFLICT (tenant_id, source, external_id) DO NOTHING
-RETURNING id, public_id
+RETURNING id, public_id, received_at
 """  # noqa: S608  column names of our own
+# What the new signals can be found by. Those that were there have another public id.
+_KEY = {"public_id": "uuid", "name": "text", "key": "text"}
+_WRITE_KEYS = f"""
+INSERT INTO signals_app_signalkey (tenant_id, signal_id, name, key, received_at)
+SELECT s.tenant_id, s.id, u.name, u.key, s.received_at FROM {given(_KEY)} CROSS JOIN LATERAL (
+    SELECT tenant_id, id, received_at FROM signals_app_signal
+     WHERE tenant_id = %s AND public_id = u.public_id OFFSET 0) s
+"""  # noqa: S608
 _MET = """
 SELECT s.id, s.public_id, s.source, s.external_id, s.body_digest, s.received_at
 FROM signals_app_signal s JOIN unnest(%s::text[], %s::text[]) AS given (source, external_id) USING (source, external_id)
 WHERE s.tenant_id = %s ORDER BY s.id FOR NO KEY UPDATE OF s
 """
 _COUNT = """
-UPDATE signals_app_signal s SET duplicate_count = s.duplicate_count + given.times, last_duplicate_at = %s
+UPDATE signals_app_signal s SET duplicate_count = s.duplicate_count + given.times, last_duplicate_at = clock_timestamp()
 FROM unnest(%s::bigint[], %s::int[]) AS given (id, times) WHERE s.tenant_id = %s AND s.id = given.id
 """
 
@@ -90,32 +98,63 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal], counted: boo
     (paths start with the index of the signal), `SignalConflict` (detail: index and external id), `LimitReached` and
     `BeyondLimit`.
     """
-    with tenant_scope(tenant_id) as scope:
-        return accept_here(tenant_id=tenant_id, signals=signals, now=scope.now, counted=counted)
+    intake = Intake(tenant_id, signals, counted=counted)
+    with tenant_scope(tenant_id, *intake.questions) as scope:
+        return intake.accept(scope.answers)
 
 
-def accept_here(*, tenant_id: int, signals: Sequence[NewSignal], now: datetime, counted: bool = True) -> list[Receipt]:
-    """As `accept_signals`, as the last thing that is done in the caller's scope, which was entered at `now`."""
-    asked = check_signals(signals)
-    if not asked:
-        return []
-    if counted and limits_of(tenant_id):
-        _take(tenant_id, asked)
-    checked = _keyed(tenant_id, asked)
-    first: dict[Name, CheckedSignal] = {}
-    for signal in checked:
-        first.setdefault((signal.source, signal.external_id), signal)
-    stored = _write(tenant_id, first, now)
-    fresh = set(stored)
-    met = _meet(tenant_id, [name for name in first if name not in fresh])
-    receipts = _receipts(checked, stored | met, fresh)
-    _count_duplicates(tenant_id, checked, stored | met, fresh, now)
-    _forget_repeated(tenant_id, [first[name] for name in met])
-    if fresh:
-        nudge_after_commit("engine", tenant_id)
-    with with_commit():
-        write_keys(tenant_id=tenant_id, received_at=now, rows=_keys(first, stored))
-    return receipts
+class Intake:
+    """Signals on their way in: checked, and ready to be written as soon as a transaction asks its `questions`."""
+
+    def __init__(self, tenant_id: int, signals: Sequence[NewSignal], *, counted: bool = True) -> None:
+        self._tenant_id = tenant_id
+        self._checked = _keyed(tenant_id, check_signals(signals))
+        self._first: dict[Name, CheckedSignal] = {}
+        for signal in self._checked:
+            self._first.setdefault((signal.source, signal.external_id), signal)
+        self._limited = bool(counted and self._checked and limits_of(tenant_id))
+        self._public_ids = {new_public_id(): name for name in self._first}
+        self._payloads = PayloadWriting(tenant_id, (one.payload for one in self._first.values() if one.payload))
+        self._writing = [*self._payloads.questions, *self._asking_to_write()]
+        #: To be asked first in the transaction. None of a limited tenant: whoever waits for a limit holds nothing else.
+        self.questions: list[Question] = [] if self._limited else self._writing
+
+    def accept(self, answers: Sequence[Rows]) -> list[Receipt]:
+        """The receipts, in the transaction that has asked the questions. See `accept_signals`."""
+        if not self._checked:
+            return []
+        if self._limited:
+            _take(self._tenant_id, self._checked)
+            answers = fetch_each(*self._writing)
+        *payloads, written, _ = answers
+        self._payloads.hold(payloads)
+        stored = self._stored(written)
+        fresh = set(stored)
+        met = _meet(self._tenant_id, [name for name in self._first if name not in fresh])
+        receipts = _receipts(self._checked, stored | met, fresh)
+        _count_duplicates(self._tenant_id, self._checked, stored | met, fresh)
+        _forget_repeated(self._tenant_id, [self._first[name] for name in met])
+        if fresh:
+            nudge_after_commit("engine", self._tenant_id)
+        return receipts
+
+    def _asking_to_write(self) -> list[Question]:
+        """The statements that insert what is new."""
+        if not self._first:
+            return []
+        signals = [*zip(self._public_ids, self._first.values(), strict=True)]
+        rows = [_row(public_id, signal, self._payloads.addresses) for public_id, signal in signals]
+        keys = [
+            (public_id, signal.name, key)
+            for public_id, signal in signals
+            for key in keys_of(signal.subject, signal.correlation)
+        ]
+        tenant = self._tenant_id
+        return [(_WRITE, [tenant, *arrays(rows, _SIGNAL)]), (_WRITE_KEYS, [*arrays(keys, _KEY), tenant])]
+
+    def _stored(self, written: Rows) -> dict[Name, _Stored]:
+        names = [(self._public_ids[row[1]], row) for row in written]
+        return {name: _Stored(row[0], row[1], self._first[name].body_digest, row[2]) for name, row in names}
 
 
 def _take(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
@@ -137,33 +176,10 @@ def _forget_repeated(tenant_id: int, signals: Sequence[CheckedSignal]) -> None:
     forget_payloads(tenant_id=tenant_id, addresses=[address_of(vault, one.payload) for one in signals if one.payload])
 
 
-def _write(tenant_id: int, first: Mapping[Name, CheckedSignal], now: datetime) -> dict[Name, _Stored]:
-    """Insert what is new, with its payloads."""
-    signals = list(first.values())
-    public_ids = {new_public_id(): name for name in first}
-    texts = [signal.payload for signal in signals if signal.payload]
-    with pipelined() if texts else nullcontext():
-        addresses, hold_payloads = send_payloads(tenant_id=tenant_id, texts=texts)
-        given_rows = [_row(*one, addresses, now) for one in zip(public_ids, signals, strict=True)]
-        stored = ask(_WRITE, [tenant_id, now, *arrays(given_rows, _SIGNAL)])
-    hold_payloads()
-    written = {public_ids[public_id]: (signal_id, public_id) for signal_id, public_id in stored()}
-    return {name: _Stored(*ids, first[name].body_digest, now) for name, ids in written.items()}
-
-
-def _keys(first: Mapping[Name, CheckedSignal], stored: Mapping[Name, _Stored]) -> list[tuple[int, str, str]]:
-    """What the new signals can be found by."""
-    return [
-        (row.signal_id, first[name].name, key)
-        for name, row in stored.items()
-        for key in keys_of(first[name].subject, first[name].correlation)
-    ]
-
-
-def _row(public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes], now: datetime) -> tuple[Any, ...]:
+def _row(public_id: uuid.UUID, signal: CheckedSignal, addresses: Mapping[str, bytes]) -> tuple[Any, ...]:
     name = signal.source, signal.external_id
     said = signal.name, signal.subject, canonical(signal.correlation), addresses.get(signal.payload)
-    return (public_id, *name, *said, signal.body_digest, signal.occurred_at or now)
+    return (public_id, *name, *said, signal.body_digest, signal.occurred_at)
 
 
 def _meet(tenant_id: int, names: Sequence[Name]) -> dict[Name, _Stored]:
@@ -195,7 +211,7 @@ def _receipts(checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], 
 
 
 def _count_duplicates(
-    tenant_id: int, checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name], now: datetime
+    tenant_id: int, checked: Sequence[CheckedSignal], stored: Mapping[Name, _Stored], fresh: set[Name]
 ) -> None:
     times: dict[Name, int] = {}
     for signal in checked:
@@ -203,4 +219,4 @@ def _count_duplicates(
         times[name] = times.get(name, -1 if name in fresh else 0) + 1
     repeated = {stored[name].signal_id: count for name, count in times.items() if count}
     if repeated:
-        execute(_COUNT, [now, list(repeated), list(repeated.values()), tenant_id])
+        execute(_COUNT, [list(repeated), list(repeated.values()), tenant_id])

@@ -6,11 +6,11 @@ Whoever writes a payload names it in the same transaction. Until that commits, a
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chimeway_py.jsontext import encoder_of
-from tenants.sql import Rows, arrays, ask, fetch, given
+from tenants.sql import Question, Rows, arrays, ask, fetch, given
 from tenants.vault import Vault, vault_of
 
 PLACE = "signals_app_payload.sealed"
@@ -55,33 +55,37 @@ def send_payloads(*, tenant_id: int, texts: Iterable[str]) -> tuple[dict[str, by
 
     For who names the payloads in the same trip; see `tenants.sql.ask`.
     """
-    texts = set(texts)
-    if not texts:
-        return {}, lambda: None
-    vault = vault_of(tenant_id)
-    addresses = {text: address_of(vault, text) for text in texts}
-    missing = {address: text for text, address in addresses.items()}
-    inserted = _insert(vault, missing)
-    return addresses, lambda: _hold_others(vault, missing, inserted)
+    writing = PayloadWriting(tenant_id, texts)
+    answers = [ask(*question) for question in writing.questions]
+    return writing.addresses, lambda: writing.hold([answer() for answer in answers])
 
 
-def _hold_others(vault: Vault, missing: Mapping[bytes, str], inserted: Callable[[], Rows]) -> None:
-    """Hold what was there, and write again what was taken away meanwhile."""
-    while True:
-        written = {bytes(address) for (address,) in inserted()}
-        others = [address for address in missing if address not in written]
-        held = _hold(vault.tenant_id, others) if others else set()
-        missing = {address: missing[address] for address in others if address not in held}
-        if not missing:
-            return
-        inserted = _insert(vault, missing)
+class PayloadWriting:
+    """Texts on their way into the store: where each will be, what to ask of the database, and what to do after it."""
+
+    def __init__(self, tenant_id: int, texts: Iterable[str]) -> None:
+        texts = set(texts)
+        self._vault = vault_of(tenant_id)
+        self.addresses = {text: address_of(self._vault, text) for text in texts}
+        self._missing = {address: text for text, address in self.addresses.items()}
+        self.questions: list[Question] = [_inserting(self._vault, self._missing)] if texts else []
+
+    def hold(self, answers: Sequence[Rows]) -> None:
+        """Hold what was there, and write again what was taken away meanwhile. In the transaction of the answers."""
+        missing, (written,) = self._missing, answers or ((),)
+        while missing:
+            fresh = {bytes(address) for (address,) in written}
+            others = [address for address in missing if address not in fresh]
+            held = _hold(self._vault.tenant_id, others) if others else set()
+            missing = {address: missing[address] for address in others if address not in held}
+            written = fetch(*_inserting(self._vault, missing)) if missing else []
 
 
-def _insert(vault: Vault, texts: Mapping[bytes, str]) -> Callable[[], Rows]:
+def _inserting(vault: Vault, texts: Mapping[bytes, str]) -> Question:
     """Insert what is not there; the addresses that were not."""
     # Sorted, so that two transactions that share bodies meet them in one order and cannot deadlock.
     rows = [(address, vault.seal(PLACE, address, text), len(text.encode())) for address, text in sorted(texts.items())]
-    return ask(_WRITE, [vault.tenant_id, *arrays(rows, _PAYLOAD)])
+    return _WRITE, [vault.tenant_id, *arrays(rows, _PAYLOAD)]
 
 
 def _hold(tenant_id: int, addresses: list[bytes]) -> set[bytes]:

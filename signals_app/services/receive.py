@@ -10,18 +10,14 @@ from chimeway_py.api.json_gate import read_json
 from chimeway_py.errors import ChimewayError, Invalid, NotFound, fault
 from signals_app.mapping import map_signal, place_of
 from signals_app.models import SignalSource
-from signals_app.services.intake import Receipt, accept_here
+from signals_app.services.intake import Receipt
+from signals_app.services.known_sources import known_source, tenant_of_source
+from signals_app.services.sharing import accept_shared
 from signals_app.services.sources import live_secrets
 from signals_app.verification import Rejection, scheme_named, verify
 from tenants.limits.errors import BeyondLimit, LimitReached
 from tenants.limits.taking import taking_as
 from tenants.scope import tenant_scope
-from tenants.sql import Rows, fetch
-
-_READ = ("public_id", "key", "scheme", "secrets", "mapping", "name_map", "enabled")
-_SOURCE = f"SELECT {', '.join(_READ)} FROM signals_app_signalsource WHERE tenant_id = %s AND public_id = %s"  # noqa: S608
-_MOST_TENANTS = 10_000
-_tenants: dict[uuid.UUID, int] = {}  # by the public id of the source
 
 
 class BadSignature(ChimewayError):
@@ -38,25 +34,18 @@ def receive_webhook(*, source_public_id: uuid.UUID, headers: Mapping[str, str], 
     on the source), `Invalid` naming paths of the sender's own body, `SignalConflict`, and `LimitReached` or
     `BeyondLimit`: only a webhook that proves itself uses up anything.
     """
-    tenant_id = _tenant_of(source_public_id)
+    tenant_id = tenant_of_source(source_public_id)
     if tenant_id is None:
         raise NotFound
     try:
-        with tenant_scope(tenant_id, (_SOURCE, [tenant_id, source_public_id])) as scope:
-            source = _source(tenant_id, scope.answers[0])
-            with taking_as(f"source {source.key}"):
-                return _accept(source, headers, body, scope.now)
+        source, now = known_source(tenant_id, source_public_id)
+        with taking_as(f"source {source.key}"):
+            return _accept(source, headers, body, now)
     except (LimitReached, BeyondLimit):
         raise  # nothing is wrong with the webhook; a refusal for want of room writes nothing
     except ChimewayError as error:  # its transaction is undone; the count gets one of its own
         _count(tenant_id, source_public_id, error)
         raise
-
-
-def _source(tenant_id: int, rows: Rows) -> SignalSource:
-    if not rows:
-        raise NotFound
-    return SignalSource(tenant_id=tenant_id, **dict(zip(_READ, rows[0], strict=True)))
 
 
 class _Unverified(BadSignature):
@@ -82,7 +71,7 @@ def _accept(source: SignalSource, headers: Mapping[str, str], body: bytes, now: 
         body=read_json(body),
     )
     try:
-        return accept_here(tenant_id=source.tenant_id, signals=[signal], now=now)[0]
+        return accept_shared(tenant_id=source.tenant_id, signal=signal)
     except Invalid as error:
         raise _in_body(source, error) from error
 
@@ -115,15 +104,3 @@ def _count(tenant_id: int, source_public_id: uuid.UUID, error: ChimewayError) ->
             last_rejected_part=part[:50],
             last_rejected_reason=reason[:200],
         )
-
-
-def _tenant_of(source_public_id: uuid.UUID) -> int | None:
-    """Whose source it is. That never changes, so it is asked once per process."""
-    if (known := _tenants.get(source_public_id)) is not None:
-        return known
-    ((tenant_id,),) = fetch("SELECT tenant_of_source(%s)", [source_public_id])
-    if tenant_id is not None:
-        if len(_tenants) >= _MOST_TENANTS:
-            _tenants.clear()
-        _tenants[source_public_id] = tenant_id
-    return tenant_id  # type: ignore[no-any-return]

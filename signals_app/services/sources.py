@@ -5,13 +5,15 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from signals_app.mapping import check_mapping
 from signals_app.models import Scheme, SignalSource
+from signals_app.services.known_sources import forget_source
 from signals_app.services.secrets import ending, live_secrets, sealed_entry
 from signals_app.verification import scheme_named
 from tenants.scope import tenant_scope
@@ -123,9 +125,11 @@ def delete_source(*, tenant_id: int, public_id: uuid.UUID) -> None:
 
 
 def _locked(tenant_id: int, public_id: uuid.UUID) -> SignalSource:
+    """The source, about to be changed."""
     row = SignalSource.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id, public_id=public_id).first()
     if row is None:
         raise NotFound
+    transaction.on_commit(partial(forget_source, public_id))
     return row
 
 

@@ -7,6 +7,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from tenants.admin_place import is_of_admin
 from tenants.second_factor.factors import factor_of, is_required
 from tenants.second_factor.sign_in import PROVED
 
@@ -22,10 +23,10 @@ class SecondFactorMiddleware:
         return self._way(request) or self.get_response(request)
 
     def _way(self, request: HttpRequest) -> HttpResponse | None:
+        if not is_of_admin(request) or not request.user.is_active or not request.user.is_staff:
+            return None
         path = request.path_info
         free = {reverse("admin:login"), reverse("admin:logout"), reverse("admin:second_factor")}
-        if not path.startswith(reverse("admin:index")) or not request.user.is_active or not request.user.is_staff:
-            return None
         factor = factor_of(int(request.user.pk))
         if factor is not None and request.session.get(PROVED) != factor.pk:
             logout(request)

@@ -1,4 +1,4 @@
-"""Writing the runs of a start: rows, traces and listeners in one trip to the server, and the commit with them if it can.
+"""Writing the runs of a start: rows, traces and listeners in one trip, and the commit with them if it can go along.
 
 A start without an idempotency key meets nobody, so everything goes out at once, under ids that were fetched before. One
 with a key may meet a run, and what comes after depends on the answer.
