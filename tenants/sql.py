@@ -147,6 +147,9 @@ def _put(statement: str, parameters: Parameters) -> Message:
 def _wire() -> Wire:
     """It lies with its connection and goes with it; a table of wires, though weak, would keep it."""
     connection.ensure_connection()
+    if connection.connection.closed and not connection.in_atomic_block:  # somebody was interrupted on it
+        connection.close()
+        connection.ensure_connection()
     own = connection.connection.__dict__
     wire: Wire | None = own.get("chimeway_wire")
     if wire is None:

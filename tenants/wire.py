@@ -41,22 +41,23 @@ class Statement:
 class Message:
     """A statement with its parameters on their way, and later its answer."""
 
-    __slots__ = ("formats", "parameters", "plan", "result", "statement", "types")
+    __slots__ = ("formats", "is_new", "parameters", "plan", "result", "statement", "types")
 
     def __init__(self, statement: Statement, parameters: Parameters) -> None:
         query = statement.query
         query.dump(parameters)
         self.statement, self.parameters, self.formats, self.types = statement, query.params, query.formats, query.types
-        self.plan: bytes | None = None  # a name, if it is to be prepared with this message
+        self.plan: bytes | None = None  # its name; `is_new` if it is made with this message
+        self.is_new = False
         self.result: PGresult | None = None
 
     def send(self, to: PGconn) -> None:
         """Give it to libpq, which keeps it until it has 64 kB or is told to flush."""
-        query, plan = self.statement.query.query, self.plan or self.statement.plans.get(self.types)
-        if self.plan:
+        query = self.statement.query.query
+        if self.plan and self.is_new:
             to.send_prepare(self.plan, query, param_types=self.types)
-        if plan:
-            to.send_query_prepared(plan, self.parameters, param_formats=self.formats, result_format=Format.BINARY)
+        if self.plan:
+            to.send_query_prepared(self.plan, self.parameters, param_formats=self.formats, result_format=Format.BINARY)
         else:
             to.send_query_params(query, self.parameters, self.types, self.formats, Format.BINARY)
 
@@ -131,11 +132,12 @@ class Wire:
         """Let a statement that comes again be planned for good, unless the deployment does without."""
         statement, threshold = message.statement, driver.prepare_threshold
         statement.uses += 1
-        if message.types in statement.plans or threshold is None or statement.uses < threshold:
+        message.plan = statement.plans.get(message.types)
+        if message.plan or threshold is None or statement.uses < threshold or self._plans >= MOST_PLANS:
             return
-        if self._plans < MOST_PLANS:
-            self._plans += 1
-            message.plan = statement.plans[message.types] = b"wire_%d" % self._plans
+        self._plans += 1
+        message.plan = statement.plans[message.types] = b"wire_%d" % self._plans
+        message.is_new = True
 
     def _exchange(self, driver: Connection[Any], messages: Sequence[Message]) -> PQGen[None]:
         """One trip to the server."""
@@ -159,7 +161,7 @@ class Wire:
         if begins:
             yield from fetch_many(self._pgconn)
         for message in messages:
-            results = (yield from fetch_many(self._pgconn)) if message.plan else []
+            results = (yield from fetch_many(self._pgconn)) if message.is_new else []
             if results and results[0].status in _FAILED:
                 del message.statement.plans[message.types]
             results = [*results, *(yield from fetch_many(self._pgconn))]

@@ -1,22 +1,156 @@
-"""Cursors are kept for the next statement, and no longer than their connection."""
+"""Statements go out together, in order, each planned once; their connection is let go with them."""
 
 import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from django.db import connection
+import pytest
+from django.db import DatabaseError, connection, transaction
 
-from tenants.scope import scope_of
-from tenants.sql import fetch
+from tenants.models import Tenant
+from tenants.scope import scope_of, tenant_scope, with_commit
+from tenants.sql import ask, execute, fetch, fetch_each, pipelined, stream
 
 
-def test_a_cursor_is_used_again() -> None:
+@pytest.fixture
+def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many statements each trip to the server carried."""
+    from tenants.wire import Wire
+
+    carried: list[int] = []
+    flush = Wire.flush
+
+    def counting(self: Wire) -> None:
+        if self._waiting:
+            carried.append(len(self._waiting))
+        flush(self)
+
+    monkeypatch.setattr(Wire, "flush", counting)
+    return carried
+
+
+def test_a_statement_that_comes_again_is_planned_once() -> None:
     with scope_of([]):
-        fetch("SELECT 1", [])
-        first = connection.connection.__dict__["chimeway_idle_cursors"][-1]
-        assert fetch("SELECT 2", []) == [(2,)]
+        for number in range(5):
+            assert fetch("SELECT %s::int + 1 AS planned_once", [number]) == [(number + 1,)]
+        found = fetch(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["SELECT $1::int + 1 AS pl%"]
+        )
 
-        assert connection.connection.__dict__["chimeway_idle_cursors"][-1] is first
+    assert found == [(1,)]
+
+
+def test_statements_of_a_pipeline_are_one_trip_and_see_each_other(trips: list[int]) -> None:
+    with transaction.atomic():
+        execute("CREATE TEMPORARY TABLE note (id int) ON COMMIT DROP", [])
+        trips.clear()
+        with pipelined():
+            execute("INSERT INTO note VALUES (%s)", [1])
+            counted = ask("SELECT count(*) FROM note", [])
+            execute("INSERT INTO note VALUES (%s)", [2])
+
+        assert trips == [3]
+        assert counted() == [(1,)]
+        assert fetch("SELECT count(*) FROM note", []) == [(2,)]
+
+
+def test_an_answer_that_is_read_early_sends_what_was_gathered(trips: list[int]) -> None:
+    with pipelined():
+        first = ask("SELECT 1", [])
+        assert first() == [(1,)]
+        second = ask("SELECT 2", [])
+
+    assert second() == [(2,)]
+    assert trips == [1, 1]
+
+
+def test_the_orm_runs_after_what_was_gathered_before_it(tenant: Tenant) -> None:
+    with tenant_scope(tenant.pk), pipelined():
+        execute("UPDATE tenants_tenant SET name = %s WHERE id = %s", ["Before", tenant.pk])
+        assert Tenant.objects.get(pk=tenant.pk).name == "Before"
+
+
+def test_after_an_error_nothing_runs_and_the_connection_goes_on() -> None:
+    def fail() -> None:
+        with transaction.atomic():
+            execute("CREATE TEMPORARY TABLE kept (id int)", [])
+            with pipelined():
+                execute("INSERT INTO kept VALUES (1)", [])
+                execute("SELECT 1 / %s::int", [0])
+                execute("INSERT INTO kept VALUES (2)", [])
+
+    with pytest.raises(DatabaseError, match="division by zero"):
+        fail()
+
+    assert fetch("SELECT to_regclass('pg_temp.kept') IS NULL", []) == [(True,)]
+
+
+def test_a_block_that_fails_sends_nothing() -> None:
+    def fail() -> None:
+        with pipelined():
+            execute("INSERT INTO unsent VALUES (1)", [])
+            raise ZeroDivisionError
+
+    with transaction.atomic():
+        execute("CREATE TEMPORARY TABLE unsent (id int) ON COMMIT DROP", [])
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert fetch("SELECT count(*) FROM unsent", []) == [(0,)]
+
+
+def test_plans_that_the_server_has_forgotten_are_made_anew() -> None:
+    def ask_thrice() -> list[Any]:
+        return [fetch("SELECT %s::int AS forgotten", [number]) for number in range(3)]
+
+    ask_thrice()
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+    with pytest.raises(DatabaseError):
+        fetch("SELECT %s::int AS forgotten", [1])
+    assert ask_thrice() == [[(0,)], [(1,)], [(2,)]]
+
+
+def test_one_plan_serves_whoever_asks_first_and_second_in_one_trip() -> None:
+    text = "SELECT %s::int AS twice_in_one_trip"
+    for _ in range(3):
+        assert fetch_each((text, [1]), (text, [2])) == [[(1,)], [(2,)]]
+
+
+def test_the_commit_goes_along_with_the_last_statements(tenant: Tenant, trips: list[int]) -> None:
+    with tenant_scope(tenant.pk):
+        trips.clear()
+        with with_commit():
+            execute("UPDATE tenants_tenant SET name = %s WHERE id = %s", ["Kept", tenant.pk])
+
+    assert trips == [2]
+    with tenant_scope(tenant.pk):
+        assert Tenant.objects.get(pk=tenant.pk).name == "Kept"
+
+
+def test_whoever_is_interrupted_on_the_wire_gets_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time limit is raised in the middle of a trip: nobody can tell what has run."""
+    import psycopg
+
+    def interrupted(self: Any, generator: Any, *given: Any, **named: Any) -> None:
+        next(generator)
+        raise TimeoutError
+
+    def use() -> tuple[bool, list[Any]]:
+        try:
+            fetch("SELECT 1", [])
+            driver = connection.connection
+            with monkeypatch.context() as patched:
+                patched.setattr(psycopg.Connection, "wait", interrupted)
+                with pytest.raises(TimeoutError):
+                    fetch("SELECT 2", [])
+            return driver.closed, fetch("SELECT 3", [])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(use).result() == (True, [(3,)])
 
 
 def test_a_closed_connection_is_let_go() -> None:
@@ -32,3 +166,17 @@ def test_a_closed_connection_is_let_go() -> None:
     gc.collect()
 
     assert driver() is None
+
+
+def test_a_rollback_leaves_the_plans() -> None:
+    def rolled_back() -> None:
+        with transaction.atomic():
+            for number in range(3):
+                fetch("SELECT %s::int AS rolled_back", [number])
+            assert list(stream("SELECT generate_series(1, 3)", [])) == [(1,), (2,), (3,)]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        rolled_back()
+
+    assert fetch("SELECT %s::int AS rolled_back", [4]) == [(4,)]
