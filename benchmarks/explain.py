@@ -11,6 +11,7 @@ import psycopg
 from benchmarks.meter import Observer
 from benchmarks.report import Check, Report, machine, percentile, say
 from benchmarks.stand import Stand
+from tenants.wire import Wire
 
 SUMMARY = "latency and queries of an explanation with a million runs"
 QUICK = {"runs": 2000, "samples": 50}
@@ -86,19 +87,20 @@ def _measure(what: str, explain: Callable[[Any], None], public_ids: Sequence[Any
 
 
 class Counted:
-    """How many statements a block sends, without BEGIN and COMMIT. Counted at the driver: some go past Django."""
+    """How many statements a block sends, without BEGIN and COMMIT: through the driver's cursors and over the wire."""
 
     def __init__(self) -> None:
         self.statements = 0
 
     def __enter__(self) -> None:
-        self._kept = {kind: kind.execute for kind in (psycopg.Cursor, psycopg.ServerCursor)}
-        for kind, execute in self._kept.items():
-            kind.execute = self._counting(execute)  # type: ignore[method-assign]
+        ways: list[tuple[type, str]] = [(psycopg.Cursor, "execute"), (psycopg.ServerCursor, "execute"), (Wire, "put")]
+        self._kept = [(kind, name, getattr(kind, name)) for kind, name in ways]
+        for kind, name, way in self._kept:
+            setattr(kind, name, self._counting(way))
 
     def __exit__(self, *error: Any) -> None:
-        for kind, execute in self._kept.items():
-            kind.execute = execute  # type: ignore[method-assign]
+        for kind, name, way in self._kept:
+            setattr(kind, name, way)
 
     def _counting(self, execute: Callable[..., Any]) -> Callable[..., Any]:
         def counting(*given: Any, **named: Any) -> Any:

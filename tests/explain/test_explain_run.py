@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.journeys import GRACE, drain, paid, publish, run_of, send, start, waiting_run
+from tests.statements import note_statements
 from workflows.errors import RunNotFound
 from workflows.explain import Explanation, explain_run
 from workflows.models import Transition
@@ -263,13 +263,7 @@ def test_three_statements_are_enough(tenant: Tenant, monkeypatch: pytest.MonkeyP
     public_id = run_of(tenant, waiting_run(tenant)).public_id
     monkeypatch.setattr("workflows.services.documents._cache", {})
     statements: list[str] = []
-    execute = psycopg.Cursor.execute
-
-    def counted(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        statements.append(str(query))
-        return execute(self, query, *args, **options)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    note_statements(monkeypatch, statements)
     with tenant_scope(tenant.pk):
         statements.clear()
         explain_run(tenant_id=tenant.pk, public_id=public_id)

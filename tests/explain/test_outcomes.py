@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import psycopg
 import pytest
 from rest_framework.test import APIClient
 
 from tenants.models import Tenant
 from tests.journeys import drain, publish, run_of, start
+from tests.statements import note_statements
 from workflows.explain import Explanation, explain_run
 from workflows.services.work import claim_work, finish_work
 from workflows.steps.base import Outcome
@@ -85,13 +85,7 @@ def test_three_statements_are_enough_for_it(tenant: Tenant, monkeypatch: pytest.
     public_id = run_of(tenant, run_id).public_id
     monkeypatch.setattr("workflows.services.documents._cache", {})
     asked: list[str] = []
-    execute = psycopg.Cursor.execute
-
-    def counted(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        asked.append(str(query))
-        return execute(self, query, *args, **options)
-
-    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    note_statements(monkeypatch, asked)
 
     explain_run(tenant_id=tenant.pk, public_id=public_id)
 
