@@ -1,4 +1,4 @@
-"""Arrays in PostgreSQL's binary format, a column at a time.
+"""Values in PostgreSQL's binary format, a column at a time: arrays, and of a single row the values themselves.
 
 The driver packs a list element by element through its adapters; at two hundred runs a batch this took longer than the
 statement. Values of one column repeat (states, reasons, the time of the batch), so each is packed once.
@@ -49,12 +49,18 @@ KINDS: dict[str, tuple[int, Callable[[Any], bytes]]] = {
 
 
 class Packed:
-    """One array parameter, ready to be sent."""
+    """One parameter, ready to be sent: an array, or a single value (None for NULL)."""
 
     __slots__ = ("data",)
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | None) -> None:
         self.data = data
+
+
+class PackedOne(Packed):
+    """The value of a column of a single row: see `tenants.sql.given`."""
+
+    __slots__ = ()
 
 
 class PackedDumper(Dumper):
@@ -62,8 +68,8 @@ class PackedDumper(Dumper):
 
     format = Format.BINARY
 
-    def dump(self, obj: Packed) -> Buffer:
-        """The bytes of the array."""
+    def dump(self, obj: Packed) -> Buffer | None:
+        """The bytes."""
         return obj.data
 
 
@@ -89,6 +95,12 @@ def packed(values: Sequence[Any], kind: str) -> Packed:
 
 
 def columns_packed(rows: Iterable[Sequence[Any]], kinds: Sequence[str]) -> list[Packed]:
-    """Rows turned into one packed array per column."""
+    """Rows turned into one packed array per column; a single row into its values."""
+    rows = rows if isinstance(rows, list) else list(rows)
+    if len(rows) == 1:
+        return [
+            PackedOne(None if value is None else KINDS[kind][1](value)[4:])
+            for value, kind in zip(rows[0], kinds, strict=True)
+        ]
     columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
     return [packed(column, kind) for column, kind in zip(columns, kinds, strict=True)]

@@ -5,18 +5,21 @@ parameters on the client and reads text; the wire decodes jsonb, sends arrays as
 parsing times. Errors come out as `django.db` errors all the same.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.adapt import Buffer, Loader
 from psycopg.pq import Format
 
 from chimeway_py.jsontext import decode
-from tenants.packing import Packed, PackedDumper, columns_packed
+from tenants.packing import Packed, PackedDumper, PackedOne, columns_packed
 from tenants.wire import Message, Parameters, Rows, Wire
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 Columns = Mapping[str, str]  # column name -> PostgreSQL type, in order
+_GIVEN = re.compile(r"unnest\(((?:%b::\w+\[\](?:, )?)+)\)( WITH ORDINALITY)? AS u")
 Question = tuple[str, Parameters]  # a statement and what it is asked with
 
 
@@ -61,8 +65,9 @@ def ask(statement: str, parameters: Parameters) -> Callable[[], Rows]:
 
     def rows() -> Rows:
         if message.result is None:
-            with connection.wrap_database_errors:
-                _wire().flush()
+            db = _db()
+            with db.wrap_database_errors:
+                _wire(db).flush()
         return message.rows()
 
     return rows
@@ -70,11 +75,11 @@ def ask(statement: str, parameters: Parameters) -> Callable[[], Rows]:
 
 def stream(statement: str, parameters: Parameters, size: int = 1000) -> Iterator[tuple[Any, ...]]:
     """The rows of one statement, seen at one moment, `size` of them in memory. Only inside a transaction."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        _wire().flush()
-    opened = psycopg.ServerCursor(connection.connection, f"stream_{uuid.uuid4().hex}")
-    with connection.wrap_database_errors, opened as cursor:
+    db = _db()
+    with db.wrap_database_errors:
+        _wire(db).flush()
+    opened = psycopg.ServerCursor(db.connection, f"stream_{uuid.uuid4().hex}")
+    with db.wrap_database_errors, opened as cursor:
         _taught(cursor)
         cursor.itersize = size
         cursor.execute(statement, parameters, binary=True)
@@ -92,26 +97,35 @@ def pipelined() -> Iterator[None]:
 
     Counts are not known inside. The first error is raised then, and nothing that came after it has run.
     """
-    wire = _wire()
+    wire = _wire(db := _db())
     if wire.is_gathering:
         yield
         return
-    with connection.wrap_database_errors, connection.execute_wrapper(_after_the_wire), wire.gathering():
+    with db.wrap_database_errors, db.execute_wrapper(_after_the_wire), wire.gathering():
         yield
 
 
 def _after_the_wire(execute: Callable[..., Any], *given: Any) -> Any:
     """Statements of the ORM run after what was gathered before them."""
-    _wire().flush()
+    _wire(_db()).flush()
     return execute(*given)
 
 
 def given(columns: Columns, position: str = "") -> str:
-    """`unnest(…) AS u (…)`: one array parameter per column, as `arrays` makes them; with a name, numbered from 1."""
+    """`unnest(…) AS u (…)`: one array parameter per column, as `arrays` makes them; with a name, numbered from 1.
+
+    A single row goes out as `(VALUES (…)) AS u (…)` instead: taking arrays apart costs as much as to write the row.
+    """
     arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
     if position:
         return f"unnest({arrays}) WITH ORDINALITY AS u ({', '.join(columns)}, {position})"
     return f"unnest({arrays}) AS u ({', '.join(columns)})"
+
+
+@cache
+def _for_one(statement: str) -> str:
+    """The statement for a single row."""
+    return _GIVEN.sub(lambda found: f"(VALUES ({found[1].replace('[]', '')}{', 1' * bool(found[2])})) AS u", statement)
 
 
 def insert(table: str, columns: Columns, then: str = "") -> str:
@@ -140,27 +154,37 @@ def arrays(rows: Iterable[Sequence[Any]], columns: Columns) -> list[Packed]:
 
 
 def _put(statement: str, parameters: Parameters) -> Message:
-    with connection.wrap_database_errors:
-        return _wire().put(statement, parameters)
+    types = set(map(type, parameters))
+    if PackedOne in types and Packed not in types:
+        statement = _for_one(statement)
+    db = _db()
+    with db.wrap_database_errors:
+        return _wire(db).put(statement, parameters)
 
 
-def _wire() -> Wire:
+def _db() -> BaseDatabaseWrapper:
+    """The connection itself: `django.db.connection` looks for it at each attribute that is asked of it."""
+    return connections[DEFAULT_DB_ALIAS]
+
+
+def _wire(db: BaseDatabaseWrapper) -> Wire:
     """It lies with its connection and goes with it; a table of wires, though weak, would keep it."""
-    connection.ensure_connection()
-    if connection.connection.closed and not connection.in_atomic_block:  # somebody was interrupted on it
-        connection.close()
-        connection.ensure_connection()
-    own = connection.connection.__dict__
+    if db.connection is not None and db.connection.closed and not db.in_atomic_block:  # somebody was interrupted on it
+        db.close()
+    if db.connection is None:
+        db.ensure_connection()
+    own = db.connection.__dict__
     wire: Wire | None = own.get("chimeway_wire")
     if wire is None:
-        wire = own["chimeway_wire"] = Wire(connection.connection, _taught)
+        wire = own["chimeway_wire"] = Wire(db.connection, _taught)
     return wire
 
 
 def _taught(cursor: psycopg.Cursor[tuple[Any, ...]]) -> psycopg.Cursor[tuple[Any, ...]]:
     for type_, loader in _LOADERS:
         cursor.adapters.register_loader(type_, loader)
-    cursor.adapters.register_dumper(Packed, PackedDumper)
+    for packed in (Packed, PackedOne):
+        cursor.adapters.register_dumper(packed, PackedDumper)
     return cursor
 
 

@@ -20,7 +20,7 @@ from psycopg.pq.abc import PGconn, PGresult
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
 MOST_STATEMENTS, MOST_PLANS = 1000, 400  # that one connection keeps; what comes after is planned each time
-_FAILED = frozenset({ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED})
+_GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 # The server does not know the plan (somebody dropped all), or a migration has changed what it returns.
 _STALE_PLAN = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)
 
@@ -47,6 +47,7 @@ class Message:
         query = statement.query
         query.dump(parameters)
         self.statement, self.parameters, self.formats, self.types = statement, query.params, query.formats, query.types
+        query.params = None  # a statement outlives its parameters, which may be large
         self.plan: bytes | None = None  # its name; `is_new` if it is made with this message
         self.is_new = False
         self.result: PGresult | None = None
@@ -67,7 +68,9 @@ class Message:
             raise errors.ProgrammingError("the statement was not sent")
         reader = self.statement.transformer
         reader.set_pgresult(self.result)
-        return reader.load_rows(0, self.result.ntuples, tuple)
+        rows = reader.load_rows(0, self.result.ntuples, tuple)
+        reader.set_pgresult(None)
+        return rows
 
     @property
     def count(self) -> int:
@@ -159,13 +162,16 @@ class Wire:
         """Read the answers; the first error among them."""
         failed: PGresult | None = None
         if begins:
-            yield from fetch_many(self._pgconn)
+            begun = (yield from fetch_many(self._pgconn))[-1]
+            failed = begun if begun.status not in _GOOD else None
         for message in messages:
-            results = (yield from fetch_many(self._pgconn)) if message.is_new else []
-            if results and results[0].status in _FAILED:
-                del message.statement.plans[message.types]
-            results = [*results, *(yield from fetch_many(self._pgconn))]
-            message.result = results[-1]
-            failed = failed or next((one for one in results if one.status == ExecStatus.FATAL_ERROR), None)
+            if message.is_new:
+                planned = (yield from fetch_many(self._pgconn))[-1]
+                if planned.status not in _GOOD:
+                    del message.statement.plans[message.types]
+                    failed = failed or planned
+            result = message.result = (yield from fetch_many(self._pgconn))[-1]
+            if result.status not in _GOOD:
+                failed = failed or result  # the first; what comes after it says only that it did not run
         yield from fetch_many(self._pgconn)  # the end of the trip
         return failed
