@@ -1,5 +1,6 @@
 """Keys that are guessed: an address is braked before anything is looked up; nobody else notices."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,6 +34,13 @@ def guess(number: int, **given: Any) -> Any:
     return get(f"cw_{'a' * 12}_{number:043}", **given)
 
 
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time goes by for the brake, however long the machine takes."""
+    monkeypatch.setattr(failures, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+
+
+@pytest.mark.usefixtures("still")
 def test_guesses_are_refused_before_they_are_looked_up(tenant: Tenant, looked_up: list[str], settings: Any) -> None:
     settings.FAILED_KEYS_PER_MINUTE = 10
     good = create_api_key(tenant_id=tenant.pk, name="ci", scopes=[]).token
@@ -51,6 +59,7 @@ def test_guesses_are_refused_before_they_are_looked_up(tenant: Tenant, looked_up
     assert get(fresh).status_code == 429
 
 
+@pytest.mark.usefixtures("still")
 def test_a_good_key_hides_no_guesses(tenant: Tenant, looked_up: list[str], settings: Any) -> None:
     """Both headers at once: only one of them is looked up, and the other stays as it was when the key was good."""
     settings.FAILED_KEYS_PER_MINUTE = 10
