@@ -38,7 +38,7 @@ def scene(
     loaded = read_document(1, "dunning", 1, raw)
     newer = read_document(2, "dunning", 2, raw | {"steps": later}) if later else loaded
     new, vault = NewRun(subject="ada", correlation={"invoice_id": "42"}), SimpleNamespace(tenant_id=TENANT)
-    starts = {id_: start_row(vault, loaded, new, MIDNIGHT, None) for id_ in range(1, runs + 1)}  # type: ignore[arg-type]
+    starts = {id_: start_row(vault, loaded, id_, new, MIDNIGHT, None) for id_ in range(1, runs + 1)}  # type: ignore[arg-type]
     about = dumps({"invoice_id": "42"})
     sent = {
         id_: SignalRow(id_, f"signal-{id_}", "invoice.paid", "ada", about, MIDNIGHT) for id_ in range(1, signals + 1)
