@@ -66,12 +66,18 @@ GAUGES = {
         "Event subscriptions, by state; `failing` ones have not taken anything since their last failure.",
         "state",
     ),
+    "endpoints": (
+        "chimeway_endpoints",
+        "Endpoints of webhooks, by state; `failing` ones have not taken anything since their last failure.",
+        "state",
+    ),
 }
 
 _NUMBERS = """
 SELECT number, word, value FROM service_numbers()
 UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
 UNION ALL SELECT number, word, value FROM event_numbers()
+UNION ALL SELECT 'endpoints', state, endpoints FROM endpoint_numbers()
 UNION ALL SELECT 'digests_due', '', digests FROM digests_overdue()
 UNION ALL SELECT number, word, value FROM broadcast_numbers()
 """

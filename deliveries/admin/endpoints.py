@@ -7,12 +7,27 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from chimeway_py.admin_site import register_concern
 from deliveries.models import Endpoint
 from deliveries.services.endpoints import put_endpoint, rotate_secret
 from tenants.admin import words
-from tenants.admin.filters import TenantFilter
+from tenants.admin.concerns import concern
+from tenants.admin.filters import TenantFilter, question_filter
 from tenants.admin.pages import Page
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from workflows.models import DisabledReason
+
+_ASKED = {"disabled_reason": DisabledReason.ASKED}
+
+
+Health = question_filter(
+    "health",
+    "health",
+    [
+        ("disabled", "disabled by failures or 410", lambda rows: rows.filter(enabled=False).exclude(**_ASKED)),
+        ("failing", "failing", lambda rows: rows.filter(enabled=True, failing_since__isnull=False)),
+    ],
+)
 
 
 class EndpointAddress(ServiceForm):
@@ -35,8 +50,8 @@ class EndpointAdmin(WritingAdmin):
 
     form_class = EndpointForm
     rotates = True
-    list_display = ["key", "tenant", "url", "enabled", "disabled_reason", "updated_at"]
-    list_filter = [TenantFilter, "enabled"]
+    list_display = ["key", "tenant", "url", "enabled", "disabled_reason", "failing", "updated_at"]
+    list_filter = [TenantFilter, Health, "enabled"]
     search_fields = ["key"]
 
     def form_of(self, row: Any) -> type[ServiceForm]:
@@ -55,12 +70,36 @@ class EndpointAdmin(WritingAdmin):
         put = rotate_secret(tenant_id=row.tenant_id, key=row.key, overlap=overlap)
         return put.endpoint, put.secret
 
+    @admin.display(description="failing for")
+    def failing(self, row: Endpoint) -> str:
+        """Since when every try has failed."""
+        return words.ago(row.failing_since) or "–"
+
     def page(self, request: HttpRequest, row: Endpoint) -> Page:
         facts = [
             ("Address", row.url),
-            ("Enabled", "yes" if row.enabled else f"no: {row.disabled_reason or 'an operator said so'}"),
+            ("Enabled", "yes" if row.enabled else f"no, since {words.moment(row.disabled_at)}"),
+            ("Failing since", words.moment(row.failing_since)),
             ("Live secrets", len(row.live_secrets(words.now()))),
             ("Created", words.moment(row.created_at)),
             ("Changed", words.moment(row.updated_at)),
         ]
-        return Page(row.key, facts=facts, buttons=self.write_buttons(request, row))
+        return Page(
+            row.key,
+            lead="" if row.enabled else f"Nothing is sent there: {row.get_disabled_reason_display()}.",
+            tone="calm" if row.disabled_reason == DisabledReason.ASKED else "",
+            facts=facts,
+            buttons=self.write_buttons(request, row),
+        )
+
+
+register_concern(
+    concern(
+        label="Disabled endpoints",
+        hint="receivers of webhooks that were gone or failed for five days",
+        url_name="admin:deliveries_endpoint_changelist",
+        query="health=disabled",
+        rows=lambda: Endpoint.objects.filter(enabled=False).exclude(**_ASKED),
+        since="disabled_at",
+    )
+)

@@ -56,7 +56,7 @@ class EndpointView(TenantView):
     @extend_schema(
         operation_id="endpoint_put",
         summary="Store an endpoint",
-        description="A new endpoint gets its first secret, shown once. Enabling one that answered 410 starts it again.",
+        description="A new endpoint gets its first secret, shown once. Enabling one that was disabled starts it anew.",
         parameters=[IDEMPOTENCY_KEY],
         request=PutEndpointSerializer,
         responses=answers(EndpointSecretSerializer, 400) | {201: EndpointSecretSerializer},

@@ -98,11 +98,13 @@ class EndpointSerializer(serializers.ModelSerializer[Endpoint]):
 
     id = serializers.UUIDField(source="public_id")
     secrets = SecretEndSerializer(many=True)
+    failing_since = serializers.DateTimeField(allow_null=True, help_text="Every try since then failed.")
 
     class Meta:
         model = Endpoint
         fields = [
-            "id", "key", "url", "enabled", "disabled_reason", "secrets", "created_at", "updated_at",
+            "id", "key", "url", "enabled", "disabled_reason", "disabled_at", "failing_since", "secrets", "created_at",
+            "updated_at",
         ]  # fmt: skip
 
 

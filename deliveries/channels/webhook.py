@@ -10,13 +10,13 @@ from chimeway_py.errors import fault
 from chimeway_py.outbound.call import Called, call
 from chimeway_py.outbound.signing import signed_headers, webhook_id
 from deliveries.channels.base import Channel, Message, Undeliverable
+from deliveries.endpoint_health import note_try
 from deliveries.models import Endpoint
 from deliveries.states import DeliveryStatus
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault, Outcome
 from workflows.steps.sources import SOURCE, Facts, check_source, value_of
 
-GONE = "http 410"
 OF_RECIPIENT = {"of": "recipient"}  # each recipient has an endpoint of their own, named as their address
 
 
@@ -68,7 +68,9 @@ class WebhookChannel(Channel):
             raise Undeliverable("endpoint_disabled", DeliveryStatus.SUPPRESSED)
         now, body = datetime.now(UTC), body_of(message)
         headers = signed_headers(endpoint.live_secrets(now), webhook_id(message.key), body, now)
-        outcome = outcome_of(call("POST", endpoint.url, content=body.encode(), headers=headers))
+        called = call("POST", endpoint.url, content=body.encode(), headers=headers)
+        note_try(endpoint, called)
+        outcome = outcome_of(called)
         if message.step.get("endpoint") != OF_RECIPIENT:
             return outcome
         return replace(outcome, context={**outcome.context, "endpoint": endpoint.key})

@@ -10,6 +10,7 @@ from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from tenants.signing_secrets import live_secrets
 from tenants.vault import vault_of
+from workflows.models import DisabledReason
 
 SECRETS = "deliveries_endpoint.secrets"
 
@@ -24,7 +25,9 @@ class Endpoint(TenantRow):
         default=list
     )  # newest first: [{secret, created_at, not_after}], each secret sealed
     enabled = models.BooleanField(default=True)
-    disabled_reason = models.CharField(max_length=100, blank=True)
+    disabled_reason = models.CharField(max_length=100, choices=DisabledReason, blank=True)
+    disabled_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)  # the first of the tries that have all failed since
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
 

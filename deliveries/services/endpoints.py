@@ -12,6 +12,7 @@ from deliveries.services.template_checks import KEY
 from tenants.scope import tenant_scope
 from tenants.signing_secrets import check_overlap, new_secret, rotated, sealed_entry
 from tenants.vault import vault_of
+from workflows.models import DisabledReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,23 @@ def put_endpoint(*, tenant_id: int, key: str, url: str, enabled: bool = True) ->
     with tenant_scope(tenant_id) as scope:
         secret, fresh = new_secret(), Endpoint(tenant_id=tenant_id)
         first = {"public_id": fresh.public_id, "secrets": [_entry(fresh, secret, scope.now)]}
+        first |= {} if enabled else {"disabled_reason": DisabledReason.ASKED, "disabled_at": scope.now}
         endpoint, created = Endpoint.objects.get_or_create(
             tenant_id=tenant_id, key=key, defaults={"url": url, "enabled": enabled, **first}
         )
         if created:
             return EndpointSecret(endpoint, secret)
         if (endpoint.url, endpoint.enabled) != (url, enabled):
-            endpoint.url, endpoint.enabled, endpoint.updated_at = url, enabled, scope.now
-            endpoint.disabled_reason = "" if enabled else endpoint.disabled_reason
-            _store(endpoint, "url", "enabled", "disabled_reason")
+            _change(endpoint, url, enabled, scope.now)
         return EndpointSecret(endpoint, "")
+
+
+def _change(endpoint: Endpoint, url: str, enabled: bool, now: datetime) -> None:
+    """Another address, or a switch: either way its failures are counted anew."""
+    if endpoint.enabled != enabled:
+        endpoint.disabled_reason, endpoint.disabled_at = ("", None) if enabled else (DisabledReason.ASKED, now)
+    endpoint.url, endpoint.enabled, endpoint.failing_since, endpoint.updated_at = url, enabled, None, now
+    _store(endpoint, "url", "enabled", "disabled_reason", "disabled_at", "failing_since")
 
 
 def rotate_secret(*, tenant_id: int, key: str, overlap: timedelta = timedelta(days=1)) -> EndpointSecret:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from deliveries.channels.webhook import GONE, WebhookChannel
-from deliveries.models import Delivery, Endpoint
+from deliveries.models import Delivery
 from deliveries.services.events import record_settled
 from deliveries.services.handing_on import hand_on, join_to
 from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus
@@ -30,8 +29,6 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
         _leave_joined(delivery, outcome, now)
-    if delivery.channel == WebhookChannel.name and outcome.error == GONE:
-        _disable_endpoint(claim, outcome, now)
 
 
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
@@ -72,10 +69,3 @@ def _leave_joined(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
 
 def _status(outcome: Outcome) -> str:
     return outcome.word if outcome.word in OUTCOMES else DeliveryStatus.UNKNOWN
-
-
-def _disable_endpoint(claim: Claim, outcome: Outcome, now: datetime) -> None:
-    """410 means: never again. Someone must look at the address and enable it."""
-    key = outcome.context.get("endpoint", claim.step["endpoint"])
-    mine = Endpoint.objects.filter(tenant_id=claim.tenant_id, key=key, enabled=True)
-    mine.update(enabled=False, disabled_reason=GONE, updated_at=now)

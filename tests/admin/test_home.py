@@ -47,6 +47,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Engine failures",
         "Broadcasts in trouble",
         "Owed deliveries",
+        "Disabled endpoints",
         "Disabled subscriptions",
         "Providers that are not well",
     }

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import structlog
 
-from workflows.events.message import Tried
+from chimeway_py.outbound.call import Called
+from workflows.events.message import GONE, Tried
 from workflows.events.record import record_event
 from workflows.events.schedule import FAILING_TOO_LONG, hold_after
 from workflows.events.types import EventType
@@ -26,15 +27,20 @@ def note_health(mine: EventSubscription, tried: Sequence[Tried], now: datetime) 
         mine.save(update_fields=_FIELDS)
 
 
+def reason_to_disable(called: Called, failing_since: datetime, now: datetime) -> DisabledReason | None:
+    """The one rule for all who receive webhooks of ours: whether a failed try was the last. None: it was not."""
+    if called.answer is not None and called.answer.status == GONE:
+        return DisabledReason.GONE
+    return DisabledReason.FAILING if now - failing_since >= FAILING_TOO_LONG else None
+
+
 def _note_failure(mine: EventSubscription, one: Tried, now: datetime) -> None:
     mine.failing_since = mine.failing_since or now
     mine.failures += 1
     if one.is_unwell:
         mine.hold_until = hold_after(mine.failures, now, one.called.retry_after)
-    if one.is_gone:
-        _disable(mine, DisabledReason.GONE, now)
-    elif now - mine.failing_since >= FAILING_TOO_LONG:
-        _disable(mine, DisabledReason.FAILING, now)
+    if reason := reason_to_disable(one.called, mine.failing_since, now):
+        _disable(mine, reason, now)
 
 
 def _disable(mine: EventSubscription, reason: DisabledReason, now: datetime) -> None:

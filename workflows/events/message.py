@@ -10,6 +10,7 @@ from uuid import UUID
 from chimeway_py.outbound.call import Called, call
 from chimeway_py.outbound.signing import signed_headers
 
+GONE = 410
 TOTAL_SECONDS = 15.0  # for a receiver to take one event, as Standard Webhooks recommends at least
 
 
@@ -48,7 +49,7 @@ class Tried:
     @property
     def is_gone(self) -> bool:
         """Whether the receiver wants nothing any more."""
-        return self.called.answer is not None and self.called.answer.status == 410
+        return self.called.answer is not None and self.called.answer.status == GONE
 
     @property
     def is_unwell(self) -> bool:

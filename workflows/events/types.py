@@ -33,6 +33,7 @@ class EventType(TextChoices):
     BROADCAST_COMPLETED = "broadcast.completed", "a broadcast has started a run for every target that it could"
     BROADCAST_CANCELLED = "broadcast.cancelled", "a broadcast was cancelled, and so were its runs if that was asked"
     BROADCAST_FAILED = "broadcast.failed", "a broadcast could not go on"
+    ENDPOINT_DISABLED = "endpoint.disabled", "an endpoint was gone or failed for five days, and was disabled"
     SUBSCRIPTION_DISABLED = "subscription.disabled", "another subscription of yours was disabled"
     PING = "ping", "you asked for a test"
 
