@@ -335,6 +335,8 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "axes": {"level": "ERROR"},  # it writes names and addresses; we say what matters ourselves
         "celery": {"level": env.str("CELERY_LOG_LEVEL", default="WARNING")},
+        # They write addresses and headers of what we call: hooks whose address is the secret, values of payloads.
+        **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "urllib3")},
     },
 }
 structlog.configure(

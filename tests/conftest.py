@@ -1,5 +1,6 @@
 """Fixtures for everybody. Tests commit for real, as the app role under row-level security, in tenants of their own."""
 
+import logging
 import tempfile
 import threading
 import uuid
@@ -22,6 +23,7 @@ from tenants.models.api_key import Scope
 from tenants.second_factor.sign_in import sign_ins
 from tenants.services import create_api_key, create_tenant
 from tests.fleet import Web, Workers
+from tests.leaks import Listener, leaks
 from tests.plugin import SERVERS, Servers
 
 T = TypeVar("T")
@@ -33,6 +35,16 @@ def _open_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
         connections.close_all()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_was_shown(_open_database: None, servers: Servers) -> Iterator[None]:
+    """After the last test, no store, log or page of the session shows a secret or a payload of any of them."""
+    listener = Listener()
+    logging.getLogger().addHandler(listener)
+    yield
+    found = sorted({*listener.shown, *leaks(servers)})
+    assert not found, "\n".join(["Something shows what must not be seen:", *found[:40]])
 
 
 @pytest.fixture(autouse=True)

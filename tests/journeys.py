@@ -9,6 +9,7 @@ from signals_app.services.intake import Receipt, accept_signals
 from signals_app.services.new_signal import NewSignal
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tests.leaks import CANARY
 from workflows.models import Run, SignalVerdict, Transition, Wait
 from workflows.services.advance import advance_due
 from workflows.services.definitions import ensure_definition
@@ -47,7 +48,8 @@ def publish(tenant: Tenant, document: Mapping[str, Any]) -> None:
 
 
 def start(tenant: Tenant, key: str, subject: str = "ada", **given: Any) -> int:
-    """Start one run; its id. The engine has not seen it yet."""
+    """Start one run; its id. The engine has not seen it yet. Its data are what nobody may show, if none are given."""
+    given.setdefault("data", {"note": CANARY})
     return start_runs(tenant_id=tenant.pk, definition_key=key, runs=[NewRun(subject=subject, **given)])[0].run_id
 
 
@@ -60,7 +62,8 @@ def waiting_run(tenant: Tenant, document: Mapping[str, Any] = GRACE, **given: An
 
 
 def send(tenant: Tenant, name: str, subject: str = "", **given: Any) -> Receipt:
-    """Accept one signal; nobody has routed it yet."""
+    """Accept one signal; nobody has routed it yet. Its data are what nobody may show, if none are given."""
+    given.setdefault("data", {"note": CANARY})
     return accept_signals(tenant_id=tenant.pk, signals=[NewSignal(name=name, subject=subject, **given)])[0]
 
 

@@ -1,6 +1,7 @@
 """A canary goes through the whole service, real processes and all, and is then looked for in every store there is.
 
-It must come out where its owner asks for it: the mail, the inbox, the export. It must be seen nowhere else.
+It must come out where its owner asks for it: the mail, the inbox, the export, the calls that carry it. It must be seen
+nowhere else. So must every secret: of senders, endpoints, subscriptions, providers, steps and keys.
 """
 
 import json
@@ -9,8 +10,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -18,26 +21,88 @@ import redis
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import NoReverseMatch, reverse
 
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
 from deliveries.services import put_endpoint
+from deliveries.services.endpoints import rotate_secret
+from deliveries.services.providers import put_provider
 from signals_app.services.sources import create_source
 from tenants.admin.paging import page_of
 from tenants.models import Role, Tenant
+from tenants.models.api_key import Scope
 from tenants.models.tenant import TenantRow
 from tenants.scope import tenant_scope
-from tenants.services import create_tenant, set_role
+from tenants.services import create_api_key, create_tenant, set_role
 from tenants.services.secrets import put_secret
 from tests.fleet import Web, Workers
 from tests.journeys import publish
 from tests.plugin import Servers
 from tests.privacy.conftest import JOURNEY, tables_with
+from workflows.events.subscriptions import put_subscription, rotate_subscription_secret
 
-PAYLOAD = "kX9payload77"
-SECRETS = ["kX9signing-secret-of-the-sender", "kX9secret-that-steps-name"]
+PAYLOAD = "canary-of-a-payload-kx9"
+SECRETS = ["canary-of-a-signing-secret", "canary-of-a-secret-that-steps-name"]
+CREDENTIALS = ["canary-of-a-twilio-token", "canary-of-a-slack-hook"]
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes whatever goes out and answers with all that it was told: with 500 at /broken, 400 at /bad."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Echo)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.told: list[tuple[str, str]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def wait_for(self, *paths: str) -> None:
+        """Return when each of these was asked for."""
+        deadline = time.monotonic() + 20
+        while missing := set(paths) - {path.partition("?")[0] for path, _ in self.told}:
+            assert time.monotonic() < deadline, f"nobody asked for {missing}"
+            time.sleep(0.1)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        said = f"{self.path}\n{self.headers}\n{body}"
+        self.server.told.append((self.path, said))
+        answer = json.dumps({"echo": said, "message": said, "code": 21211}).encode()
+        self.send_response(500 if "/broken" in self.path else 400 if "/bad" in self.path else 200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def calling(url: str) -> dict[str, Any]:
+    """A journey that tells the receiver everything, by every way out, and is refused by half of them."""
+    header = {"Authorization": {"secret": "token", "prefix": "Bearer "}, "X-Note": "data.secret"}
+    call = {"kind": "http", "headers": header, "body": {"note": "data.secret"}, "sign": "token"}
+    refused = {"retry": {"max_attempts": 1}, "on_outcome": {"permanent_failure": "next", "retries_exhausted": "next"}}
+    words = {"title": "To {{ data.secret }}", "text": "Dear {{ data.secret }}"}
+    return {
+        "key": "calling",
+        "templates": {"words": words},
+        "steps": [
+            {"key": "call", **call, "url": f"{url}/call?note={{{{ data.secret }}}}", "answer": "told"},
+            {"key": "bad", **call, **refused, "url": f"{url}/bad/call"},
+            {"key": "broken", **call, **refused, "url": f"{url}/broken/call"},
+            {"key": "nowhere", **call, **refused, "url": "http://127.0.0.1:65533/{{ data.secret }}"},
+            {"key": "short", "kind": "deliver", "channel": "sms", "template": "words", **refused},
+            {"key": "chat", "kind": "deliver", "channel": "chat", "template": "words", **refused},
+            {"key": "hook", "kind": "deliver", "channel": "webhook", "endpoint": "broken", **refused},
+        ],
+    }
 
 
 class Monitor(threading.Thread):
@@ -58,8 +123,8 @@ class Monitor(threading.Thread):
 class Walked:
     """A journey with canaries in it, walked by real processes."""
 
-    def __init__(self, tenant: Tenant, url: str, token: str, logs: Path, broker_heard: list[str]) -> None:
-        self.tenant, self.url, self.token, self.logs, self.broker_heard = tenant, url, token, logs, broker_heard
+    def __init__(self, tenant: Tenant, url: str, token: str, receiver: Receiver, broker_heard: list[str]) -> None:
+        self.tenant, self.url, self.token, self.receiver, self.broker_heard = tenant, url, token, receiver, broker_heard
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str]:
         """The status and text of an answer of REST."""
@@ -79,38 +144,53 @@ def walked(servers: Servers) -> Iterator[Walked]:
     logs = servers.folder / "canary-logs"
     before, os.environ["LOG_LEVEL"] = os.environ.get("LOG_LEVEL", ""), "DEBUG"
     os.environ["CELERY_LOG_LEVEL"] = "DEBUG"
-    workers, web, monitor = Workers(logs), Web(logs), Monitor(servers.broker)
+    workers, web, monitor, receiver = Workers(logs), Web(logs), Monitor(servers.broker), Receiver()
     if not servers.mailbox.is_running:
         servers.mailbox.start()
     try:
         monitor.start()
         workers.start()
         web.start()
-        tenant, token = _furnished()
-        walked = Walked(tenant, web.url, token, logs, monitor.heard)
+        with override_settings(OUTBOUND_ALLOWED_NETWORKS=["127.0.0.0/8"]):
+            tenant, token = _furnished(receiver.url)
+        walked = Walked(tenant, web.url, token, receiver, monitor.heard)
         _walk(walked, servers.mailbox)
+        _call(walked)
         _break(walked, servers)
         yield walked
     finally:
         monitor.ends.set()
         web.stop()
         workers.stop()
+        receiver.shutdown()
         os.environ["LOG_LEVEL"] = before
         del os.environ["CELERY_LOG_LEVEL"]
 
 
-def _furnished() -> tuple[Tenant, str]:
-    from tenants.models.api_key import Scope
-    from tenants.services import create_api_key
-
+def _furnished(url: str) -> tuple[Tenant, str]:
     tenant = create_tenant(slug=f"canary-{os.getpid()}-{time.time_ns()}")
     publish(tenant, JOURNEY)
     mapping = {"name": "type", "external_id": "id"}
     create_source(tenant_id=tenant.pk, key="crm", scheme="github", mapping=mapping, secret=SECRETS[0])
     put_secret(tenant_id=tenant.pk, key="token", value=SECRETS[1])
     SECRETS.append(put_endpoint(tenant_id=tenant.pk, key="pager", url="https://example.com/hook").secret)
+    SECRETS.append(put_endpoint(tenant_id=tenant.pk, key="broken", url=f"{url}/broken/hook").secret)
+    SECRETS.append(rotate_secret(tenant_id=tenant.pk, key="broken").secret)
+    SECRETS.append(put_subscription(tenant_id=tenant.pk, key="crm", url=f"{url}/broken/events").secret)
+    SECRETS.append(rotate_subscription_secret(tenant_id=tenant.pk, key="crm", overlap=timedelta(hours=1)).secret)
+    _give_providers(tenant, url)
+    publish(tenant, calling(url))
+    SECRETS.extend(CREDENTIALS)
     SECRETS.append(create_api_key(tenant_id=tenant.pk, name="canary", scopes=Scope.values).token)
     return tenant, SECRETS[-1]
+
+
+def _give_providers(tenant: Tenant, url: str) -> None:
+    """Accounts whose messages are refused."""
+    token, hook = CREDENTIALS
+    sid = {"account_sid": "AC1", "from": "+4312345", "url": f"{url}/bad"}
+    put_provider(tenant_id=tenant.pk, key="texts", kind="twilio", config=sid, credentials={"auth_token": token})
+    put_provider(tenant_id=tenant.pk, key="room", kind="slack", credentials={"url": f"{url}/broken/{hook}"})
 
 
 def _walk(walked: Walked, mailbox: Mailbox) -> None:
@@ -132,6 +212,20 @@ def _walk(walked: Walked, mailbox: Mailbox) -> None:
     assert walked.ask("POST", "/v1/signals", bad)[0] == 400
 
 
+def _call(walked: Walked) -> None:
+    """Go out by every way, and be refused and broken off there."""
+    data = {"secret": PAYLOAD, "phone": "+436601234567"}
+    started = {"workflow": "calling", "subject": "bob", "data": data}
+    assert walked.ask("POST", "/v1/runs", started, **{"Idempotency-Key": "calling"})[0] in (200, 201)
+    hook = f"/broken/{CREDENTIALS[1]}"
+    ways = ("/call", "/bad/call", "/broken/call", hook, "/broken/hook", "/broken/events")
+    walked.receiver.wait_for(*ways, "/bad/2010-04-01/Accounts/AC1/Messages.json")
+    deadline = time.monotonic() + 15
+    while '"completed"' not in walked.ask("GET", "/v1/runs?workflow=calling")[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def _break(walked: Walked, servers: Servers) -> None:
     """Let the service fail in the middle of what it does with the canary."""
     with servers.postgres.connect() as owner:
@@ -151,6 +245,18 @@ def test_its_owner_finds_the_payload(walked: Walked, servers: Servers) -> None:
     assert PAYLOAD in walked.ask("GET", "/v1/inbox/ada")[1]
     assert PAYLOAD in walked.ask("GET", "/v1/subjects/ada/export")[1]
     assert PAYLOAD in str(servers.mailbox.to(f"{PAYLOAD}@example.com")[0])
+
+
+def test_whom_they_are_for_hears_payload_and_secrets(walked: Walked) -> None:
+    """What is looked for below was on its way: otherwise nothing would be found for want of anything to find."""
+    told = dict(walked.receiver.told)
+    call = next(said for path, said in told.items() if path.startswith("/call"))
+
+    assert PAYLOAD in call
+    assert f"Bearer {SECRETS[1]}" in call
+    twilio = told["/bad/2010-04-01/Accounts/AC1/Messages.json"]
+    assert b64encode(f"AC1:{CREDENTIALS[0]}".encode()).decode() in twilio
+    assert all("webhook-signature" in told[path].lower() for path in ("/broken/hook", "/broken/events"))
 
 
 def test_no_table_shows_it(walked: Walked, servers: Servers) -> None:
@@ -179,18 +285,52 @@ def test_the_broker_never_hears_of_it(walked: Walked, broker: Broker) -> None:
         assert not any(canary.encode() in (dumped or b"") for dumped in kept)
 
 
+def test_no_metric_shows_it(walked: Walked) -> None:
+    status, text = walked.ask("GET", "/metrics")
+
+    assert (status, "chimeway_runs" in text) == (200, True)
+    assert not any(canary in text for canary in (PAYLOAD, *SECRETS))
+
+
+def test_no_error_shows_it(walked: Walked) -> None:
+    """Whatever is wrong with a request, the answer quotes nothing of it; nor does it tell what is stored."""
+    said = {"name": "user.seen", "subject": "ada", "data": {"secret": PAYLOAD}, "more": SECRETS[1]}
+    wrong: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("POST", "/v1/signals", said, {}),
+        ("POST", "/v1/signals", {**said, "name": PAYLOAD}, {}),
+        ("POST", "/v1/signals", [said], {}),
+        ("POST", "/v1/runs", {"workflow": "calling", "subject": "x", "data": PAYLOAD, "more": SECRETS[1]}, {}),
+        ("POST", "/v1/signals", said, {"Authorization": f"Bearer {walked.token}x"}),
+        ("DELETE", "/v1/signals", said, {}),
+        ("PUT", "/v1/providers/texts", {"kind": "twilio", "credentials": {"auth_token": [SECRETS[1]]}}, {}),
+        ("PUT", "/v1/providers/room", {"kind": "slack", "credentials": {"url": CREDENTIALS[1]}}, {}),
+        ("PUT", "/v1/secrets/token", {"value": [SECRETS[1]]}, {}),
+        ("POST", "/hooks/crm", said, {"X-Hub-Signature-256": f"sha256={SECRETS[0]}"}),
+        ("GET", "/admin/nowhere/", None, {}),
+        ("POST", "/admin/login/", {"username": "x", "password": SECRETS[1]}, {}),
+    ]
+
+    for method, path, body, headers in wrong:
+        status, text = walked.ask(method, path, body, **headers)
+        assert 400 <= status < 500 or path.startswith("/admin"), (status, path)
+        shown = [one for one in (PAYLOAD, *SECRETS) if one in text]
+        assert shown == [], (method, path, text)
+
+
 def test_nothing_else_of_rest_shows_it(walked: Walked) -> None:
     runs = [run["id"] for run in json.loads(walked.ask("GET", "/v1/runs")[1])["items"]]
     signals = [one["id"] for one in json.loads(walked.ask("GET", "/v1/signals")[1])["items"]]
     pages = ["/v1/runs", "/v1/signals", "/v1/deliveries", "/v1/sources", "/v1/definitions", "/v1/tenant"]
     pages += [f"/v1/runs/{run}{part}" for run in runs for part in ("", "/explain", "/trace", "/attempts")]
-    pages += [f"/v1/signals/{signal}" for signal in signals] + ["/v1/endpoints/pager"]
+    pages += [f"/v1/signals/{signal}" for signal in signals]
+    pages += [f"/v1/{kind}" for kind in ("endpoints", "providers", "secrets", "event-subscriptions", "events")]
+    pages += ["/v1/endpoints/broken", "/v1/providers/texts", "/v1/providers/room", "/v1/secrets/token"]
 
     for page in pages:
         status, text = walked.ask("GET", page)
         assert status == 200, page
         assert not any(canary in text for canary in (PAYLOAD, *SECRETS)), page
-    assert len(runs) == 2
+    assert len(runs) == 3
 
 
 def test_no_page_of_the_admin_shows_it(walked: Walked) -> None:

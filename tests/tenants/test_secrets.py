@@ -12,7 +12,7 @@ from tenants.models import IdempotencyRecord, Secret, Tenant
 from tenants.scope import tenant_scope
 from tenants.services.secrets import TooManyValues, delete_secret, put_secret, secret_exists, secret_values
 
-VALUE = "canary-7f3a-of-a-secret"
+VALUE = "canary-of-a-secret-7f3a"
 
 
 def test_a_value_is_read_back_by_its_tenant_alone(tenant: Tenant, other_tenant: Tenant) -> None:

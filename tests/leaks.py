@@ -1,0 +1,104 @@
+"""What must stand nowhere in the open, whichever test brought it in: it is looked for when the session ends.
+
+Tests make API keys, tokens and signing secrets by the thousand, and call what stands for a payload or a credential
+`canary-of-a-…`. When all are done, no table, log, key of the broker, metric or page may show any of them, neither
+plainly nor in hex nor in base64.
+"""
+
+import base64
+import logging
+import re
+from collections.abc import Iterator
+from copy import copy
+from pathlib import Path
+
+import redis
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from structlog.stdlib import ProcessorFormatter
+
+from tests.plugin import Servers
+
+CANARY = "canary-of-a-payload"
+"""Stands for what people write, wherever a test needs any text."""
+_TOLD = re.compile(rb"(canary-of-a-[a-z0-9-]*|whsec_[A-Za-z0-9+/]{16,}|cwi?_[a-z0-9]{12}_[A-Za-z0-9_-]{20,})", re.ASCII)
+_FORMS = [
+    *(b"cw_", b"cwi_", b"whsec_", b"whsec_".hex().encode()),
+    *(b"canary-of-a-", b"canary-of-a-".hex().encode()),
+    *(base64.b64encode(b"\0" * shift + b"canary-of-a-")[4 if shift else 0 : -4] for shift in range(3)),
+]
+"""What to look for: words as they are, in hex, and in base64 at each of its three alignments."""
+_AROUND = 60
+
+
+class Listener(logging.Handler):
+    """Hears what is logged in this process, and keeps what shows a secret."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: set[str] = set()
+        written = [one.formatter for one in logging.getLogger().handlers]
+        self.setFormatter(next(one for one in written if isinstance(one, ProcessorFormatter)))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said = self.format(copy(record))
+        self.shown |= {f"log {record.name}: {one}" for one in shown_in(said.encode(errors="replace"))}
+
+
+def shown_in(text: bytes) -> Iterator[str]:
+    """Each secret in a text, as it stands there with a little of what is around."""
+    for form in _FORMS:
+        place = text.find(form)
+        while place >= 0:
+            around = text[max(0, place - _AROUND) : place + _AROUND]
+            if form not in (b"cw_", b"cwi_", b"whsec_") or _TOLD.match(text, place):
+                yield around.decode(errors="replace")
+            place = text.find(form, place + len(form))
+
+
+def leaks(servers: Servers) -> Iterator[str]:
+    """Every place that shows a secret now."""
+    for place, text in [*_tables(servers), *_logs(servers), *_broker(servers), *_pages()]:
+        for one in shown_in(text):
+            yield f"{place}: {one}"
+
+
+def _tables(servers: Servers) -> Iterator[tuple[str, bytes]]:
+    """Every table as a superuser reads it."""
+    with servers.postgres.connect() as owner:
+        names = owner.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        for (name,) in names:
+            with owner.cursor().copy(f"COPY {name} TO STDOUT") as rows:
+                yield f"table {name}", b"".join(map(bytes, rows))
+
+
+def _logs(servers: Servers) -> Iterator[tuple[str, bytes]]:
+    """What servers and processes of this session have logged."""
+    for path in servers.folder.rglob("*"):
+        if "log" in path.relative_to(servers.folder).as_posix() and "mail" not in path.parts and path.is_file():
+            yield f"file {path.relative_to(servers.folder)}", _read(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # PostgreSQL has just put it away
+        return b""
+
+
+def _broker(servers: Servers) -> Iterator[tuple[str, bytes]]:
+    with redis.Redis.from_url(servers.broker.url) as client:
+        for key in client.scan_iter():
+            yield f"broker {key!r}", bytes(key) + (client.dump(key) or b"")
+
+
+def _pages() -> Iterator[tuple[str, bytes]]:
+    """Metrics, error pages, and the home page and lists of the admin as somebody sees them who sees every tenant."""
+    client = Client(raise_request_exception=False)
+    client.force_login(get_user_model().objects.get_or_create(username="finder", is_staff=True, is_superuser=True)[0])
+    for page in ("/metrics", "/readyz", "/nowhere", "/v1/runs", "/admin/nowhere/", reverse("admin:index")):
+        yield f"page {page}", client.get(page).content
