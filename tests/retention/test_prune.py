@@ -133,7 +133,7 @@ def test_automatic_policies_act_when_the_tick_comes_round(
 
 
 def test_a_pruned_run_never_starts_again_under_its_key(tenant: Tenant, ended: Callable[..., Run]) -> None:
-    run = ended(tenant, idempotency_key="order-7")
+    run = ended(tenant, idempotency_key="order-7", data={})
     keep(tenant)
     prune(tenant)
 

@@ -18,7 +18,7 @@ REASONS = [
 class Migration(migrations.Migration):
     """The columns may be null, so that code of before goes on writing."""
 
-    dependencies = [("deliveries", "0012_template_retired")]
+    dependencies = [("deliveries", "0014_broadcast_numbers")]
     operations = [
         migrations.AddField("endpoint", "disabled_at", models.DateTimeField(null=True)),
         migrations.AddField("endpoint", "failing_since", models.DateTimeField(null=True)),
