@@ -17,6 +17,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from workflows.heads.lateness import LATE, heads_are_expected
+
 #: number of the database function -> (name, help, label or none)
 GAUGES = {
     "runs": ("chimeway_runs", "Runs that have not ended, by state.", "state"),
@@ -66,6 +68,11 @@ GAUGES = {
         "Event subscriptions, by state; `failing` ones have not taken anything since their last failure.",
         "state",
     ),
+    "heads_late": (
+        "chimeway_heads_late",
+        "Tenants whose traces have grown for two hours without a signed head. Should be 0.",
+        "",
+    ),
     "endpoints": (
         "chimeway_endpoints",
         "Endpoints of webhooks, by state; `failing` ones have not taken anything since their last failure.",
@@ -78,6 +85,7 @@ SELECT number, word, value FROM service_numbers()
 UNION ALL SELECT 'definitions_off', level, definitions FROM switched_definitions()
 UNION ALL SELECT number, word, value FROM event_numbers()
 UNION ALL SELECT 'endpoints', state, endpoints FROM endpoint_numbers()
+UNION ALL SELECT 'heads_late', '', tenants FROM heads_late(%s, %s)
 UNION ALL SELECT 'digests_due', '', digests FROM digests_overdue()
 UNION ALL SELECT number, word, value FROM broadcast_numbers()
 """
@@ -132,7 +140,7 @@ def _numbers() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '10s'")
-        cursor.execute(_NUMBERS)
+        cursor.execute(_NUMBERS, [heads_are_expected(), LATE])  # type: ignore[list-item]  # psycopg knows intervals
         for number, word, value in cursor.fetchall():
             found.setdefault(number, {})[word] = value
     return found

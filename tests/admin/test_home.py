@@ -41,6 +41,7 @@ def test_zero_is_green(operator: Callable[..., Client], mine: Furnished):
         "Overdue timers",
         "Overdue runs",
         "Overdue digests",
+        "Late heads",
         "Expired leases",
         "Quarantined",
         "Unknown outcomes",

@@ -17,11 +17,15 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
+from django.test import Client
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.postgres import Postgres
+from chimeway_py.metrics import DatabaseNumbers
 from tenants.models import Tenant
-from tenants.scope import tenant_scope
+from tenants.scope import database_now, tenant_scope
+from tests.admin.conftest import operator
+from tests.admin.test_home import numbers
 from tests.docs.pages import blocks, page
 from tests.evidence.forging import Forger
 from tests.journeys import GRACE, drain, paid, publish, run_of, send, start, waiting_run
@@ -37,6 +41,8 @@ from workflows.models import Run, TraceHead
 from workflows.services.control import cancel_runs
 from workflows.states import Cause
 from workflows.verify import verify_trace
+
+__all__ = ["operator"]
 
 Faults = list[tuple[str, str]]
 
@@ -189,7 +195,7 @@ def under_way(tenant: Tenant) -> Iterator[Callable[[], None]]:
 def test_a_line_that_commits_behind_a_later_one_is_not_missed(
     tenant: Tenant, under_way: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(tenant, "dunning", "quick")
+    start(tenant, "dunning", "quick", data={})  # the same payload would wait for the other transaction
     monkeypatch.setattr(signing, "PATIENCE", 0.05)
 
     early = sign_heads(tenant_id=tenant.pk)
@@ -307,3 +313,37 @@ def test_the_command_signs_exports_and_checks(tenant: Tenant, postgres: Postgres
             command("check", str(file), *whose, *wrong)
     with pytest.raises(CommandError, match="cannot be read"):
         command("check", str(tmp_path / "nothing"), *whose)
+
+
+def late_tenants() -> float:
+    """As the metrics tell it."""
+    [family] = [one for one in DatabaseNumbers().collect() if one.name == "chimeway_heads_late"]
+    return float(family.samples[0].value)
+
+
+@pytest.mark.parametrize("column", ["finished_at", "public_id"])
+def test_heads_that_do_not_come_are_told(
+    column: str, tenant: Tenant, postgres: Postgres, settings: Any, operator: Callable[..., Client]
+) -> None:
+    """A run ended, or began, three hours ago, and no head since."""
+    publish(tenant, GRACE)
+    ended(tenant, "ada")
+    sign_heads(tenant_id=tenant.pk)
+    run = ended(tenant, "bob") if column == "finished_at" else run_of(tenant, start(tenant, "dunning", "bob"))
+    with postgres.connect() as owner, guards_down(owner, "workflows_tracehead"):
+        owner.execute("UPDATE workflows_tracehead SET signed_at = signed_at - interval '1 day'")
+    before, browser = late_tenants(), operator(tenant)
+    assert numbers(browser)["Late heads"][:2] == ("right", "0"), "what is new is not late"
+
+    with tenant_scope(tenant.pk):
+        ago = database_now() - timedelta(hours=3)
+        id_then = uuid.UUID(int=int(ago.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62)
+        Run.objects.filter(pk=run.pk).update(**{column: ago if column == "finished_at" else id_then})
+
+    assert late_tenants() == before + 1
+    assert numbers(browser)["Late heads"][:2] == ("wrong", "1")
+    keys, settings.HEAD_KEYS = settings.HEAD_KEYS, []
+    assert numbers(browser)["Late heads"][:2] == ("wrong", "1"), "whoever had a head misses the next, key or no key"
+    settings.HEAD_KEYS = keys
+    sign_heads(tenant_id=tenant.pk)
+    assert late_tenants() == before

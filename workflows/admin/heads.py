@@ -6,13 +6,25 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from chimeway_py.admin_site import COUNTED_AT_MOST, Concern, register_concern
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Page, PageAdmin, Section
+from workflows.heads.lateness import tenants_with_late_heads
 from workflows.heads.leaves import unpack
 from workflows.models import TraceHead
 
 MOST_SHOWN = 50
+
+register_concern(
+    Concern(
+        label="Late heads",
+        hint="tenants whose traces have grown for two hours without a signed head",
+        url_name="admin:workflows_tracehead_changelist",
+        query="o=-1",
+        tenants=lambda: tenants_with_late_heads().values_list("slug", flat=True)[: COUNTED_AT_MOST + 1],
+    )
+)
 
 
 @admin.register(TraceHead)

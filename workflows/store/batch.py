@@ -213,7 +213,7 @@ class RunBatch:
             step = run.definition.document.by_key[item.step]
             planned = run.planned(self.tenant_id, step_run_id, key, step, item.visit)
             by_kind.setdefault(planned.step.kind, []).append((run, planned))
-        for name, entries in by_kind.items():
+        for name, entries in sorted(by_kind.items()):  # kinds lock rows that runs share: everybody in one order
             kind = step_kind(name)
             assert isinstance(kind, WorkKind)
             settled = kind.plan([planned for _, planned in entries], self.now)
