@@ -16,6 +16,7 @@ from deliveries.preferences.storing import put_preferences, rules_of
 from deliveries.recipients.searching import deliveries_to
 from deliveries.recipients.upsert import merge_recipients
 from deliveries.recipients.why import why
+from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
 
@@ -32,6 +33,7 @@ class PutRecipients(Verb):
     def arguments(self, parser: ArgumentParser) -> None:
         """Its options."""
         parser.add_argument("file", type=Path, help='One {"id": …, "addresses": {…}, …} a line.')
+        add_by(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """How many were made, and how many were there before."""
@@ -77,6 +79,7 @@ class Prefer(Verb):
         parser.add_argument("--category", default="")
         parser.add_argument("--workflow", default="", help="Instead of a category.")
         parser.add_argument("--channel", default="", choices=["", *sorted(channels())])
+        add_by(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """All rules as they are now."""

@@ -39,6 +39,7 @@ from tenants.models import ApiKey, Membership, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant, set_limit, set_role
 from tenants.services.secrets import put_secret
+from tests.leaks import CANARY
 from workflows.events.subscriptions import put_subscription
 from workflows.heads.signing import sign_heads
 from workflows.models import (
@@ -204,7 +205,7 @@ def furnish(mark: str) -> Furnished:
     told = put_subscription(tenant_id=tenant.pk, key=f"{mark}_crm", url=events, enabled=False).subscription
     new = NewRun(subject=f"{mark}_anna", correlation={"invoice_id": f"{mark}_7"})
     start_runs(tenant_id=tenant.pk, definition_key=definition.key, runs=[new])
-    odd = NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": "not to be shown"})
+    odd = NewSignal(name="odd.one", subject=f"{mark}_anna", data={"secret": CANARY})
     accept_signals(tenant_id=tenant.pk, signals=[odd])
     settle(tenant)
     erase_subject(tenant_id=tenant.pk, subject=f"{mark}_gone", cause="operator", cause_ref=f"{mark}_olga")
@@ -218,7 +219,10 @@ def furnish(mark: str) -> Furnished:
     make_broadcast(tenant_id=tenant.pk, new=whom, made_by=f"{mark}_olga")
     put_sending_rules(tenant_id=tenant.pk, quiet_hours=[{"from": "22:00", "to": "07:00"}], caps=[])
     provider, _ = put_provider(
-        tenant_id=tenant.pk, key=f"{mark}_team", kind="teams", credentials={"url": "https://example.com/canary"}
+        tenant_id=tenant.pk,
+        key=f"{mark}_team",
+        kind="teams",
+        credentials={"url": "https://example.com/canary-of-a-hook"},
     )
     put_endpoint(tenant_id=tenant.pk, key=f"{mark}_pager", url=f"https://{mark}.example.com/")
     create_source(
@@ -231,7 +235,7 @@ def furnish(mark: str) -> Furnished:
         expression="0 9 * * *",
         subjects=[f"{mark}_anna"],
     )
-    put_secret(tenant_id=tenant.pk, key=f"{mark}_token", value="hush")
+    put_secret(tenant_id=tenant.pk, key=f"{mark}_token", value="canary-of-a-secret")
     set_limit(tenant_id=tenant.pk, kind="live_runs", amount=1000, changed_by=f"{mark}_olga")
     kept = keep_something(tenant, definition, mark)
     key = create_api_key(tenant_id=tenant.pk, name=f"{mark} key", scopes=["runs:read"]).row

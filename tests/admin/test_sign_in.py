@@ -1,5 +1,6 @@
 """Signing in at the admin: guesses are locked out, a second factor is asked for, recovery codes are good once."""
 
+import getpass
 import json
 import re
 import time
@@ -173,7 +174,10 @@ def test_whoever_lost_everything_is_helped_on_the_command_line(account: Any) -> 
 
     assert json.loads(out.getvalue())["second_factor"] is False
     history = LogEntry.objects.filter(object_id=str(account.pk)).order_by("id").values_list("change_message", flat=True)
-    assert list(history) == ["second factor set up, from 127.0.0.1", "second factor removed, on the command line"]
+    assert list(history) == [
+        "second factor set up, from 127.0.0.1",
+        f"second factor removed, on the command line by {getpass.getuser()}",
+    ]
     assert sign_in(account).status_code == 302
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from workflows.events.replay import event_of, replay_events, resend_event
 from workflows.events.subscriptions import (
@@ -23,11 +24,12 @@ MOST_LISTED = 1000
 
 
 class OfSubscription(Verb):
-    """A verb on one subscription."""
+    """A verb that does something with one subscription."""
 
     def arguments(self, parser: ArgumentParser) -> None:
         """Which."""
         parser.add_argument("key", metavar="KEY", help="The key of a subscription.")
+        add_by(parser)
 
 
 class Subscribe(OfSubscription):
@@ -180,6 +182,7 @@ class Resend(OfEvent):
         """Which, and to whom."""
         super().arguments(parser)
         parser.add_argument("key", metavar="KEY", help="The key of a subscription.")
+        add_by(parser)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """That it is owed."""

@@ -12,10 +12,12 @@ from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.models import Provider
 from deliveries.services.providers import Rate, delete_provider, put_provider
+from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
 from workflows.definitions.files import load_file
 from workflows.definitions.yaml_reader import read_yaml
+from workflows.management.recording import in_the_name
 
 _SHAPES = {"kind": str, "config": dict, "position": int, "enabled": bool, "rate": dict}
 _RATE = {"count": int, "seconds": int}
@@ -38,13 +40,16 @@ class Command(BaseCommand):
         forgotten.add_argument("key", metavar="KEY")
         for one in (listed, stored, forgotten):
             one.add_argument("--tenant", required=True, metavar="SLUG")
+        for one in (stored, forgotten):
+            add_by(one)
 
     def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
         owner = find_tenant(tenant)
         if owner is None:
             raise CommandError(f"No tenant {tenant}.")
         try:
-            self.stdout.write(getattr(self, f"_{verb}")(owner.pk, said))
+            with in_the_name(owner.pk, f"providers {verb}", said, lambda: _named(owner.pk, said)):
+                self.stdout.write(getattr(self, f"_{verb}")(owner.pk, said))
         except ChimewayError as error:
             faults = [] if isinstance(error.detail, dict) else error.detail
             told = [f"{one['path'] or '/'}: {one['message']}" for one in faults]  # type: ignore[index]
@@ -89,6 +94,10 @@ def _typed(asked: Mapping[str, Any], shapes: Mapping[str, type], at: str) -> Ite
             yield fault(pointer(at, name), "unknown_key", f"No such key; known are {', '.join(shapes)}.")
         elif type(value) is not shapes[name]:
             yield fault(f"{at}/{name}", "bad_type", f"Must be {_WORDS[shapes[name]]}.")
+
+
+def _named(tenant_id: int, said: dict[str, Any]) -> list[Provider]:
+    return list(Provider.objects.filter(tenant_id=tenant_id, key=said["key"]))
 
 
 def _health(row: Provider) -> str:

@@ -9,8 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.errors import ChimewayError
 from deliveries.broadcasts.segments import count_matches, drop_segment, put_segment, segment_named
 from deliveries.models import Segment
+from tenants.audit.commands import add_by
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
+from workflows.management.recording import in_the_name
 
 
 class Command(BaseCommand):
@@ -25,13 +27,16 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="List segments by their keys.")
         verbs.add_parser("count", help="Say how many recipients it has now.").add_argument("key", metavar="KEY")
         verbs.add_parser("delete", help="Forget a segment.").add_argument("key", metavar="KEY")
+        for name in ("put", "delete"):
+            add_by(verbs.choices[name])
         for verb in verbs.choices.values():
             verb.add_argument("--tenant", required=True, metavar="SLUG", help="Whose segments these are.")
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
-            getattr(self, f"_{verb}")(tenant_id, options)
+            with in_the_name(tenant_id, f"segments {verb}", options, lambda: _named(tenant_id, options["key"])):
+                getattr(self, f"_{verb}")(tenant_id, options)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
 
@@ -54,3 +59,7 @@ class Command(BaseCommand):
 
     def _delete(self, tenant_id: int, options: dict[str, Any]) -> None:
         drop_segment(tenant_id=tenant_id, key=options["key"])
+
+
+def _named(tenant_id: int, key: str) -> list[Segment]:
+    return list(Segment.objects.filter(tenant_id=tenant_id, key=key))

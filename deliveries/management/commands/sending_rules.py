@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from deliveries.models import SendingRules
 from deliveries.timing.storing import put_sending_rules, sending_rules
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 
 
@@ -22,18 +24,20 @@ class Command(BaseCommand):
         put.add_argument("file", type=Path, help='JSON: {"quiet_hours": […], "caps": […]}')
         for verb in (show, put):
             verb.add_argument("--tenant", required=True, metavar="SLUG")
+        add_by(put)
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
             if verb == "put":
                 said = json.loads(options["file"].read_text(encoding="utf-8"))
-                put_sending_rules(
-                    tenant_id=tenant_id, quiet_hours=said.get("quiet_hours", []), caps=said.get("caps", [])
-                )
+                rules = {"quiet_hours": said.get("quiet_hours", []), "caps": said.get("caps", [])}
+                mine = SendingRules.objects.filter(tenant_id=tenant_id)
+                with recorded(tenant_id, "sending_rules put", options, lambda: list(mine.all())):
+                    put_sending_rules(tenant_id=tenant_id, **rules)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
         except (OSError, ValueError, AttributeError) as error:
             raise CommandError(f"{options['file']} is no JSON object that can be read.") from error
-        rules = sending_rules(tenant_id=tenant_id)
-        self.stdout.write(json.dumps({"quiet_hours": rules.quiet_hours, "caps": rules.caps}))
+        now = sending_rules(tenant_id=tenant_id)
+        self.stdout.write(json.dumps({"quiet_hours": now.quiet_hours, "caps": now.caps}))

@@ -12,13 +12,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
+from deliveries.models import Template
 from deliveries.services import put_template
 from deliveries.services.template_retiring import TemplateInUse, retire_template
 from deliveries.services.template_trying import Sample, preview_template, send_test
 from deliveries.services.templates import find_version, publish_template
+from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
 from workflows.definitions.files import find_files, load_file
+from workflows.management.recording import in_the_name
 
 _WORDS = {"subject", "text", "html"}
 _MORE = {"layout", "is_layout", "locales"}
@@ -49,14 +52,20 @@ class Command(BaseCommand):
         tried.add_argument("--to", required=True, metavar="ADDRESS")
         for one in (pushed, published, retired, shown, tried):
             one.add_argument("--tenant", required=True, metavar="SLUG")
+        for one in (pushed, published, retired, tried):
+            add_by(one)
 
     def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
         owner = find_tenant(tenant)
         if owner is None:
             raise CommandError(f"No tenant {tenant}.")
+        with in_the_name(owner.pk, f"templates {verb}", said, lambda: _stored(owner.pk, said)):
+            self._do(owner.pk, verb, said)
+
+    def _do(self, tenant_id: int, verb: str, said: Mapping[str, Any]) -> None:
         if verb == "push":
-            return self._push_all(owner.pk, said["paths"], said["draft"])
-        place = {"tenant_id": owner.pk, "key": said["key"], "channel": said["channel"]}
+            return self._push_all(tenant_id, said["paths"], said["draft"])
+        place = {"tenant_id": tenant_id, "key": said["key"], "channel": said["channel"]}
         try:
             self.stdout.write(_one(verb, place, said))
         except ChimewayError as error:
@@ -79,6 +88,12 @@ class Command(BaseCommand):
                 self.stderr.write("\n".join(faults))
                 raise CommandError(f"Faults: {len(faults)}. Nothing was stored.")
         self.stdout.write("\n".join(stored))
+
+
+def _stored(tenant_id: int, said: Mapping[str, Any]) -> list[Template]:
+    """The template that is named, or all that a push may change."""
+    named = {"key": said["key"], "channel": said["channel"]} if "key" in said else {}
+    return list(Template.objects.filter(tenant_id=tenant_id, **named))
 
 
 def _one(verb: str, place: dict[str, Any], said: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from signals_app.services.collecting import Collected, collect_payloads, find_unnamed
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 
 
@@ -19,9 +20,17 @@ class Command(BaseCommand):
         )
         collect.add_argument("--tenant", required=True, metavar="SLUG")
         collect.add_argument("--dry-run", action="store_true", help="Count them and change nothing.")
+        add_by(collect)
 
     def handle(self, *, tenant: str, dry_run: bool, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
+        if dry_run:
+            self._collect(tenant_id, dry_run)
+            return
+        with recorded(tenant_id, "payloads collect", options, ref="what nothing names"):
+            self._collect(tenant_id, dry_run)
+
+    def _collect(self, tenant_id: int, dry_run: bool) -> None:
         part, looked_at, found = Collected(0, 0, 0), 0, 0
         while part.cursor is not None:
             if dry_run:

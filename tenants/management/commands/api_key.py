@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 from tenants.models import ApiKey
 from tenants.models.api_key import Scope
@@ -35,14 +36,23 @@ class Command(BaseCommand):
         revoke = verbs.add_parser("revoke", help="End a key now, for ever.")
         _add_tenant(revoke)
         revoke.add_argument("id", type=uuid.UUID, help="The key's id, from list.")
+        for verb in (create, rotate, revoke):
+            add_by(verb)
 
     def handle(self, *args: Any, **options: Any) -> None:
         tenant_id = existing_tenant(_tenant(options)).id
         try:
-            for line in getattr(self, "_" + options["verb"])(tenant_id, options):
+            for line in self._lines(tenant_id, options):
                 self.stdout.write(json.dumps(line))
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail) if error.detail else ''}".strip()) from error
+
+    def _lines(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
+        does = getattr(self, "_" + options["verb"])
+        if "by" not in options:
+            return does(tenant_id, options)  # type: ignore[no-any-return]
+        with recorded(tenant_id, f"api_key {options['verb']}", options, lambda: _keys(tenant_id)):
+            return does(tenant_id, options)  # type: ignore[no-any-return]
 
     def _create(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         scopes = Scope.values if options["scopes"] == ["all"] else options["scopes"]
@@ -52,7 +62,7 @@ class Command(BaseCommand):
 
     def _list(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         with tenant_scope(tenant_id):
-            return [_shown(key) for key in ApiKey.objects.filter(tenant_id=tenant_id).order_by("id")]
+            return [_shown(key) for key in _keys(tenant_id)]
 
     def _rotate(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         overlap = timedelta(hours=options["overlap_hours"])
@@ -60,6 +70,10 @@ class Command(BaseCommand):
 
     def _revoke(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         return [_shown(revoke_api_key(tenant_id=tenant_id, public_id=options["id"]))]
+
+
+def _keys(tenant_id: int) -> list[ApiKey]:
+    return list(ApiKey.objects.filter(tenant_id=tenant_id).order_by("id"))
 
 
 def _add_tenant(parser: ArgumentParser) -> None:

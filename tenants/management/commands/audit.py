@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.csvtext import csv_lines
+from tenants.audit.commands import add_by, recorded
 from tenants.audit.keeping import LEAST_DAYS, forget_actions
 from tenants.management.commands.tenant import existing_tenant
 from tenants.models import OperatorAction
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         prune.add_argument("--days", type=int, required=True, help=f"At least {LEAST_DAYS}.")
         for verb in (export, prune):
             verb.add_argument("slug")
+        add_by(prune)
 
     def handle(self, *, verb: str, slug: str, **options: Any) -> None:
         tenant_id = existing_tenant(slug).pk
@@ -39,7 +41,8 @@ class Command(BaseCommand):
             if options["days"] < LEAST_DAYS:
                 raise CommandError(f"At least {LEAST_DAYS} days are kept.")
             before = database_now() - timedelta(days=options["days"])
-            self.stdout.write(f"{forget_actions(tenant_id=tenant_id, before=before)} forgotten")
+            with recorded(tenant_id, "audit prune", options, ref=f"before {before:%Y-%m-%d}"):
+                self.stdout.write(f"{forget_actions(tenant_id=tenant_id, before=before)} forgotten")
             return
         if options["since"] is not None and options["since"].tzinfo is None:
             raise CommandError("--since needs an offset, such as 2026-01-31T00:00:00+00:00.")

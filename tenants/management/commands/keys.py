@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 from tenants.models import TenantKey
 from tenants.scope import tenant_scope
@@ -32,6 +33,8 @@ class Command(BaseCommand):
             whom = verb.add_mutually_exclusive_group(required=True)
             whom.add_argument("--tenant", metavar="SLUG")
             whom.add_argument("--all", action="store_true", help="Every tenant.")
+        for name in ("rewrap", "rotate", "reseal"):
+            add_by(verbs.choices[name])
         verbs.choices["reseal"].add_argument("--batch", type=int, default=500, metavar="ROWS", help="Per transaction.")
 
     def handle(self, *, verb: str, **options: Any) -> None:
@@ -48,7 +51,8 @@ class Command(BaseCommand):
     def _rewrap(self, options: dict[str, Any]) -> None:
         tenants = keys = 0
         for tenant_id in _each(rotation.tenants_to_rewrap):
-            keys += rotation.rewrap_keys(tenant_id=tenant_id)
+            with recorded(tenant_id, "keys rewrap", options, ref=first_master()):
+                keys += rotation.rewrap_keys(tenant_id=tenant_id)
             tenants += 1
             if tenants % 100 == 0:
                 self.stderr.write(f"{tenants} tenants, {keys} keys so far")
@@ -59,13 +63,16 @@ class Command(BaseCommand):
 
     def _rotate(self, options: dict[str, Any]) -> None:
         for tenant_id in _asked(options):
-            self.stdout.write(f"tenant {tenant_id}: data key {rotation.rotate_data_key(tenant_id=tenant_id)} seals now")
+            with recorded(tenant_id, "keys rotate", options, lambda one=tenant_id: _keys_of(one)):  # type: ignore[misc]
+                number = rotation.rotate_data_key(tenant_id=tenant_id)
+            self.stdout.write(f"tenant {tenant_id}: data key {number} seals now")
 
     def _reseal(self, options: dict[str, Any]) -> None:
         for tenant_id in _asked(options):
             if not _has_old_keys(tenant_id):
                 continue
-            done = rotation.reseal_values(tenant_id=tenant_id, most=options["batch"], told=self._tell)
+            with recorded(tenant_id, "keys reseal", options, lambda one=tenant_id: _keys_of(one)):  # type: ignore[misc]
+                done = rotation.reseal_values(tenant_id=tenant_id, most=options["batch"], told=self._tell)
             kept = "" if done.keys_retired else ", for the newest key is less than an hour old"
             self.stdout.write(
                 f"tenant {tenant_id}: {done.values} values resealed, {done.keys_retired} keys retired{kept}"
@@ -88,6 +95,10 @@ def _each(part: Callable[..., list[int]]) -> Iterator[int]:
     while found := part(after=after):
         yield from found
         after = found[-1]
+
+
+def _keys_of(tenant_id: int) -> list[TenantKey]:
+    return list(TenantKey.objects.filter(tenant_id=tenant_id))
 
 
 def _has_old_keys(tenant_id: int) -> bool:

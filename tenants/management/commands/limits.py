@@ -41,9 +41,8 @@ class Command(BaseCommand):
     def _set(self, tenant_id: int, options: dict[str, Any]) -> None:
         try:
             amount = _amount(options["amount"])
-            with tenant_scope(tenant_id):
-                rows = list(Limit.objects.filter(tenant_id=tenant_id, kind=options["limit"]))
-            with recorded(tenant_id, "limit set", options, rows, options["limit"]):
+            mine = Limit.objects.filter(tenant_id=tenant_id, kind=options["limit"])
+            with recorded(tenant_id, "limit set", options, lambda: list(mine.all()), options["limit"]):
                 set_limit(tenant_id=tenant_id, kind=options["limit"], amount=amount, changed_by=options["by"])
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error

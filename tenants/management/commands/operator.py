@@ -9,6 +9,7 @@ from axes.utils import reset
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from tenants.audit.commands import add_by, who
 from tenants.second_factor.factors import factor_of, remove_factor, unused_recovery_codes
 from tenants.second_factor.record import note
 
@@ -24,6 +25,8 @@ class Command(BaseCommand):
             ("second-factor-off", "Remove the second factor. Make sure who asks for it."),
         ):
             verbs.add_parser(name, help=text).add_argument("username")
+        for name in ("unlock", "second-factor-off"):
+            add_by(verbs.choices[name])
 
     def handle(self, *, verb: str, username: str, **options: Any) -> None:
         user = get_user_model().objects.filter(username=username).first()
@@ -31,10 +34,10 @@ class Command(BaseCommand):
             raise CommandError(f"No account {username}.")
         if verb == "unlock":
             reset(username=username)
-            note(account=user, what="lock lifted")
+            note(account=user, what="lock lifted", asked_by=who(options))
         elif verb == "second-factor-off":
             remove_factor(user_id=user.pk)
-            note(account=user, what="second factor removed")
+            note(account=user, what="second factor removed", asked_by=who(options))
         self.stdout.write(json.dumps(_shown(user)))
 
 

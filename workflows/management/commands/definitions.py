@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError, Invalid
+from tenants.audit.commands import add_by, recorded
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
@@ -23,6 +24,7 @@ from workflows.management.definition_moving import MigrateRuns
 from workflows.management.definition_switching import RetireVersion, SwitchDefinition
 from workflows.management.recording import in_the_name
 from workflows.management.verbs import Verb
+from workflows.models import Definition
 from workflows.services import definitions
 
 Loaded = list[tuple[Path, dict[str, Any]]]
@@ -59,6 +61,7 @@ class Command(BaseCommand):
             own = verbs.add_parser(verb_of_stored.name, help=verb_of_stored.help)
             verb_of_stored.arguments(own)
             own.add_argument("--tenant", required=True, metavar="SLUG")
+        add_by(pushed)
         for verb in (pushed, pulled):
             verb.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
 
@@ -90,10 +93,18 @@ class Command(BaseCommand):
 
     def _push(self, options: dict[str, Any]) -> None:
         tenant = _tenant(options["tenant"])
-        for path, document in self._load(options["paths"], tenant):
-            if options["dry_run"]:
+        loaded = self._load(options["paths"], tenant)
+        if options["dry_run"]:
+            for path, document in loaded:
                 self.stdout.write(f"{path}: {document['key']} {_difference(_changes(tenant, document))}")
-                continue
+            return
+        keys = [document["key"] for _, document in loaded]
+        mine = Definition.objects.filter(tenant_id=tenant.pk, key__in=keys)
+        with recorded(tenant.pk, "definitions push", options, lambda: list(mine.all()), ref=", ".join(keys)):
+            self._store(tenant, loaded, options)
+
+    def _store(self, tenant: Tenant, loaded: Loaded, options: dict[str, Any]) -> None:
+        for path, document in loaded:
             stored = definitions.save_draft(tenant_id=tenant.pk, document=document)
             if options["publish"]:
                 stored = definitions.publish_definition(tenant_id=tenant.pk, key=stored.key, version=stored.version)

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         lines = {"list": _list, "show": _show, "flush": _flush, "remove": _remove}[verb]
         tenant_id = existing_tenant(tenant).pk
         try:
-            with in_the_name(tenant_id, f"digests {verb}", options):
+            with in_the_name(tenant_id, f"digests {verb}", options, lambda: _named(tenant_id, options)):
                 for line in lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
@@ -87,6 +87,10 @@ def _id(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError as error:
         raise CommandError(f"{text} is not the id of a digest.") from error
+
+
+def _named(tenant_id: int, options: dict[str, Any]) -> list[Digest]:
+    return list(Digest.objects.filter(tenant_id=tenant_id, public_id=_id(options["digest"])))
 
 
 def _line(digest: Digest) -> str:

@@ -10,6 +10,8 @@ from chimeway_py.errors import ChimewayError
 from tenants.management.commands.tenant import existing_tenant
 from workflows.management.arguments import add_tenant
 from workflows.management.event_verbs import VERBS
+from workflows.management.recording import in_the_name
+from workflows.models import EventSubscription
 
 
 class Command(BaseCommand):
@@ -24,7 +26,13 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         try:
-            for line in VERBS[verb].lines(existing_tenant(tenant).pk, options):
-                self.stdout.write(line)
+            tenant_id = existing_tenant(tenant).pk
+            with in_the_name(tenant_id, f"events {verb}", options, lambda: _named(tenant_id, options)):
+                for line in VERBS[verb].lines(tenant_id, options):
+                    self.stdout.write(line)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+
+
+def _named(tenant_id: int, options: dict[str, Any]) -> list[EventSubscription]:
+    return list(EventSubscription.objects.filter(tenant_id=tenant_id, key=options["key"]))

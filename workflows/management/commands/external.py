@@ -42,7 +42,7 @@ class Command(BaseCommand):
         lines = {"list": _list, "show": _show, "observe": _observe}[verb]
         tenant_id = existing_tenant(tenant).pk
         try:
-            with in_the_name(tenant_id, f"external {verb}", options):
+            with in_the_name(tenant_id, f"external {verb}", options, lambda: _named(tenant_id, options)):
                 for line in lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
@@ -68,6 +68,11 @@ def _observe(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
     seen = observe_external(tenant_id=tenant_id, cause=Cause.OPERATOR, cause_ref=by, **said)
     work = find_step_by_external_id(tenant_id=tenant_id, kind=said["kind"], external_id=said["external_id"])
     yield f"{seen.verdict}: {_line(work)}"
+
+
+def _named(tenant_id: int, options: dict[str, Any]) -> list[ExternalWork]:
+    said = {name: options[name] for name in ("kind", "external_id")}
+    return list(ExternalWork.objects.filter(tenant_id=tenant_id, **said))
 
 
 def _line(work: ExternalWork) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 from workflows.explain.wording import counted
 from workflows.heads.checking import OF_RUNS, Checked, check_heads
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         checked.add_argument("--heads-only", action="store_true", help="Do not verify each trace besides.")
         for verb in (signed, exported, checked):
             add_tenant(verb)
+        add_by(signed)
         verbs.add_parser("keys", help="Print the public keys, the one that signs now first.")
 
     def handle(self, *, verb: str, tenant: str = "", **options: Any) -> None:
@@ -50,7 +52,8 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
 
     def _sign(self, tenant_id: int, options: dict[str, Any]) -> None:
-        signed = sign_heads(tenant_id=tenant_id)
+        with recorded(tenant_id, "heads sign", options, ref="what was added"):
+            signed = sign_heads(tenant_id=tenant_id)
         for head in signed:
             told = f"{counted(head.runs, 'run')} and {counted(head.pruned, 'tombstone')}"
             self.stdout.write(f"head {head.number}: {told}, {bytes(head.digest).hex()}")

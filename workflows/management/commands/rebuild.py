@@ -6,10 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from chimeway_py.errors import ChimewayError
+from tenants.audit.commands import add_by, recorded
 from tenants.management.commands.tenant import existing_tenant
 from workflows.history.check import Checked, Selection, check_runs, drop_snapshots
 from workflows.history.rebuild import repair_run
 from workflows.management.arguments import public_id
+from workflows.models import Run
 from workflows.states import RunState
 
 
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--run", type=public_id, metavar="ID", help="Only this run.")
         parser.add_argument("--workflow", metavar="KEY", help="Only runs of this definition.")
         parser.add_argument("--state", choices=RunState.values, help="Only runs that are stored in this state.")
+        add_by(parser)
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--check", action="store_true", help="Compare and write nothing (the default).")
         which.add_argument("--write", action="store_true", help="Write the state that an intact trace gives.")
@@ -63,7 +66,8 @@ class Command(BaseCommand):
         dropped = drop_snapshots(tenant_id=tenant_id, public_id=run, seqs=checked.bad_snapshots)
         if checked.rebuilt.faults and not checked.rebuilt.is_repairable:
             return False
-        repair_run(tenant_id=tenant_id, public_id=run)
+        with recorded(tenant_id, "rebuild", self.options, lambda: _run(tenant_id, run), str(run)):
+            repair_run(tenant_id=tenant_id, public_id=run)
         state = checked.rebuilt.state
         what = f"{state.state} at {state.step or 'its start'}" if checked.rebuilt.faults else "unchanged"
         self.stdout.write(f"run {run}: {what}, {dropped} snapshots dropped.")
@@ -73,3 +77,7 @@ class Command(BaseCommand):
         self.seen = runs, lines
         if self.options["verbosity"] > 0:
             self.stderr.write(f"{runs} runs, {lines} transitions", ending="\r")
+
+
+def _run(tenant_id: int, public_id: Any) -> list[Run]:
+    return list(Run.objects.for_tenant(tenant_id).filter(public_id=public_id))

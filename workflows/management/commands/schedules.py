@@ -63,7 +63,7 @@ class Command(BaseCommand):
     def handle(self, *, verb: str, tenant: str, **options: Any) -> None:
         tenant_id = existing_tenant(tenant).pk
         try:
-            with in_the_name(tenant_id, f"schedules {verb}", options):
+            with in_the_name(tenant_id, f"schedules {verb}", options, lambda: _named(tenant_id, options)):
                 getattr(self, f"_{verb}")(tenant_id, options)
         except ChimewayError as error:
             raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
@@ -112,6 +112,10 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{schedule.key}  {schedule.definition_key}  {schedule.expression} ({schedule.zone})  {when}{refused}"
         )
+
+
+def _named(tenant_id: int, options: dict[str, Any]) -> list[Schedule]:
+    return list(Schedule.objects.filter(tenant_id=tenant_id, key=options["key"]))
 
 
 def _version(text: str) -> int:

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         tenant_id = existing_tenant(tenant).pk
         try:
             named = options | ({"by": options["worker"]} if "worker" in options else {})
-            with in_the_name(tenant_id, f"steps {verb}", named):
+            with in_the_name(tenant_id, f"steps {verb}", named, lambda: _named(tenant_id, options["key"])):
                 if verb in _BY_HAND:
                     for line in _BY_HAND[verb].lines(tenant_id, options):
                         self.stdout.write(line)
@@ -68,3 +68,7 @@ class Command(BaseCommand):
             expected_revision=options["revision"],
         )
         self.stdout.write(f"{settled.key}  {settled.status}")
+
+
+def _named(tenant_id: int, key: str) -> list[StepRun]:
+    return list(StepRun.objects.for_tenant(tenant_id).filter(key=key))
