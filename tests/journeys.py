@@ -49,7 +49,7 @@ def publish(tenant: Tenant, document: Mapping[str, Any]) -> None:
 
 def start(tenant: Tenant, key: str, subject: str = "ada", **given: Any) -> int:
     """Start one run; its id. The engine has not seen it yet. Its data are what nobody may show, if none are given."""
-    given.setdefault("data", {"note": CANARY})
+    given.setdefault("data", {"note": f"{CANARY} of {key}"})  # equal ones wait for each other
     return start_runs(tenant_id=tenant.pk, definition_key=key, runs=[NewRun(subject=subject, **given)])[0].run_id
 
 
@@ -63,7 +63,7 @@ def waiting_run(tenant: Tenant, document: Mapping[str, Any] = GRACE, **given: An
 
 def send(tenant: Tenant, name: str, subject: str = "", **given: Any) -> Receipt:
     """Accept one signal; nobody has routed it yet. Its data are what nobody may show, if none are given."""
-    given.setdefault("data", {"note": CANARY})
+    given.setdefault("data", {"note": f"{CANARY} of {name}"})
     return accept_signals(tenant_id=tenant.pk, signals=[NewSignal(name=name, subject=subject, **given)])[0]
 
 

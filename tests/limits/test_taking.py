@@ -130,7 +130,7 @@ def test_payloads_of_signals_and_starts_use_one_budget(tenant: Tenant) -> None:
     with pytest.raises(LimitReached):
         start_runs(tenant_id=tenant.pk, definition_key=GRACE["key"], runs=[NewRun("ada", data={"k": "x" * 13})])
     start_runs(tenant_id=tenant.pk, definition_key=GRACE["key"], runs=[NewRun("ada", data={"k": "x" * 12})])
-    send(tenant, "a.b")
+    send(tenant, "a.b", data={})
     assert left(tenant) == {"payload_bytes_per_day": 0}
 
 
