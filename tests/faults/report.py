@@ -15,6 +15,7 @@ NOT_VERIFIED = (
     "networks between hosts: every link is loopback, so packets are not lost, reordered or sent twice",
     "RabbitMQ: the broker of a run is Valkey or Redis; with RabbitMQ only configuration is checked",
     "PgBouncer: connections go straight to PostgreSQL",
+    "Python 3.12 to 3.14: everything here runs under one interpreter",
     "more than two cores, more than one host, more than a few thousand runs",
     "real providers: what a receiver or mail server does after its 2xx is not seen",
     "clocks of the database that jump: leases and timers are judged by them",
