@@ -47,7 +47,7 @@ def recorded(
     with tenant_scope(tenant_id):
         if callable(rows):
             met += [row for row in rows() if row.pk not in before]
-        acts = _acts(met, before)
+        acts = _acts(met, before, ref)
         if callable(rows):
             acts = [act for act in acts if act.changes]
         record(tenant_id, command, options, acts or [Act(command.split(maxsplit=1)[0], ref[:200])])
@@ -60,8 +60,12 @@ def record(tenant_id: int, command: str, options: Mapping[str, Any], acts: Seque
     record_acts(tenant_id=tenant_id, operator=by, action=command[:32], reason=reason, acts=acts)
 
 
-def _acts(rows: Rows, before: Mapping[Any, Facts]) -> list[Act]:
-    return with_changes([Act(str(row._meta.model_name), ref_of(row)) for row in rows], rows, before)
+def _acts(rows: Rows, before: Mapping[Any, Facts], ref: str) -> list[Act]:
+    """A row that has no public id is told of by what the command calls it."""
+    called = [ref_of(row) if hasattr(row, "public_id") else (ref or ref_of(row))[:200] for row in rows]
+    return with_changes(
+        [Act(str(row._meta.model_name), name) for row, name in zip(rows, called, strict=True)], rows, before
+    )
 
 
 def _account() -> str:

@@ -80,6 +80,9 @@ def _people(walk: Walk, one: Furnished) -> None:
 def _workflows(walk: Walk, one: Furnished) -> None:
     moved = {**DOCUMENTS[0], "steps": [{"key": "rest", "kind": "wait", "for": "P2D"}]}
     walk.write("definitions", "push", walk.file("waits.json", json.dumps(moved)), "--publish")
+    third = {**moved, "steps": [{"key": "rest", "kind": "wait", "for": "P3D"}]}
+    walk.write("definitions", "push", walk.file("third.json", json.dumps(third)))
+    walk.write("definitions", "publish", "waits", 3)
     walk.write("definitions", "migrate", "waits", "--from", 1, "--to", 2, "--apply", *WHY)
     walk.write("definitions", "retire", "waits", 1)
     walk.write("definitions", "switch", "asks", "starts_off", *WHY)
@@ -175,7 +178,14 @@ def look_around(walk: Walk, one: Furnished) -> None:
     for words in (
         *(("api_key", "list"), ("events", "list"), ("events", "subscriptions"), ("external", "list")),
         *(("providers", "list"), ("segments", "list"), ("sending_rules", "show"), ("schedules", "list")),
-        *(("retention", "show"), ("runs", "list"), ("broadcast", "list"), ("verify_trace", "")),
+        *(
+            ("definitions", "list"),
+            ("retention", "show"),
+            ("runs", "list"),
+            ("runs", "show", run),
+            ("broadcast", "list"),
+            ("verify_trace", ""),
+        ),
         *(("external", "show", f"{one.mark}_transfer", f"{one.mark}_1"), ("digests", "show", one.digest.public_id)),
         *(("explain", "", run), ("trace", "", run), ("runs", "state", run, "--seq", 1), ("rebuild", "", "--check")),
         *(("broadcast", "show", cast), ("broadcast", "report", cast), ("segments", "count", f"{one.mark}_all")),

@@ -99,6 +99,7 @@ def test_it_says_what_was_before_and_after(walk: Walk) -> None:
     assert changes("runs", "cancel")["state"] == ["waiting", "cancelled"]
     assert changes("recipients", "prefer")["allowed"] == [None, False]
     assert changes("templates", "retire")["retired_at"][0] is None
+    assert changes("definitions", "publish")["status"] == ["draft", "published"]
     assert changes("definitions", "push")["status"] == [None, "published"]
 
 

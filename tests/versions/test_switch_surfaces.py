@@ -88,7 +88,7 @@ def test_the_command_retires_a_version(tenant: Tenant, other_tenant: Tenant, pro
     assert out.getvalue() == "ring v1 is retired\n"
     with tenant_scope(tenant.pk):
         act = OperatorAction.objects.get(action="definitions retire")
-    assert (act.username, act.object_ref) == ("grace", "ring")
+    assert (act.username, act.changes["status"]) == ("grace", ["published", "retired"])
     with pytest.raises(DefinitionNotFound):
         fetch_definition(tenant_id=tenant.pk, key="ring")
 

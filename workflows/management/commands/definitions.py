@@ -81,7 +81,7 @@ class Command(BaseCommand):
     def _stored(self, verb: Verb, options: dict[str, Any]) -> None:
         try:
             tenant_id = _tenant(options["tenant"]).pk
-            with in_the_name(tenant_id, f"definitions {verb.name}", options):
+            with in_the_name(tenant_id, f"definitions {verb.name}", options, lambda: _named(tenant_id, options)):
                 for line in verb.lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
@@ -165,6 +165,10 @@ class Command(BaseCommand):
             self.stderr.write(f"{path}:{one['path']}: {one['message']}")
         if not faults:
             yield document
+
+
+def _named(tenant_id: int, options: dict[str, Any]) -> list[Definition]:
+    return list(Definition.objects.filter(tenant_id=tenant_id, key=options["key"]))
 
 
 def _faults(document: dict[str, Any], tenant: Tenant | None) -> list[dict[str, str]]:
