@@ -31,7 +31,7 @@ NAMES = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
 class Migration(migrations.Migration):
     """The first public id of a moment makes a range of time a range of the index of public ids."""
 
-    dependencies = [("workflows", "0035_broadcast_origin")]
+    dependencies = [("workflows", "0036_due_by_index")]
     operations = [
         migrations.RunSQL(
             [
