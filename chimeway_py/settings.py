@@ -124,11 +124,9 @@ DATABASE_OPTIONS: dict[str, Any] = {
     "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=2) or None,
     "application_name": f"chimeway-{PROCESS_ROLE}",
     # Statements are planned once per connection, often while a table is nearly empty. A plan that reads all of it would
-    # stay until the next ANALYZE, and there is an index for everything that the service asks. A bitmap of all that the
-    # policy of a table lets the tenant see looks cheap to the planner, and reads every row of the tenant.
+    # stay until the next ANALYZE, and there is an index for everything that the service asks.
     "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
-    "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off -c random_page_cost=1.1 "
-    "-c plan_cache_mode=force_generic_plan",
+    "-c enable_seqscan=off -c jit=off -c random_page_cost=1.1 -c plan_cache_mode=force_generic_plan",
 }
 
 

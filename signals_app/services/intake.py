@@ -20,8 +20,8 @@ from tenants.ids import new_public_id
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
-from tenants.scope import tenant_scope
-from tenants.sql import Question, Rows, arrays, execute, fetch, fetch_each, given
+from tenants.scope import tenant_scope, with_commit
+from tenants.sql import Question, Rows, arrays, execute, fetch, fetch_each, given, insert
 from tenants.vault import vault_of
 
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
@@ -46,14 +46,8 @@ SELECT %s, now.at, id, {", ".join(_SIGNAL).replace("occurred_at", "coalesce(occu
 ON CONFLICT (tenant_id, source, external_id) DO NOTHING
 RETURNING id, public_id, received_at
 """  # noqa: S608  column names of our own
-# What the new signals can be found by. Those that were there have another public id.
-_KEY = {"public_id": "uuid", "name": "text", "key": "text"}
-_WRITE_KEYS = f"""
-INSERT INTO signals_app_signalkey (tenant_id, signal_id, name, key, received_at)
-SELECT s.tenant_id, s.id, u.name, u.key, s.received_at FROM {given(_KEY)} CROSS JOIN LATERAL (
-    SELECT tenant_id, id, received_at FROM signals_app_signal
-     WHERE tenant_id = %s AND public_id = u.public_id OFFSET 0) s
-"""  # noqa: S608
+_KEY = {"signal_id": "bigint", "name": "text", "key": "text", "received_at": "timestamptz"}
+_WRITE_KEYS = insert("signals_app_signalkey", _KEY)  # what the new signals can be found by
 _MET = """
 SELECT s.id, s.public_id, s.source, s.external_id, s.body_digest, s.received_at
 FROM signals_app_signal s JOIN unnest(%s::text[], %s::text[]) AS given (source, external_id) USING (source, external_id)
@@ -104,7 +98,10 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal], counted: boo
 
 
 class Intake:
-    """Signals on their way in: checked, and ready to be written as soon as a transaction asks its `questions`."""
+    """Signals on their way in: checked, and ready to be written as soon as a transaction asks its `questions`.
+
+    `accept` is the last thing that is done in that transaction: the commit may go out with it.
+    """
 
     def __init__(self, tenant_id: int, signals: Sequence[NewSignal], *, counted: bool = True) -> None:
         self._tenant_id = tenant_id
@@ -126,7 +123,7 @@ class Intake:
         if self._limited:
             _take(self._tenant_id, self._checked)
             answers = fetch_each(*self._writing)
-        *payloads, written, _ = answers
+        *payloads, written = answers
         self._payloads.hold(payloads)
         stored = self._stored(written)
         fresh = set(stored)
@@ -136,21 +133,26 @@ class Intake:
         _forget_repeated(self._tenant_id, [self._first[name] for name in met])
         if fresh:
             nudge_after_commit("engine", self._tenant_id)
+        with with_commit():
+            self._write_keys(stored)
         return receipts
 
     def _asking_to_write(self) -> list[Question]:
-        """The statements that insert what is new."""
+        """The statement that inserts what is new."""
         if not self._first:
             return []
-        signals = [*zip(self._public_ids, self._first.values(), strict=True)]
+        signals = zip(self._public_ids, self._first.values(), strict=True)
         rows = [_row(public_id, signal, self._payloads.addresses) for public_id, signal in signals]
+        return [(_WRITE, [self._tenant_id, *arrays(rows, _SIGNAL)])]
+
+    def _write_keys(self, stored: Mapping[Name, _Stored]) -> None:
         keys = [
-            (public_id, signal.name, key)
-            for public_id, signal in signals
+            (row.signal_id, signal.name, key, row.received_at)
+            for row, signal in ((row, self._first[name]) for name, row in stored.items())
             for key in keys_of(signal.subject, signal.correlation)
         ]
-        tenant = self._tenant_id
-        return [(_WRITE, [tenant, *arrays(rows, _SIGNAL)]), (_WRITE_KEYS, [*arrays(keys, _KEY), tenant])]
+        if keys:
+            execute(_WRITE_KEYS, [self._tenant_id, *arrays(keys, _KEY)])
 
     def _stored(self, written: Rows) -> dict[Name, _Stored]:
         names = [(self._public_ids[row[1]], row) for row in written]

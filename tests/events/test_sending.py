@@ -96,7 +96,7 @@ def test_a_writer_that_commits_late_is_not_passed_over(
 
     def slow() -> None:
         with tenant_scope(tenant.pk):
-            start(tenant, "dunning", "slow", correlation={"invoice_id": "1"})
+            start(tenant, "dunning", "slow", correlation={"invoice_id": "1"}, data={"n": 1})
             deadline = time.monotonic() + 10
             while not crm.requests and time.monotonic() < deadline:
                 time.sleep(0.02)
@@ -104,7 +104,7 @@ def test_a_writer_that_commits_late_is_not_passed_over(
 
     def quick() -> None:
         time.sleep(0.3)
-        start(tenant, "dunning", "quick", correlation={"invoice_id": "2"})
+        start(tenant, "dunning", "quick", correlation={"invoice_id": "2"}, data={"n": 2})
         events_turn(tenant_id=tenant.pk)
 
     assert together(slow, quick) == [None, None]

@@ -140,7 +140,7 @@ def test_rotation_has_no_gap(tenant: Tenant, new_source: NewSource, post_hook: P
     old = secret_of(source)
 
     new = rotate_secret(tenant_id=tenant.pk, public_id=source.public_id, overlap=timedelta(hours=1)).secret
-    during = [post_hook(source, EVENT | {"id": secret}, secret=secret).status_code for secret in (old, new)]
+    during = [post_hook(source, EVENT | {"id": f"n{n}"}, secret=one).status_code for n, one in enumerate((old, new))]
     last = rotate_secret(tenant_id=tenant.pk, public_id=source.public_id, overlap=timedelta(0)).secret
     after = [post_hook(source, EVENT | {"id": "x"}, secret=secret).status_code for secret in (old, new, last)]
 

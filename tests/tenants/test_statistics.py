@@ -71,11 +71,11 @@ def test_what_hangs_on_a_few_runs_is_found_without_reading_what_the_tenant_has(
 
 def test_due_runs_are_found_by_their_clock_and_not_among_all_that_wait(crowd: tuple[Tenant, list[int]]) -> None:
     tenant, _ = crowd
-    text = advance._CLAIM.format(one="").replace("%s", "$1", 1).replace("%s", "$2", 1).replace("%s", "$3", 1)
+    text = advance._CLAIM.format(one="", limit=10).replace("%s", "$1", 1).replace("%s", "$2", 1)
 
     with tenant_scope(tenant.pk), connection.cursor() as cursor:
         cursor.execute(f"PREPARE claim AS {text}")
-        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim({tenant.pk}, NULL, 10)")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim({tenant.pk}, NULL)")
         [[[plan]]] = cursor.fetchall()
         cursor.execute("DEALLOCATE claim")
 

@@ -21,8 +21,9 @@ BATCH = 200
 _CLAIM = """
 SELECT id FROM workflows_run
  WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp())) {one}
- ORDER BY due_at, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
-"""
+ ORDER BY due_at, id LIMIT {limit} FOR NO KEY UPDATE SKIP LOCKED
+"""  # the limit is for the planner to see: for an unknown one it would collect and sort what is due
+
 
 
 def advance_due(*, tenant_id: int, limit: int = BATCH, now: datetime | None = None) -> int:
@@ -54,7 +55,7 @@ def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> i
 
 def _claiming(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> Question:
     one = "" if run_id is None else "AND id = %s"
-    return _CLAIM.format(one=one), [tenant_id, now, *([] if run_id is None else [run_id]), limit]
+    return _CLAIM.format(one=one, limit=int(limit)), [tenant_id, now, *([] if run_id is None else [run_id])]
 
 
 def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> int:
