@@ -18,7 +18,7 @@ from benchmarks.waiting import wait_until
 
 SUMMARY = "runs started and parked, signals to completion, latency, commits, WAL, CPU and memory"
 QUICK = {"runs": 500, "rounds": 1, "latency": 30, "settle": 1.0, "limit_seconds": 0.5}
-WARM_UP = 100
+WARM_UP = 500  # runs: as many as it takes until the planner knows that the tables are not empty
 _LAST = "SELECT coalesce(max(id), 0) FROM workflows_run"
 _COUNT = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND state = %s AND id > %s"
 _DONE = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND public_id = %s AND state = 'completed'"
@@ -79,7 +79,7 @@ class ParkResume:
         """One row for each way to send."""
         self.stand.fleet.start()
         self._warm_up(f"w{number}")
-        time.sleep(1.5)
+        time.sleep(3)  # the sweeper looks for grown tables every two seconds
         idle = self._memory()
         rows: list[Row] = []
         for mode in self.options.modes:
@@ -151,7 +151,7 @@ class ParkResume:
         return found
 
     def _warm_up(self, name: str) -> None:
-        client, keys = self._client(1), [f"{name}-{i}" for i in range(WARM_UP)]
+        client, keys = self._client(self.options.batch), [f"{name}-{i}" for i in range(WARM_UP)]
         self.after = self.observer.one(_LAST)
         client.start(keys)
         self._until("waiting", WARM_UP)
