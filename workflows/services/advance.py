@@ -25,7 +25,6 @@ SELECT id FROM workflows_run
 """  # the limit is for the planner to see: for an unknown one it would collect and sort what is due
 
 
-
 def advance_due(*, tenant_id: int, limit: int = BATCH, now: datetime | None = None) -> int:
     """Advance the tenant's runs whose clock has come, oldest first; how many were taken up.
 
