@@ -59,6 +59,12 @@ class StartDataGone(Conflict):
     code = "start_data_gone"
 
 
+class RunDataGone(Conflict):
+    """What the run was started with, or what its steps brought back, is not kept any more: nothing is sent for it."""
+
+    code = "run_data_gone"
+
+
 class StaleAttempt(ChimewayError):
     """Another worker took this work over; what this one did is recorded and changes nothing."""
 

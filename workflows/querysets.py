@@ -63,6 +63,13 @@ class RunQuerySet(models.QuerySet["rows.Run"]):
             asked = asked.filter(models.Q(actors=[]) | models.Q(actors__contains=[actor]))
         return self.filter(models.Exists(asked), state="waiting")
 
+    def with_start_data(self) -> Self:
+        """Runs that started without data, or whose data are still kept: others cannot be replayed."""
+        from signals_app.models import Payload  # the models use these words
+
+        kept = Payload.objects.filter(tenant_id=models.OuterRef("tenant_id"), address=models.OuterRef("data_sha"))
+        return self.filter(models.Q(data_sha__isnull=True) | models.Exists(kept))
+
     def of_broadcast(self, public_id: Any) -> Self:
         """Runs that a broadcast started, by an index in which there are no others."""
         return self.filter(started_by=Cause.TRIGGER, started_by_ref=f"broadcast:{public_id}")

@@ -155,8 +155,11 @@ class InvalidTransition(ChimewayError):
     status = 409
 
     def __init__(self, from_state: str, to_state: str) -> None:
+        ended = f"The run has ended: it is {to_state}, and nothing more is noted of it."
         super().__init__(
-            f"A run cannot move from {from_state or 'nothing'} to {to_state}.",
+            ended
+            if from_state == to_state in TERMINAL
+            else f"A run cannot move from {from_state or 'nothing'} to {to_state}.",
             {"from_state": from_state, "to_state": to_state},
         )
 

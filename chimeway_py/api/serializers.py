@@ -7,8 +7,24 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 
+def name_choices(field: serializers.Field[Any, Any, Any, Any]) -> None:
+    """Let a field that takes one of a few words name them when it is given another one."""
+    if isinstance(field, serializers.ListField):
+        name_choices(field.child)
+    if isinstance(field, serializers.ChoiceField):
+        words = ", ".join(str(word) for word in field.choices if word != "")
+        field.error_messages["invalid_choice"] = f"One of {words}.".replace("{", "{{").replace("}", "}}")
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses members it does not know: a misspelt option must not be silently ignored."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The fields; each names its choices in refusals."""
+        fields = super().get_fields()
+        for field in fields.values():
+            name_choices(field)
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         """The values, or `ValidationError` naming every unknown member."""

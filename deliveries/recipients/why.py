@@ -18,6 +18,9 @@ _NOT_SENT: Mapping[str, str] = {
     "endpoint_disabled": "the endpoint is disabled",
     "run_ended": "its run had ended",
 }
+_NOT_POSSIBLE: Mapping[str, str] = {
+    "run_data_gone": "what its run worked with was erased, or is not kept any more",
+}
 
 
 def why(delivery: Delivery, now: datetime) -> str:
@@ -54,6 +57,8 @@ def _suppressed(delivery: Delivery, now: datetime) -> str:
 
 def _failed(delivery: Delivery, now: datetime) -> str:
     tries = "every try failed" if delivery.status == DeliveryStatus.RETRIES_EXHAUSTED else "it could not be sent"
+    if because := _NOT_POSSIBLE.get(delivery.error):
+        return f"Failed: {because}."
     return f"Failed: {tries} ({delivery.error or 'no code'})."
 
 

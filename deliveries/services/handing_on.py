@@ -17,6 +17,7 @@ from deliveries.services.resend import plan_resend, write_step_run
 from deliveries.timing.caps import lock_places
 from workflows.models import Run, StepRun
 from workflows.states import RunState
+from workflows.store.answers import is_data_gone
 
 _MOST_NUMBERS = 5  # resends of one visit that somebody may ask for at this very moment
 
@@ -54,6 +55,8 @@ def _joined_to(leader: Delivery) -> list[Delivery]:
 
 def _take_place(leader: Delivery, joined: Delivery, now: datetime) -> Delivery | None:
     """A delivery of the joined message that waits as long as the one before it did; None if it must not be sent."""
+    if is_data_gone(joined.tenant_id, joined.run_id):
+        return None
     step_run = _step_run(joined, now)
     mine = plan_resend(joined.run, joined, step_run, now=now, stands_in_for=leader.public_id)
     if not mine.is_owed:

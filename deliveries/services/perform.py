@@ -19,6 +19,7 @@ from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
 from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
+from workflows.errors import RunDataGone
 from workflows.models import Run
 from workflows.services.documents import documents
 from workflows.steps.base import Claim, Outcome
@@ -79,12 +80,14 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     document = documents(claim.tenant_id, [run.definition_id])[run.definition_id].document.raw
     wording = None
     settled = _settled_before(delivery)
+    facts, gone = _facts(run)
+    settled = settled or gone
     if delivery.stands_in_for is not None and not is_wanted(run):
         settled = Outcome(DeliveryStatus.SUPPRESSED, "run_ended")
     if delivery.template:
         wording = find_wording(claim.tenant_id, document, asked_by(delivery, claim.step))
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
-    there = Addressed(claim.step, _facts(run))
+    there = Addressed(claim.step, facts)
     if settled is None:
         there, settled = _judged(claim, delivery, there, now)
     if settled is None:
@@ -160,11 +163,19 @@ def _known_by_now(delivery: Delivery, outcome: Outcome) -> Outcome:
     return replace(_told(now) or outcome, context=outcome.context)
 
 
-def _facts(run: Run) -> Facts:
-    return facts_of(
+def _facts(run: Run) -> tuple[Facts, Outcome | None]:
+    """What the message is made of; and the outcome, when that is not kept any more."""
+    data: Any = {}
+    gone: Outcome | None = None
+    try:
+        data = data_of(run.tenant_id, run.pk, run.data_sha)
+    except RunDataGone as error:
+        gone = Outcome(DeliveryStatus.PERMANENT_FAILURE, error.code)
+    facts = facts_of(
         run_public_id=str(run.public_id),
         subject=run.subject,
         correlation=run.correlation,
         definition_key=run.definition_key,
-        data=data_of(run.tenant_id, run.pk, run.data_sha),
+        data=data,
     )
+    return facts, gone

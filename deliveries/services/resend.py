@@ -27,7 +27,7 @@ def resend_delivery(*, tenant_id: int, delivery: UUID, reason: str) -> Delivery:
     """A new delivery of the same message to the same recipient, under an effect key of its own, linked to the old one.
 
     It changes nothing in the run: its outcome is for whoever asked. `reason` is 1 to 64 characters for the record.
-    Raises `NotFound`, `NotSettled` and `Invalid`.
+    Raises `NotFound`, `NotSettled`, `Invalid`, and `RunDataGone` when what the message was made of is gone.
     """
     if not reason.strip() or not is_storable(reason, LONGEST_REASON):
         told = f"Say why, in 1 to {LONGEST_REASON} characters."

@@ -14,7 +14,7 @@ from tests.control.runs import order, resting
 from tests.control.test_matrix import everything
 from tests.journeys import drain, reasons_of, run_of, told_of
 from tests.workflows.probe import Probe
-from workflows.services.control import pause_runs
+from workflows.services.control import cancel_runs, pause_runs
 
 SOON = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
 
@@ -151,3 +151,27 @@ def test_the_command_changes_times_and_adds_notes(tenant: Tenant, other_tenant: 
     with pytest.raises(CommandError, match="No such run"):
         manage("note", "x", of=other_tenant)
     assert everything(tenant) == before
+
+
+def test_a_command_that_did_nothing_of_what_was_asked_exits_one(tenant: Tenant, probe: Probe) -> None:
+    ended, live = resting(tenant), resting(tenant)
+    order(tenant, ended, cancel_runs)
+    over, under_way = (str(run_of(tenant, run_id).public_id) for run_id in (ended, live))
+    workflow = run_of(tenant, ended).definition_key
+
+    def manage(*words: str) -> str:
+        written, why = io.StringIO(), [] if "--by" in words else ["--reason", "x"]
+        try:
+            call_command("runs", *words, "--tenant", tenant.slug, *why, stdout=written)
+        except CommandError as error:
+            return f"{written.getvalue()}{error} exit {error.returncode}"
+        return written.getvalue()
+
+    nothing = "Nothing was done: what was asked for was refused. exit 1"
+    for words in (["pause", over], ["cancel", over, over], ["change", over, "--deadline", SOON.isoformat()]):
+        told = manage(*words)
+        assert (f"{over}  refused, cancelled" in told, told.endswith(nothing)) == (True, True), words
+    assert manage("pause", over, under_way).endswith(f"{under_way}  moved, paused\n")
+    bulk = ["bulk", "approve", "--workflow", workflow, "--by", "ada"]
+    assert manage(*bulk, "--dry-run").startswith("Selected: 1 cancelled, 1 paused. To approve: 0")
+    assert manage(*bulk).endswith(f"0 moved, 1 refused, 0 to come.\n{nothing}")

@@ -1,12 +1,17 @@
 """Workflow maps of Chimeway become definitions, and their journeys behave as its guide says."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
 from django.core.management import CommandError, call_command
+from hypothesis import Phase, example, given, seed
+from hypothesis import settings as rounds
 
 from chimeway_py.errors import Invalid
 from deliveries.models import Delivery, InboxItem
@@ -33,6 +38,24 @@ def escalation(*rules: dict[str, Any]) -> dict[str, Any]:
     first = {"step_key": "in_app", "step_order": 1, "channel": "in_app", "config": {"progress": list(rules) or [wait]}}
     second = {"step_key": "email", "step_order": 2, "channel": "email", "config": {}}
     return {"workflow_key": "mention_escalation", "workflow_version": 1, "steps": [second, first]}
+
+
+def places(value: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place in a JSON value, the whole of it first."""
+    yield here
+    for name, one in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(one, (*here, name))
+
+
+def put(whole: Any, place: tuple[str | int, ...], value: Any) -> Any:
+    """The value, standing in its place."""
+    if not place:
+        return value
+    there = whole
+    for name in place[:-1]:
+        there = there[name]
+    there[place[-1]] = value
+    return whole
 
 
 @pytest.fixture
@@ -124,6 +147,62 @@ def test_what_has_no_counterpart_is_refused_by_its_place(change: dict[str, Any],
         from_chimeway(escalation(change))
 
     assert [one["path"] for one in refusal.value.detail] == [path]  # type: ignore[index]
+
+
+def test_null_says_no_more_than_a_name_that_is_not_there() -> None:
+    wait = {"kind": "wait_until", "delay_seconds": 5, "to_step": "email"}
+    plain, nulls = escalation(wait), escalation(wait | {"anchor": None, "cancel_signals": None})
+    nulls["steps"][0]["config"] = None
+    plain["steps"][0]["config"] = {"progress": None}
+
+    assert from_chimeway(nulls) == from_chimeway(plain)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "path"),
+    [
+        (("step_key",), ["a"], "/steps/1"),
+        (("step_order",), True, "/steps/1/step_order"),
+        (("channel",), {}, "/steps/1/channel"),
+        (("config",), "x", "/steps/1/config"),
+        (("config", "progress"), {}, "/steps/1/config/progress"),
+        (("config", "progress", 0), None, "/steps/1/config/progress/0"),
+        (("config", "progress", 0, "kind"), [], "/steps/1/config/progress/0"),
+        (("config", "progress", 0, "to_step"), {}, "/steps/1/config/progress/0/to_step"),
+        (("config", "progress", 0, "cancel_signals"), 5, "/steps/1/config/progress/0/cancel_signals"),
+        (("config", "progress", 0, "cancel_signals"), "abc", "/steps/1/config/progress/0/cancel_signals"),
+    ],
+)
+def test_another_shape_is_refused_by_its_place(place: tuple[str | int, ...], value: Any, path: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        from_chimeway(put(escalation(), ("steps", 1, *place), value))
+
+    assert path in [one["path"] for one in refusal.value.detail]  # type: ignore[index]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@pytest.mark.parametrize(
+    "place", sorted(places(escalation()), key=str), ids=lambda place: f"at /{'/'.join(map(str, place))}"
+)
+def test_whatever_stands_in_a_place_it_is_taken_or_refused(place: tuple[str | int, ...]) -> None:
+    @seed(20)
+    @rounds(max_examples=25, deadline=None, database=None, phases=[Phase.explicit, Phase.generate])
+    @example(None)
+    @example([])
+    @example({})
+    @example("")
+    @given(JSON)
+    def ask(value: Any) -> None:
+        with suppress(Invalid):
+            validate(from_chimeway(put(escalation(), place, value)))  # which raises nothing either
+
+    ask()
 
 
 @pytest.fixture

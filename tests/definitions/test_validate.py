@@ -219,6 +219,7 @@ def test_a_target_cannot_be_judged_while_a_key_cannot_be_read() -> None:
             f"`kind` must be one of {', '.join(sorted(kinds()))}. Did you mean 'deliver'?",
         ),
         (document(wait(on_timeout={"goto": "grase"})), "There is no step 'grase'. Did you mean 'grace'?"),
+        (document(TELL | {"irreversible": "yes"}), "`irreversible` must be true or false, not a text."),
         (document(key=3), "`key` must be 1 to 64 of the letters a-z, digits and _."),
         (
             document(wait(signals=[PAID | {"name": "Invoice Paid"}])),

@@ -17,12 +17,91 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
 
 
+#: What the five interfaces ask of a store, in the order of the page. A row that goes from the page goes from here.
+THEIRS = [
+    "upsert_definition, ensure_definition",
+    "the same, other document",
+    "fetch_definition",
+    "persisted_workflow",
+    "versions in flight",
+    "create_initial_run",
+    "active_step_linkage",
+    "get_run!, lock_run",
+    "get_current_step!, fetch_step_by_key",
+    "append_transition",
+    "update_run",
+    "explain(tenant, run)",
+    "list_traces(tenant, run, limit)",
+    "route_signal",
+    "a cancelled wait",
+    "progress rules and outcome words",
+    "create_run, payload checked",
+    "start idempotency",
+    "get_run (include_history)",
+    "list_runs",
+    "an unknown filter",
+    "transition_run",
+    "cancel_run",
+    "cancel_run, compensation optional",
+    "pause results",
+    "approve, reject",
+    "replay_run",
+    "run_transition events",
+    "progress operations, dispatch",
+    "begin_attempt",
+    "complete_attempt, fail_attempt",
+    "latest_attempt, attempt_count, next_attempt_number",
+    "record_attempt",
+    "append → cursor",
+    "stream",
+    "exists?, list",
+    "save, load",
+    "delete",
+    "save_snapshot, load_snapshot",
+    "save_fact, load_fact",
+    "from_events",
+    "supports_stream?, init_store",
+    "insert, get",
+    "list_by_owner, list_by_status",
+    "append_event, list_events",
+    "update_and_append",
+    "update_with_revision",
+    "insert_step, update_step",
+    "get_step, list_steps, find_step_by_run_id",
+    "prune_terminal_flows(days)",
+    "waits: sticky cancel",
+    "waits: timer",
+    "waits: external event",
+    "waits: manual",
+]
+#: Nothing to call: one sentence says why.
+NOTHING_TO_CALL = {"supports_stream?, init_store"}
+
+
+def lines() -> list[list[str]]:
+    """The cells of every line of a table, but for its head."""
+    found = [line for line in PAGE.splitlines() if line.lstrip().startswith("|")]
+    return [cells for line in found if (cells := _cells(line))[0] not in ("theirs", "---")]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
 def rows() -> Iterator[tuple[str, str, str, str]]:
     """(theirs, functions, endpoints and commands, test) of each row that names something."""
-    for line in PAGE.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("|") and len(cells) == 4 and "`" in line:
+    for cells in lines():
+        if len(cells) == 4 and cells[0] not in NOTHING_TO_CALL:
             yield cells[0], cells[1], cells[2], cells[3]
+
+
+def test_every_operation_of_theirs_has_its_row() -> None:
+    assert [cells[0] for cells in lines()] == THEIRS
+
+
+def test_every_row_has_the_same_shape_and_names_what_is_ours() -> None:
+    assert [cells for cells in lines() if len(cells) != 4] == []
+    assert [row[0] for row in rows() if "`" not in row[1]] == []
 
 
 def names(column: int) -> list[str]:

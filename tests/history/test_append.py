@@ -125,7 +125,7 @@ def test_an_ended_run_takes_no_more_lines(tenant: Tenant) -> None:
     drain(tenant)
     before = rows_of(tenant)
 
-    with pytest.raises(InvalidTransition):
+    with pytest.raises(InvalidTransition, match="The run has ended: it is completed, and nothing"):
         add(tenant, run_of(tenant, run_id))
 
     assert rows_of(tenant) == before

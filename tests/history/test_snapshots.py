@@ -89,7 +89,8 @@ def test_no_snapshot_is_taken_of_what_the_trace_does_not_give(tenant: Tenant, lo
 
 def rebuild(tenant: Tenant, *arguments: str) -> str:
     written = StringIO()
-    call_command("rebuild", "--tenant", tenant.slug, *arguments, stdout=written, stderr=StringIO())
+    call_command("rebuild", "--tenant", tenant.slug, *arguments, stdout=written, stderr=(told := StringIO()))
+    assert told.getvalue().endswith("\r\n")  # the result does not share the line of the progress
     return written.getvalue()
 
 

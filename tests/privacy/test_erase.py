@@ -84,7 +84,7 @@ def test_live_runs_are_cancelled_and_say_why_and_traces_still_verify(ada: Known)
 
     run = run_of(ada.tenant, ada.run_id)
     assert (run.state, run.terminal_reason, run.subject) == ("cancelled", "subject_erased", erased.pseudonym)
-    assert (run.correlation, run.data_sha) == ({}, None)
+    assert (run.correlation, run.data_sha is None, bytes(run.data_sha or b"")) == ({}, False, b"")
     assert moves_of(ada.tenant, ada.run_id)[-1] == ("waiting", "cancelled", "operator", "cancelled")
     assert list(verify_trace(tenant_id=ada.tenant.pk)) == []
     with tenant_scope(ada.tenant.pk):

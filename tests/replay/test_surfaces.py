@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
+from signals_app.subjects.erase import erase_subject
 from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
@@ -100,6 +101,16 @@ def forgotten(tenant: Tenant) -> None:
         execute("DELETE FROM signals_app_payload WHERE tenant_id = %s", [tenant.pk])
 
 
+def erased(tenant: Tenant) -> None:
+    for subject in {run.subject for run in stored(tenant)}:
+        erase_subject(tenant_id=tenant.pk, subject=subject, cause="operator", cause_ref="olga")
+
+
+def stored(tenant: Tenant) -> list[Run]:
+    with tenant_scope(tenant.pk):
+        return list(Run.objects.for_tenant(tenant.pk))
+
+
 @pytest.mark.parametrize(
     ("happened", "code", "why"),
     [
@@ -107,6 +118,7 @@ def forgotten(tenant: Tenant) -> None:
         (retired, "definition_not_found", "No version of its definition is published."),
         (followed, "definition_not_found", "Its version is retired; replay it on the latest one."),
         (forgotten, "start_data_gone", "What it was started with is not kept any more."),
+        (erased, "start_data_gone", "What it was started with is not kept any more."),
     ],
 )
 def test_what_could_start_nothing_is_not_offered(
@@ -117,12 +129,14 @@ def test_what_could_start_nothing_is_not_offered(
     happened(tenant)
     before = rows_of(tenant)
 
+    seen = rest.post("/v1/runs/bulk", {"action": "replay", "where": {"workflow": "dunning"}, "dry_run": True}).json()
     offered = {one["name"]: one for one in rest.get(f"{url}/explain").json()["actions"]}["replay"]
     refused = rest.post(f"{url}/replay", {"reason": "again"}, format="json")
 
     assert (offered["allowed"], offered["why_not"], refused.json()["code"]) == (False, why, code)
     assert f"Refused: {why}" in act(client, run, "replay")
     assert rows_of(tenant) == before
+    assert seen["moves"] == int(code != "start_data_gone")
     on_latest = act(client, run, "replay_latest", confirmed="1", reason="again")
     assert ("1 moved, 0 refused" in on_latest) == (happened is followed)
 

@@ -58,6 +58,14 @@ def test_every_fault_is_told_and_nothing_is_stored(tenant: Tenant, rest: APIClie
 
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert {one["path"] for one in answer.json()["detail"]} == {"/key", "/expression", "/zone", "/subjects"}
+    everything = make(rest, tenant, workflow="nothing", expression="0 25 * * *", zone="Mars", subjects=[])
+    assert {one["path"]: one["code"] for one in everything.json()["detail"]}.items() >= {
+        ("/workflow", "definition_not_found"),
+        ("/subjects", "bad_length"),
+    }
+    assert len(everything.json()["detail"]) == 4
+    of_runs = make(rest, tenant, expression="0 25 * * *", correlation={"order": "1"})
+    assert {one["path"] for one in of_runs.json()["detail"]} == {"/expression", "/correlation/order"}
     assert rest.get("/v1/schedules").json()["items"] == []
 
 

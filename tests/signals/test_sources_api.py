@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from signals_app.models import SignalSource
+from signals_app.models import Scheme, SignalSource
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
@@ -38,6 +38,12 @@ def test_the_senders_own_secret_is_taken(rest: APIClient) -> None:
     secret = "whsec_made_by_the_sender"
 
     assert create(rest, secret=secret).json()["secret"] == secret
+
+
+def test_a_word_that_is_none_of_a_few_is_answered_with_them(rest: APIClient) -> None:
+    [told] = create(rest, scheme="rot13").json()["detail"]
+
+    assert (told["path"], told["message"]) == ("/scheme", f"One of {', '.join(Scheme.values)}.")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ def test_a_failed_attempt_is_followed_as_the_policy_says(tenant: Tenant, probe: 
     second = fail_attempt(claim=begin_attempt(tenant_id=tenant.pk, key=key, worker="w"), error="http 500")
 
     assert early.value.detail["status"] == "owed"  # type: ignore[call-overload]
+    assert early.value.detail["due_at"] == f"{first.retry_at:%Y-%m-%dT%H:%M:%S.%fZ}"  # type: ignore[call-overload]
+    assert early.value.message.endswith("with `early` an attempt begins before.")
     assert (second.retry_at, second.outcome.word) == (None, "retries_exhausted")
     assert attempts(tenant) == [
         (1, "finished", "temporary_failure", "TimeoutError"),

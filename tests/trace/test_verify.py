@@ -208,6 +208,7 @@ def test_the_command_names_run_and_seq_and_exits_with_1(victim: Victim) -> None:
     assert failed.value.returncode == 1
     assert written.getvalue().startswith(f"{victim.tenant.slug}: run {victim.run.public_id} seq 3: wrong_content.")
     assert "1 runs, 5 transitions" in progress.getvalue()
+    assert progress.getvalue().endswith("\r\n")  # what comes next does not share its line
 
 
 def test_without_a_tenant_the_command_covers_all_of_them(

@@ -194,7 +194,7 @@ class ControlVerdictSerializer(serializers.Serializer[Any]):
     compensates = serializers.ListField(
         child=serializers.CharField(), help_text="Steps that will be undone, in this order; a later visit has a number."
     )
-    why = serializers.CharField(allow_blank=True, help_text="Of a refusal, for people.")
+    why = serializers.CharField(allow_blank=True, help_text="Of a refusal: one sentence for people, which may change.")
     replay = serializers.UUIDField(allow_null=True, help_text="Of a replay: the run that it started.")
 
 

@@ -6,7 +6,7 @@ rules stand on the step before: `on_outcome` and `stop` judge the outcome of the
 An outcome without any rule completes the run. Source: guides/flows/multi-step-journeys.md of Chimeway 1.1.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from chimeway_py.errors import Invalid, fault
@@ -91,7 +91,7 @@ def _signal(name: str) -> dict[str, Any]:
 
 
 def _rules(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(step.get("config", {}).get("progress", ()))
+    return list((step.get("config") or {}).get("progress") or ())
 
 
 def _faults(workflow: Any) -> Iterator[dict[str, str]]:
@@ -100,39 +100,57 @@ def _faults(workflow: Any) -> Iterator[dict[str, str]]:
         return
     if not isinstance(workflow.get("workflow_key"), str):
         yield fault("/workflow_key", "missing", "The key of the workflow, as text.")
-    keys = {step.get("step_key") for step in workflow["steps"] if isinstance(step, Mapping)}
+    steps = [step for step in workflow["steps"] if isinstance(step, Mapping)]
+    keys = [step["step_key"] for step in steps if isinstance(step.get("step_key"), str)]
     for position, step in enumerate(workflow["steps"]):
         yield from _step_faults(step, f"/steps/{position}", keys)
 
 
-def _step_faults(step: Any, path: str, keys: set[Any]) -> Iterator[dict[str, str]]:
+def _step_faults(step: Any, path: str, keys: Sequence[str]) -> Iterator[dict[str, str]]:
     if not isinstance(step, Mapping) or not isinstance(step.get("step_key"), str):
         yield fault(path, "not_a_step", "A map with step_key, step_order and channel.")
         return
-    if not isinstance(step.get("step_order"), int):
+    if type(step.get("step_order")) is not int:
         yield fault(f"{path}/step_order", "missing", "The place of the step, as a whole number.")
-    if step.get("channel") not in TEMPLATES:
+    if not _is_one_of(TEMPLATES, step.get("channel")):
         yield fault(f"{path}/channel", "unknown_channel", f"One of {', '.join(TEMPLATES)}.")
-    progress = step.get("config", {}).get("progress", [])
-    for position, rule in enumerate(progress if isinstance(progress, list) else [None]):
+    config = _or_absent(step, "config", {})
+    if not isinstance(config, Mapping):
+        yield fault(f"{path}/config", "bad_config", "A map with progress, a list of rules.")
+        return
+    progress = _or_absent(config, "progress", [])
+    if not isinstance(progress, list):
+        yield fault(f"{path}/config/progress", "bad_progress", "A list of rules.")
+        return
+    for position, rule in enumerate(progress):
         yield from _rule_faults(rule, f"{path}/config/progress/{position}", keys)
 
 
-def _rule_faults(rule: Any, path: str, keys: set[Any]) -> Iterator[dict[str, str]]:
+def _rule_faults(rule: Any, path: str, keys: Sequence[str]) -> Iterator[dict[str, str]]:
     kind = rule.get("kind") if isinstance(rule, Mapping) else None
-    if kind not in ("wait_until", "on_outcome", "stop"):
+    if not _is_one_of(("wait_until", "on_outcome", "stop"), kind):
         yield fault(path, "unknown_rule", "A rule of the kind wait_until, on_outcome or stop.")
         return
-    if kind != "stop" and rule.get("to_step") not in keys:
-        yield fault(f"{path}/to_step", "unknown_step", f"One of the steps: {', '.join(map(str, keys))}.")
+    if kind != "stop" and not _is_one_of(keys, rule.get("to_step")):
+        yield fault(f"{path}/to_step", "unknown_step", f"One of the steps: {', '.join(keys)}.")
     if kind != "wait_until":
-        if rule.get("outcome") not in OUTCOMES:
+        if not _is_one_of(OUTCOMES, rule.get("outcome")):
             yield fault(f"{path}/outcome", "unknown_outcome", f"One of {', '.join(OUTCOMES)}.")
         return
-    if rule.get("anchor", ANCHOR) != ANCHOR:
+    if _or_absent(rule, "anchor", ANCHOR) != ANCHOR:
         yield fault(f"{path}/anchor", "unknown_anchor", f"Only {ANCHOR}.")
-    seconds = rule.get("delay_seconds")
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or seconds < 1:
+    if type(rule.get("delay_seconds")) is not int or rule["delay_seconds"] < 1:
         yield fault(f"{path}/delay_seconds", "bad_delay", "Whole seconds, at least 1.")
-    if not all(isinstance(name, str) for name in rule.get("cancel_signals", [])):
+    signals = _or_absent(rule, "cancel_signals", [])
+    if not isinstance(signals, list) or not all(isinstance(name, str) for name in signals):
         yield fault(f"{path}/cancel_signals", "bad_signals", "A list of names of signals.")
+
+
+def _or_absent(said: Mapping[str, Any], name: str, default: Any) -> Any:
+    """What a map says under a name; null (nil in Elixir) says no more than a name that is not there."""
+    value = said.get(name)
+    return default if value is None else value
+
+
+def _is_one_of(words: Collection[str], value: Any) -> bool:
+    return isinstance(value, str) and value in words

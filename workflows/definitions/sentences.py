@@ -87,6 +87,8 @@ def _wrong(error: ValidationError) -> str:
     if error.validator == "enum":
         known = [str(one) for one in value]
         return f"must be one of {', '.join(known)}.{did_you_mean(str(error.instance), known)}"
+    if error.validator == "type" and value == "boolean":
+        return f"must be true or false, not {_type_of(_instance(error))}."
     if "description" in _schema_of(error):
         return f"must be {_schema_of(error)['description']}."
     if error.validator == "type":

@@ -12,9 +12,10 @@ from workflows.models import SwitchLevel
 from workflows.services.documents import Loaded, documents
 from workflows.services.replay import irreversible_effects, unstartable
 from workflows.states import NOTED, TERMINAL, Reason, RunState
+from workflows.store.answers import is_data_gone
 from workflows.store.reasons import replaced, spoken
 from workflows.store.sql import fetch
-from workflows.store.visits import Visit, visits_of
+from workflows.store.visits import FAILED, Visit, visits_of
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step
 
@@ -182,6 +183,8 @@ class Picture:
     digest: SeenDigest | None = None  # None: the run rests in none
     visits: tuple[Visit, ...] = ()  # of an ended run whose steps can be undone: what it did, and how that is undone
 
+    is_data_gone: bool = False  # something failed to be undone, and what the run worked with is not kept any more
+
     @property
     def is_held(self) -> bool:
         """Whether the run does not go on because its definition is switched off."""
@@ -210,7 +213,7 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
     """Read what explains a run, inside the tenant's scope. Raises `RunNotFound`.
 
     Three statements at most, and one more each for a run in a digest, for one that has ended, and for an ended run of
-    a definition with irreversible or compensated steps.
+    a definition with irreversible or compensated steps; three more where something failed to be undone.
     """
     rows = fetch(_RUN, [tenant_id, public_id])
     if not rows:
@@ -221,6 +224,7 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
     ended = run.state in TERMINAL
     run, trace = _in_words(tenant_id, run, _trace(tenant_id, run))
     undone = ended and version.document.compensating
+    visits = tuple(visits_of(tenant_id, [run.id]).get(run.id, ())) if undone else ()
     return Picture(
         run=run,
         version=version,
@@ -233,7 +237,8 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         digest=_digest(tenant_id, run),
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
         unstartable=unstartable(tenant_id, run.id) if ended else "",
-        visits=tuple(visits_of(tenant_id, [run.id]).get(run.id, ())) if undone else (),
+        visits=visits,
+        is_data_gone=any(one.undo and one.status == FAILED for one in visits) and is_data_gone(tenant_id, run.id),
     )
 
 

@@ -67,7 +67,10 @@ def _coming(picture: Picture) -> str:
 def _stuck(picture: Picture) -> Iterator[str]:
     owed = _undoing(picture)
     if failed := [f"{quoted(one.step)} ({outcome(one.outcome)})" for one in owed if one.status == "failed"]:
-        yield f"Undoing failed for {listed(failed)}: it is tried again only when somebody asks for it."
+        if picture.is_data_gone:
+            yield f"Undoing failed for {listed(failed)}: what the run worked with was erased or is not kept any more."
+        else:
+            yield f"Undoing failed for {listed(failed)}: it is tried again only when somebody asks for it."
     if unknown := [quoted(one.step) for one in owed if one.status == "unknown"]:
         yield f"Nobody can tell whether {listed(unknown)} was undone; somebody has to settle it."
     if doubtful := [quoted(one.step) for one in _doubtful(picture)]:

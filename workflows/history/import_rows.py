@@ -16,6 +16,7 @@ from workflows.history.json_rows import payload_columns
 from workflows.history.parts import Part, parts
 from workflows.models import Run, Transition
 from workflows.states import TERMINAL
+from workflows.store.answers import GONE
 
 Ids = dict[Any, dict[int, int]]
 """The id that each row has now, by model and by the id that it had."""
@@ -62,7 +63,7 @@ def _run(scope: Scope, tenant_id: int, export: Export, addresses: dict[bytes, by
     row = row | {
         "definition_id": definition_for(scope, tenant_id, export.definition).pk,
         "replayed_from_id": original.pk if original else None,
-        "data_sha": addresses.get(row["data_sha"]),
+        "data_sha": None if row["data_sha"] is None else addresses.get(row["data_sha"], GONE),
         "origins": [*row.get("origins", []), origin],
     }
     taken = row["idempotency_key"] and runs.filter(

@@ -133,5 +133,5 @@ def _check_end(export: Export, live: bool) -> None:
     named = {row.get("payload_sha") for row in export.rows.get("signal", ())} | {export.run.get("data_sha")}
     for part in parts():
         named |= {row.get(name) for row in export.rows.get(part.kind, ()) for name in payload_columns(part.model)}
-    if {address for address in named if address} - set(export.payloads):
+    if {address for address in named if address is not None} - set(export.payloads):
         raise ImportRefused("The run is live and its payloads are not in the export.")

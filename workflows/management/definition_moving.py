@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chimeway_py.errors import Invalid, fault
-from workflows.management.run_controlling import add_reason, by
+from workflows.management.run_controlling import add_reason, by, fail_if_all_refused
 from workflows.management.verbs import Verb
 from workflows.services.version_moves import MoveBatch, MoveForecast, move_planned, plan_move
 from workflows.services.version_plan import DUES, Change, MovePlan
@@ -68,6 +68,7 @@ def _carried_out(tenant_id: int, plan: MovePlan, options: dict[str, Any]) -> Ite
         moved, stay = moved + len(batch.verdicts) - len(refused), stay + len(refused)
         yield from (f"{one.public_id}  stays, {one.state} at {one.step or '-'}: {one.outcome}" for one in refused)
         yield f"{moved} moved, {stay} stay, {batch.remaining} to come."
+    fail_if_all_refused(moved, moved + stay)
 
 
 def _pair(text: str) -> tuple[str, str]:

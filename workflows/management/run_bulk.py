@@ -8,7 +8,16 @@ from typing import Any
 from chimeway_py.errors import Invalid, fault
 from workflows.definitions.durations import parse_duration
 from workflows.management.arguments import instant
-from workflows.management.run_controlling import add_compensate, add_decision, add_reason, by, decision_of, told
+from workflows.management.run_controlling import (
+    add_compensate,
+    add_decision,
+    add_reason,
+    answered,
+    by,
+    decision_of,
+    fail_if_all_refused,
+    told,
+)
 from workflows.management.run_replaying import add_replaying
 from workflows.management.verbs import Verb
 from workflows.services.approvals import Decision
@@ -89,8 +98,10 @@ class CancelKey(Verb):
             compensate=options["compensate"],
             **by(options),
         )
-        yield from told(done.verdicts)
-        if done.sticky is not None:
+        if done.sticky is None:
+            yield from answered(done.verdicts)
+        else:
+            yield from told(done.verdicts)
             yield f"Runs that start under it are cancelled until {done.sticky.until:%Y-%m-%d %H:%M:%S} UTC."
 
 
@@ -137,6 +148,7 @@ def _carried_out(tenant_id: int, plan: Plan, options: dict[str, Any], decision: 
         refused += sum(one.verdict == "refused" for one in batch.verdicts)
         yield from told(one for one in batch.verdicts if one.in_flight or one.replay or one.verdict == "refused")
         yield f"{moved} moved, {refused} refused, {batch.remaining} to come."
+    fail_if_all_refused(moved, moved + refused)
 
 
 def _duration(text: str) -> timedelta:

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflows.history.append import LONGEST_NOTE, append_transition
 from workflows.management.arguments import instant, public_id
-from workflows.management.run_controlling import add_reason, by, told
+from workflows.management.run_controlling import add_reason, answered, by
 from workflows.management.verbs import Verb
 from workflows.services.run_times import CHANGEABLE, change_times
 
@@ -42,7 +42,7 @@ class ChangeRun(Verb):
             expected_revision=options["revision"],
             **by(options),
         )
-        return told([verdict])
+        return answered([verdict])
 
 
 class NoteRun(Verb):

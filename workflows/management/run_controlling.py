@@ -2,8 +2,10 @@
 
 import uuid
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
+
+from django.core.management.base import CommandError
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import LONGEST_REASON
@@ -29,7 +31,7 @@ class ControlRuns(Verb):
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """A verdict for each run."""
-        return told(
+        return answered(
             self.control(
                 tenant_id=tenant_id,
                 public_ids=options["runs"],
@@ -128,6 +130,18 @@ def add_reason(parser: ArgumentParser, *, required: bool = True) -> None:
 def by(options: dict[str, Any]) -> dict[str, Any]:
     """The cause that a service is told."""
     return {"cause": Cause.OPERATOR, "cause_ref": options["by"] or "command line"}
+
+
+def answered(verdicts: Sequence[ControlVerdict]) -> Iterator[str]:
+    """The same, and a failure of the command when every run was refused."""
+    yield from told(verdicts)
+    fail_if_all_refused(sum(one.verdict != "refused" for one in verdicts), len(verdicts))
+
+
+def fail_if_all_refused(done: int, asked: int) -> None:
+    """The exit code is 1 when something was asked for and nothing of it was done: a script has to see that."""
+    if asked and not done:
+        raise CommandError("Nothing was done: what was asked for was refused.")
 
 
 def told(verdicts: Iterable[ControlVerdict]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from chimeway_py.errors import ChimewayError, Conflict, Invalid, fault
@@ -55,10 +55,17 @@ def begin_attempt(*, tenant_id: int, key: str, worker: str, now: datetime | None
             now = step_run.due_at
         claim = claim_work(tenant_id=tenant_id, worker=worker, now=now, step_run_id=step_run.pk, only_owed=early)
         if claim is None:
-            met = find_step_run(tenant_id, key)
-            detail = {"status": met.status, "attempts_made": met.attempts_made, "held": met.held}
-            raise AttemptRefused(f"The step run is {met.status}.", detail | {"due_at": met.due_at and str(met.due_at)})
+            raise _refused(find_step_run(tenant_id, key), early)
         return claim
+
+
+def _refused(met: StepRun, early: bool) -> AttemptRefused:
+    due_at = met.due_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if met.due_at else None
+    told = f"The step run is {met.status}."
+    if due_at and met.status == StepRunStatus.OWED and not (met.held or early):
+        told = f"The step run is {met.status}, and due at {due_at}: with `early` an attempt begins before."
+    detail = {"status": met.status, "attempts_made": met.attempts_made, "held": met.held, "due_at": due_at}
+    return AttemptRefused(told, detail)
 
 
 def complete_attempt(

@@ -100,9 +100,11 @@ def plan_control(
         selected = _selected(tenant_id, plan)
         by_state = dict(selected.order_by().values_list("state").annotate(count=Count("id")))
         moving = _meant(tenant_id, action, selected.filter(state__in=accepted))
+        if action == "replay":
+            moving = moving.with_start_data()
         if action in DECISIONS:
             moving = moving.asked_to_decide(*(decision.meant if decision else ()))
-        differ = action in (*DECISIONS, "compensate")
+        differ = action in (*DECISIONS, "compensate", "replay")
         moves = moving.count() if differ else sum(by_state.get(state, 0) for state in accepted)
         busy = StepRun.objects.for_tenant(tenant_id).in_flight().filter(run_id__in=moving.values("id"))
         return Forecast(

@@ -17,6 +17,7 @@ from chimeway_py.rendering import TemplateFault, render
 from tenants.scope import tenant_scope
 from tenants.services.secrets import secret_values
 from workflows.definitions.durations import parse_duration
+from workflows.errors import RunDataGone
 from workflows.models import Run
 from workflows.steps.base import Claim, Outcome
 from workflows.steps.sources import Facts, facts_of, text_of, value_of
@@ -49,6 +50,8 @@ def perform_call(*, claim: Claim) -> Outcome:
     try:
         with tenant_scope(claim.tenant_id):
             asked = _request(claim, _facts(claim))
+    except RunDataGone as gone:
+        return Outcome("permanent_failure", gone.code)
     except (_Unusable, TemplateFault) as error:
         return Outcome("permanent_failure", error.message[:200])
     content = asked.content.encode()

@@ -148,7 +148,7 @@ def _refuse_irreversible(run: Run, document: Document) -> None:
 def _data_of(run: Run) -> dict[str, Any]:
     if run.data_sha is None:
         return {}
-    sha = bytes(run.data_sha)
+    sha = bytes(run.data_sha)  # nowhere, when its subject was erased
     found = load_payloads(run.tenant_id, [sha])
     if sha not in found:
         raise StartDataGone

@@ -1,7 +1,7 @@
 """Schedules: make, change and forget them. `firing` starts their runs."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -10,8 +10,10 @@ from chimeway_py.errors import Invalid, fault
 from signals_app.services.payloads import canonical, write_payloads
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from workflows.errors import ScheduleExists, ScheduleNotFound
+from workflows.definitions.errors import DefinitionNotFound
+from workflows.errors import DefinitionOff, ScheduleExists, ScheduleNotFound
 from workflows.models import MissedPolicy, Schedule
+from workflows.services.documents import Loaded
 from workflows.services.firing import data_of
 from workflows.services.occurrences import occurrence_faults, occurrences_after
 from workflows.services.start import NewRun
@@ -81,7 +83,7 @@ def change_schedule(*, tenant_id: int, key: str, changes: Mapping[str, Any]) -> 
         if changes.keys() & _WHAT and schedule.enabled:
             _check(schedule, data_of(schedule) if data is None else data)
         else:
-            _check_times(schedule, [])
+            _refuse(list(_faults_of_times(schedule)))
         if changes.keys() & _WHEN:
             _plan(schedule, scope.now)
         return _store(schedule, data, scope.now)
@@ -132,28 +134,46 @@ def _store(schedule: Schedule, data: Mapping[str, Any] | None, now: datetime) ->
 
 
 def _check(schedule: Schedule, data: Mapping[str, Any], faults: Sequence[dict[str, str]] = ()) -> None:
-    """Raise `Invalid` with every fault of the times, else of the runs that it would start."""
-    _check_times(schedule, faults)
-    loaded = startable(schedule.tenant_id, schedule.definition_key, schedule.version)
-    runs = [NewRun(subject=subject, correlation=schedule.correlation, data=data) for subject in schedule.subjects]
+    """Raise `Invalid` with every fault of the times and of the runs that it would start.
+
+    A definition that is not there, or is off, is the refusal when nothing else is wrong, and one of the faults else.
+    """
+    found = [*faults, *_faults_of_times(schedule)]
     try:
-        check_starts(loaded, runs)
+        loaded = startable(schedule.tenant_id, schedule.definition_key, schedule.version)
+    except (DefinitionNotFound, DefinitionOff) as error:
+        if not found:
+            raise
+        found.append(fault("/workflow", error.code, error.message))
+    else:
+        found += _faults_of_runs(schedule, loaded, data)
+    _refuse(found)
+
+
+def _faults_of_runs(schedule: Schedule, loaded: Loaded, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    subjects = schedule.subjects[:MOST_SUBJECTS]
+    try:
+        check_starts(loaded, [NewRun(subject=one, correlation=schedule.correlation, data=data) for one in subjects])
     except Invalid as error:
         told = [] if isinstance(error.detail, Mapping) else error.detail
         found = [{**one, "path": _path(str(one["path"]))} for one in told]
-        raise Invalid("The schedule is not valid.", list({str(one): one for one in found}.values())) from error
+        return list({str(one): one for one in found}.values())
+    return []
 
 
-def _check_times(schedule: Schedule, faults: Sequence[dict[str, str]]) -> None:
-    found = [*faults, *occurrence_faults(schedule.expression, schedule.zone)]
+def _faults_of_times(schedule: Schedule) -> Iterator[dict[str, Any]]:
+    yield from occurrence_faults(schedule.expression, schedule.zone)
     if schedule.missed not in MissedPolicy.values:
-        found.append(fault("/missed", "unknown_policy", f"One of {', '.join(MissedPolicy.values)}."))
+        yield fault("/missed", "unknown_policy", f"One of {', '.join(MissedPolicy.values)}.")
     if not 1 <= schedule.most_missed <= MOST_MISSED:
-        found.append(fault("/most_missed", "bad_number", f"A whole number from 1 to {MOST_MISSED}."))
+        yield fault("/most_missed", "bad_number", f"A whole number from 1 to {MOST_MISSED}.")
     if not 1 <= len(schedule.subjects) <= MOST_SUBJECTS:
-        found.append(fault("/subjects", "bad_length", f"A list of 1 to {MOST_SUBJECTS}."))
-    if found:
-        raise Invalid("The schedule is not valid.", found)
+        yield fault("/subjects", "bad_length", f"A list of 1 to {MOST_SUBJECTS}.")
+
+
+def _refuse(faults: Sequence[dict[str, Any]]) -> None:
+    if faults:
+        raise Invalid("The schedule is not valid.", faults)
 
 
 def _path(of_run: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from signals_app.services.payloads import canonical, load_payloads, write_payloads
 from workflows.engine.facts import STEPS, Answer
+from workflows.errors import RunDataGone
 from workflows.store.sql import arrays, execute, fetch, insert
 
 _ANSWER = {
@@ -26,6 +27,10 @@ _READ = """
 SELECT run_id, name, payload_sha FROM workflows_answer
  WHERE tenant_id = %s AND run_id = ANY(%s) AND payload_sha IS NOT NULL
 """
+_READ_OF_ONE = "SELECT name, payload_sha FROM workflows_answer WHERE tenant_id = %s AND run_id = %s"
+_START = "SELECT data_sha FROM workflows_run WHERE tenant_id = %s AND id = %s"
+GONE = b""
+"""Where data lie that were erased, or that an import came without: nowhere. None means that there never were any."""
 
 Addresses = Mapping[int, Mapping[str, bytes]]
 """By run id and name, where the payload of each answer lies."""
@@ -63,8 +68,24 @@ def merged(start: Any, answers: Mapping[str, bytes], payloads: Mapping[bytes, An
 
 
 def data_of(tenant_id: int, run_id: int, start: bytes | memoryview | None) -> Any:
-    """The data of one run whose start data lie at `start`, with its answers; an empty mapping when it has none."""
-    answers = addresses_of(tenant_id, [run_id]).get(run_id, {})
+    """The data of one run whose start data lie at `start`, with its answers; an empty mapping when it has none.
+
+    Raises `RunDataGone` when any of it is not kept any more: what is missing must not pass for empty.
+    """
+    rows = fetch(_READ_OF_ONE, [tenant_id, run_id])
+    answers = {name: GONE if address is None else bytes(address) for name, address in rows}
     wanted = {*answers.values(), *([bytes(start)] if start is not None else [])}
     payloads = load_payloads(tenant_id, wanted) if wanted else {}
-    return merged(payloads.get(bytes(start), {}) if start is not None else {}, answers, payloads)
+    if wanted - payloads.keys():
+        raise RunDataGone
+    return merged(payloads[bytes(start)] if start is not None else {}, answers, payloads)
+
+
+def is_data_gone(tenant_id: int, run_id: int) -> bool:
+    """Whether nothing may be sent for a run any more, because nobody knows with what."""
+    [(start,)] = fetch(_START, [tenant_id, run_id])
+    try:
+        data_of(tenant_id, run_id, start)
+    except RunDataGone:
+        return True
+    return False

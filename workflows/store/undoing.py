@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workflows.engine.facts import Undo
+from workflows.errors import RunDataGone
 from workflows.models.step_run import StepRunStatus
 from workflows.states import Cause, Reason
 from workflows.steps.base import UNKNOWN, Outcome, PlannedStep, WorkKind
 from workflows.steps.registry import step_kind
 from workflows.store import rows
+from workflows.store.answers import is_data_gone
 from workflows.store.load import LockedRun
 from workflows.store.sql import arrays, execute, fetch, insert, update
 from workflows.store.visits import (
@@ -194,10 +196,13 @@ def _doubt(batch: "RunBatch", of: Visit) -> None:
 def _plan(batch: "RunBatch", begun: Mapping[int, Visit]) -> None:
     """Let each kind plan its own rows; what it settles at once has ended, the rest is due now."""
     by_kind: dict[tuple[str, bool], list[PlannedStep]] = {}
+    settled: dict[int, Outcome] = {}
     for run_id, one in begun.items():
+        if is_data_gone(batch.tenant_id, run_id):
+            settled[one.id] = Outcome("permanent_failure", RunDataGone.code)
+            continue
         planned = _planned(batch, batch.runs[run_id], one)
         by_kind.setdefault((planned.step.kind, bool(one.outcome)), []).append(planned)
-    settled: dict[int, Outcome] = {}
     for (name, is_again), together in by_kind.items():
         kind = step_kind(name)
         assert isinstance(kind, WorkKind)

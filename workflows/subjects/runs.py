@@ -9,6 +9,7 @@ from signals_app.subjects.signals import erase_signals, signal_line
 from workflows.models import Answer, Listener, Run, RunReason, SignalVerdict, Wait
 from workflows.services.control import cancel_runs
 from workflows.states import LIVE, Cause
+from workflows.store.answers import GONE
 from workflows.store.sql import execute, fetch
 
 REASON = "subject_erased"
@@ -23,7 +24,7 @@ BODIES = (
     ("workflows_digestitem", "payload_sha"),
 )
 _ERASE_RUNS = """
-UPDATE workflows_run SET subject = %s, correlation = '{}', data_sha = NULL WHERE tenant_id = %s AND id = ANY (%s)
+UPDATE workflows_run SET subject = %s, correlation = '{}', data_sha = %s WHERE tenant_id = %s AND id = ANY (%s)
 """
 _ERASE_MATCHES = """
 UPDATE workflows_wait
@@ -53,7 +54,7 @@ class RunHolder(SubjectHolder):
             execute(statement, [erasure.tenant_id, ids])
         execute(_ERASE_MATCHES, [erasure.tenant_id, ids])
         Listener.objects.filter(tenant_id=erasure.tenant_id, run_id__in=ids).delete()
-        erasure.count("runs", execute(_ERASE_RUNS, [erasure.pseudonym, erasure.tenant_id, ids]))
+        erasure.count("runs", execute(_ERASE_RUNS, [erasure.pseudonym, GONE, erasure.tenant_id, ids]))
 
     def export(self, tenant_id: int, subject: str) -> Iterator[Line]:
         """Each run: what was decided, brought back and said in it, and its signals without a subject."""
@@ -112,13 +113,13 @@ def _reason_line(reason: RunReason) -> Line:
 
 
 def _hex(sha: bytes | memoryview | None) -> str | None:
-    return bytes(sha).hex() if sha is not None else None
+    return bytes(sha).hex() if sha else None
 
 
 def _named(table: str, column: str, by: str, tenant_id: int, run_ids: list[int]) -> set[bytes]:
     """The payloads that a column names in rows of these runs."""
     statement = f"SELECT {column} FROM {table} WHERE tenant_id = %s AND {by} = ANY (%s) AND {column} IS NOT NULL"  # noqa: S608
-    return {bytes(sha) for (sha,) in fetch(statement, [tenant_id, run_ids])}
+    return {bytes(sha) for (sha,) in fetch(statement, [tenant_id, run_ids])} - {GONE}
 
 
 def _given_signals(erasure: Erasure) -> set[int]:

@@ -11,6 +11,7 @@ from tenants.management.commands.tenant import existing_tenant
 from workflows.history.check import Checked, Selection, check_runs, drop_snapshots
 from workflows.history.rebuild import repair_run
 from workflows.management.arguments import public_id
+from workflows.management.progress import Progress
 from workflows.models import Run
 from workflows.states import RunState
 
@@ -33,6 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *, tenant: list[str], write: bool, **options: Any) -> None:
         self.options, self.write, self.seen, left = options, write, (0, 0), 0
+        self.progress = Progress(self.stderr, shown=options["verbosity"] > 0)
         which = Selection(options["run"], options["workflow"], options["state"])
         for slug in tenant:
             left += self._tenant(existing_tenant(slug).pk, slug, which)
@@ -44,11 +46,13 @@ class Command(BaseCommand):
         left = 0
         try:
             for checked in check_runs(tenant_id=tenant_id, which=which, progress=self._progress):
+                self.progress.end()
                 if not (self.write and self._repair(tenant_id, checked)):
                     self._tell(checked)
                     left += 1
         except ChimewayError as error:
             raise CommandError(error.message) from error
+        self.progress.end()
         runs, lines = self.seen
         if not left:
             self.stdout.write(f"Equal: {runs} runs rebuilt from {lines} transitions of {slug}.")
@@ -75,8 +79,7 @@ class Command(BaseCommand):
 
     def _progress(self, runs: int, lines: int) -> None:
         self.seen = runs, lines
-        if self.options["verbosity"] > 0:
-            self.stderr.write(f"{runs} runs, {lines} transitions", ending="\r")
+        self.progress.tell(f"{runs} runs, {lines} transitions")
 
 
 def _run(tenant_id: int, public_id: Any) -> list[Run]:

@@ -12,6 +12,7 @@ from tenants.services import tenant_list
 from workflows.errors import RunNotFound
 from workflows.explain.wording import counted
 from workflows.management.arguments import add_tenant, public_id
+from workflows.management.progress import Progress
 from workflows.retention.errors import TombstoneNotFound
 from workflows.retention.tombstones import count_tombstones, tombstone_of
 from workflows.verify import verify_trace
@@ -52,25 +53,24 @@ class Command(BaseCommand):
         if tenant is None:
             self.stdout.write(f"Intact: {counted(len(found), 'tenant')}.")
 
-    def _verify(self, tenant_id: int, slug: str, run: uuid.UUID | None, shown: bool) -> _Totals:
+    def _verify(self, tenant_id: int, slug: str, run: uuid.UUID | None, is_shown: bool) -> _Totals:
         """The totals of one tenant, whose faults and whose progress are written as they are found."""
-        totals = _Totals(slug)
+        totals, shown = _Totals(slug), Progress(self.stderr, shown=is_shown)
 
         def progress(runs: int, transitions: int) -> None:
             totals.runs, totals.transitions = runs, transitions
-            if shown:
-                self.stderr.write(f"{slug}: {runs} runs, {transitions} transitions", ending="\r")
+            shown.tell(f"{slug}: {runs} runs, {transitions} transitions")
 
         try:
             for fault in verify_trace(tenant_id=tenant_id, public_id=run, progress=progress):
                 totals.faults += 1
+                shown.end()
                 self.stdout.write(f"{slug}: run {fault.run} seq {fault.seq}: {fault.code}. {fault.message}")
         except RunNotFound as error:
             if run is None or not self._show_tombstone(tenant_id, run):
                 raise CommandError(error.message) from error
             return totals
-        if shown:
-            self.stderr.write("")
+        shown.end()
         if not totals.faults:
             stones = count_tombstones(tenant_id=tenant_id) if run is None else 0
             buried = f"; {counted(stones, 'tombstone')}" if stones else ""
