@@ -15,11 +15,18 @@ from workflows.models import Run
 HOOK, TOKEN = "https://hooks.example.com/canary-of-a-hook-2", "canary-of-a-credential-2"
 CALL: dict[str, Any] = {"key": "call", "kind": "http", "url": "https://example.com/"}
 NOTE = {"steps": [{"key": "tell", "kind": "deliver", "channel": "in_app", "template": "every_said"}]}
+SAY = {"kind": "deliver", "channel": "in_app", "template": "hi"}
+UNDOES = {
+    "key": "undoes",
+    "templates": {"hi": {"title": "Hi", "text": "Hello"}},
+    "steps": [{"key": "say", **SAY, "compensate": SAY}],
+}
 DOCUMENTS = [
     {"key": "waits", "correlation": ["order"], "steps": [{"key": "rest", "kind": "wait", "for": "P1D"}]},
     {"key": "asks", "steps": [{"key": "may_it", "kind": "approval", "actors": ["olga"], "for": "P3D"}]},
     {"key": "calls", "steps": [CALL]},
     {"key": "calls_once", "steps": [{**CALL, "at_most_once": True}]},
+    UNDOES,
 ]
 WHY = ("--reason", "because")
 
@@ -111,7 +118,7 @@ def _runs(walk: Walk, one: Furnished) -> None:
         drain(walk.tenant)
     walk.write("runs", "cancel", other, *WHY)
     walk.write("runs", "replay", other, *WHY)
-    walk.write("runs", "compensate", other, *WHY)
+    walk.write("runs", "compensate", _started(walk, "undoes"), *WHY)
     walk.write("runs", "bulk", "cancel", "--workflow", "waits", *WHY)
     walk.write("runs", "cancel-key", "--correlation", "order=2", "--sticky-for", "P1D", *WHY)
     sticky = walk.read("runs", "sticky").ids[0]

@@ -73,14 +73,16 @@ def test_runs_are_started_listed_and_ended(tenant: Tenant) -> None:
     listed = output("runs", "list", "--waiting-on", "invoice.paid", "--subject", "bob", tenant=tenant)
     woken = output("runs", "wake", started[0], "--reason", "test", tenant=tenant)
     ended = output("runs", "cancel", *started, "--reason", "test", "--by", "grace", tenant=tenant)
-    again = output("runs", "cancel", started[0], "--reason", "test", tenant=tenant)
+    again = StringIO()
+    with pytest.raises(CommandError, match="Nothing was done"):
+        call_command("runs", "cancel", started[0], "--reason", "test", "--tenant", tenant.slug, stdout=again)
     rest = output("runs", "list", "--after", started[1], "--correlation", "invoice_id=42", tenant=tenant)
 
     assert [line.split()[:2] for line in rest.splitlines()] == [[started[0], "cancelled"]]
     assert listed == f"{started[1]}  waiting    dunning  grace  bob\n"
     assert woken == f"{started[0]}  moved, waiting\n"  # on to the second wait
     assert ended == "".join(f"{one}  moved, cancelled\n" for one in started)
-    assert again == f"{started[0]}  refused, cancelled (The run has ended: it is cancelled.)\n"
+    assert again.getvalue() == f"{started[0]}  refused, cancelled (The run has ended: it is cancelled.)\n"
 
 
 def test_a_start_is_asked_for_once_and_for_later(tenant: Tenant) -> None:
