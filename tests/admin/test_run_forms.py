@@ -87,7 +87,7 @@ def test_a_note_is_added_after_the_line_that_was_seen(operator: Callable[..., Cl
     assert told_of(tenant, run_id, "note_added") == [{"note": "customer called"}]
     paid(tenant)
     drain(tenant)
-    assert "cannot" in unescape(client.post(url, offered(client, url) | {"note": "late"}).content.decode())
+    assert "The run has ended" in unescape(client.post(url, offered(client, url) | {"note": "late"}).content.decode())
     assert f'href="{url}"' not in client.get(page_of(run_of(tenant, run_id))).content.decode()
 
 
