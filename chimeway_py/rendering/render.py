@@ -27,6 +27,14 @@ class TemplateFault(ChimewayError):
     code = "template_fault"
 
 
+class MissingVariable(TemplateFault):
+    """The template speaks of something that is not there. `variable` is its name as it is written."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        super().__init__(f"undefined variable: {variable}")
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A message as it will be read. `subject` is a mail's subject or an inbox item's title."""
@@ -51,7 +59,7 @@ def render(source: str, facts: Mapping[str, Any], *, html: bool = False) -> str:
     try:
         return _storable(within(RENDER_SECONDS, lambda: template.render(facts)))
     except UndefinedError as error:
-        raise TemplateFault(f"undefined variable: {_name_at(error, source)}") from error
+        raise MissingVariable(_name_at(error, source)) from error
     except TimeLimitReached:
         raise TemplateFault("time limit reached") from None
     except LiquidError as error:

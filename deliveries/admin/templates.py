@@ -29,6 +29,8 @@ from workflows.definitions.yaml_reader import read_yaml
 
 CODE = {"cols": 90, "class": "cw-code", "spellcheck": "false"}
 MOST_VERSIONS = 100
+SHORT_CODE = forms.Textarea(attrs={"rows": 3, **CODE})
+IN_JSON = ("data", "steps", "coalesced", "correlation")
 
 
 class TemplateText(ServiceForm):
@@ -58,9 +60,19 @@ class TemplateForm(TemplateText):
 class TryForm(ServiceForm):
     """Sample data, and whom to send the message to, if anybody."""
 
+    subject = forms.CharField(
+        required=False, max_length=200, widget=WIDE, help_text="The id of a recipient, whom the template sees."
+    )
     data = forms.CharField(  # type: ignore[assignment]
         required=False, widget=forms.Textarea(attrs={"rows": 8, **CODE}), help_text="What a run starts with, in JSON."
     )
+    steps = forms.CharField(
+        required=False,
+        widget=SHORT_CODE,
+        help_text='What steps brought, in JSON: {"collect": {"count": 2, "items": [], "more": 0}}.',
+    )
+    coalesced = forms.CharField(required=False, widget=SHORT_CODE, help_text='In JSON: {"count": 3}.')
+    correlation = forms.CharField(required=False, widget=SHORT_CODE, help_text="Of the run, in JSON.")
     locale = forms.CharField(required=False, max_length=35, help_text="Such as de-AT; empty for everybody's words.")
     version = forms.IntegerField(required=False, min_value=1, help_text="Empty for the draft, or the published one.")
     to = forms.CharField(
@@ -205,7 +217,10 @@ class TemplateAdmin(WritingAdmin):
     def _try(self, request: HttpRequest, row: Template, said: dict[str, Any]) -> tuple[Preview | None, str]:
         """A preview, or what to say after a test was sent."""
         place: dict[str, Any] = {"tenant_id": row.tenant_id, "key": row.key, "channel": row.channel}
-        sample = Sample(data=_data(said["data"]), locale=said["locale"], version=said["version"])
+        about: dict[str, Any] = {name: _object(name, said[name]) for name in IN_JSON}
+        if said["subject"]:
+            about["subject"] = said["subject"]
+        sample = Sample(**about, locale=said["locale"], version=said["version"])
         if not said["to"]:
             return preview_template(**place, sample=sample), ""
         started = send_test(**place, sample=sample, to=said["to"])
@@ -247,14 +262,14 @@ def _locales(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _data(text: str) -> dict[str, Any]:
+def _object(name: str, text: str) -> dict[str, Any]:
     try:
-        data = json.loads(text or "{}")
-    except ValueError:
-        data = None
-    if not isinstance(data, dict):
-        raise Invalid("The sample is not valid.", [fault("/data", "json", "A JSON object.")])
-    return data
+        said = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise Invalid("The sample is not valid.", [fault(f"/{name}", "json", "A JSON object.")])
+    return said
 
 
 def _why(error: ChimewayError) -> str:

@@ -94,8 +94,13 @@ class SampleSerializer(ChannelSerializer):
         default=None, allow_null=True, min_value=1, help_text="Without one the draft, or else the published version."
     )
     locale = serializers.CharField(default="", max_length=35, allow_blank=True)
-    subject = serializers.CharField(default="sample", max_length=200)
+    subject = serializers.CharField(
+        default="sample", max_length=200, help_text="Whose message it is: the template sees this recipient."
+    )
     data = serializers.DictField(default=dict)  # type: ignore[assignment]
+    steps = serializers.DictField(default=dict, help_text="`{collect: {count: 2, items: […]}}`: what steps brought.")
+    coalesced = serializers.DictField(default=dict, help_text="`{count: 3}`: how many it stands for besides itself.")
+    correlation = serializers.DictField(default=dict, help_text="What the template sees as `run.correlation`.")
 
 
 class TestSendSerializer(SampleSerializer):

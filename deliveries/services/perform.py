@@ -14,7 +14,7 @@ from deliveries.models import Delivery
 from deliveries.preferences.unsubscribe import unsubscribe_headers
 from deliveries.recipients.addressing import Addressed, addressed, whom
 from deliveries.services.handing_on import is_wanted
-from deliveries.services.words import asked_by, note_words
+from deliveries.services.words import asked_by, coalesced_facts, note_words
 from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
 from deliveries.wording import Wording, compose, find_wording
@@ -113,7 +113,7 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
         there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
     except Undeliverable as refused:
         return there, refused.as_outcome()
-    there = replace(there, facts={**there.facts, "coalesced": {"count": _joined(delivery)}})
+    there = replace(there, facts={**there.facts, "coalesced": coalesced_facts(_joined(delivery), there.facts)})
     verdict = may_go(delivery, there.step, there.facts, standing, now, is_sending=True)
     decided = {name: getattr(delivery, name) for name in DECIDED}
     Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)

@@ -9,30 +9,45 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chimeway_py.errors import Invalid, NotFound, fault
-from chimeway_py.rendering import Rendered, TemplateFault
+from chimeway_py.rendering import MissingVariable, Rendered, TemplateFault
+from chimeway_py.text import is_storable, scalar_text
+from deliveries.channels.base import Channel
 from deliveries.channels.registry import channel as channel_named
 from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
+from deliveries.services.words import COALESCED, TEST_RUNS, coalesced_facts
 from deliveries.standing import standing_of
 from deliveries.wording import Asked, compose, stored_wordings
 from tenants.scope import tenant_scope
+from workflows.engine.facts import STEPS
 from workflows.services.definitions import ensure_definition
 from workflows.services.start import NewRun, Started, start_runs
-from workflows.steps.sources import facts_of
+from workflows.steps.sources import Facts, facts_of
 
-TEST_RUNS = "chimeway_template_test"
 TO, LOCALE = "_to", "_locale"
 """Where the data of a test run keep what the sample data do not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a preview or a test speaks about. Without a version: the draft, or else the published one."""
+    """What a preview or a test speaks about. Without a version: the draft, or else the published one.
+
+    `steps` is what steps brought back, by their keys; `coalesced` how many messages it stands for besides itself.
+    """
 
     data: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    coalesced: Mapping[str, Any] = field(default_factory=dict)
+    correlation: Mapping[str, Any] = field(default_factory=dict)
     subject: str = "sample"
     locale: str = ""
     version: int | None = None
+
+    @property
+    def run_data(self) -> dict[str, Any]:
+        """The data of a run whose steps have brought that back."""
+        steps = {f"{STEPS}{key}": value for key, value in self.steps.items()}
+        return {**self.data, **steps, **({COALESCED: self.coalesced} if self.coalesced else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +62,16 @@ class Preview:
 
 def preview_template(*, tenant_id: int, key: str, channel: str, sample: Sample) -> Preview:
     """The message that a template makes of sample data. Raises `NotFound`, and `Invalid` when it cannot be made."""
+    _check(sample)
     with tenant_scope(tenant_id):
         asked = _asked(tenant_id, key, channel, sample)
         wording = stored_wordings(tenant_id, [asked])[asked]
         recipient = standing_of(tenant_id, [sample.subject]).recipients.get(sample.subject)
-    facts = facts_of(
-        run_public_id="00000000-0000-0000-0000-000000000000",
-        subject=sample.subject,
-        correlation={},
-        definition_key=TEST_RUNS,
-        data=sample.data,
-    )
-    facts = {**facts, "recipient": recipient_tree(sample.subject, recipient)}
+    facts = {**_facts(channel_named(channel), sample), "recipient": recipient_tree(sample.subject, recipient)}
     try:
         locale, content = compose(wording, sample.locale, facts)
     except TemplateFault as error:
-        raise Invalid("The message cannot be made.", [fault("/data", error.code, error.message)]) from error
+        raise Invalid("The message cannot be made.", [fault(_place_of(error), error.code, error.message)]) from error
     return Preview(asked.version or 0, wording.layout.number if wording.layout else None, locale, content)
 
 
@@ -74,13 +83,54 @@ def send_test(*, tenant_id: int, key: str, channel: str, to: str, sample: Sample
     with tenant_scope(tenant_id):
         preview_template(tenant_id=tenant_id, key=key, channel=channel, sample=sample)
         asked = _asked(tenant_id, key, channel, sample)
-        definition = ensure_definition(tenant_id=tenant_id, document=_document(asked))
-        if not to.strip():
-            raise Invalid("The test is not valid.", [fault("/to", "required", "Say whom to send it to.")])
-        data = {**sample.data, TO: to, LOCALE: sample.locale}
-        new = NewRun(subject=sample.subject, data=data)
+        document = _document(asked, sample.correlation)
+        _check_address(channel_named(channel), to)
+        definition = ensure_definition(tenant_id=tenant_id, document=document)
+        data = {**sample.run_data, TO: to, LOCALE: sample.locale}
+        new = NewRun(subject=sample.subject, correlation=sample.correlation, data=data)
         (started,) = start_runs(tenant_id=tenant_id, definition_key=TEST_RUNS, runs=[new], version=definition.version)
         return started
+
+
+def _check(sample: Sample) -> None:
+    """Raise `Invalid` for what no run could be started with."""
+    faults = [
+        fault(f"/correlation/{name}", "bad_value", "Text of 1 to 200 characters, a whole number or a boolean.")
+        for name, value in sample.correlation.items()
+        if not (isinstance(value, str | int) and scalar_text(value) and is_storable(scalar_text(value), 200))
+    ]
+    if not sample.subject or not is_storable(sample.subject, 200):
+        faults.append(fault("/subject", "bad_subject", "Text of 1 to 200 characters, without NUL or lone surrogates."))
+    if faults:
+        raise Invalid("The sample is not valid.", faults)
+
+
+def _check_address(chosen: Channel, to: str) -> None:
+    if not to.strip():
+        raise Invalid("The test is not valid.", [fault("/to", "required", "Say whom to send it to.")])
+    if not chosen.is_address(to.strip()):
+        raise Invalid("The test is not valid.", [fault("/to", "bad_address", chosen.address)])
+
+
+def _facts(chosen: Channel, sample: Sample) -> Facts:
+    """What the template sees. A message that settles at once is never joined to another, and knows no `coalesced`."""
+    facts = facts_of(
+        run_public_id="00000000-0000-0000-0000-000000000000",
+        subject=sample.subject,
+        correlation={name: scalar_text(value) for name, value in sample.correlation.items()},
+        definition_key=TEST_RUNS,
+        data=sample.run_data,
+    )
+    return facts if chosen.settles_at_once else {**facts, "coalesced": coalesced_facts(0, facts)}
+
+
+_PLACES = {"recipient": "/subject", "steps": "/steps", "coalesced": "/coalesced", "run": "/correlation"}
+
+
+def _place_of(error: TemplateFault) -> str:
+    """Which member of the sample has to say more."""
+    root = error.variable.split(".")[0] if isinstance(error, MissingVariable) else ""
+    return _PLACES.get(root, "/data")
 
 
 def _asked(tenant_id: int, key: str, channel: str, sample: Sample) -> Asked:
@@ -90,7 +140,7 @@ def _asked(tenant_id: int, key: str, channel: str, sample: Sample) -> Asked:
     return Asked(channel, key, found.number)
 
 
-def _document(asked: Asked) -> dict[str, Any]:
+def _document(asked: Asked, correlation: Mapping[str, Any]) -> dict[str, Any]:
     chosen = channel_named(asked.channel)
     step = {
         "key": "send",
@@ -105,4 +155,5 @@ def _document(asked: Asked) -> dict[str, Any]:
         told = f"The channel {asked.channel} sends nowhere but to what its steps name; try it with a run."
         raise Invalid("The test is not valid.", [fault("/channel", "no_test", told)])
     name = f"Tests of templates: {asked.key}"
-    return {"key": TEST_RUNS, "name": name, "steps": [step | {"to": f"data.{TO}"}]}
+    document = {"key": TEST_RUNS, "name": name, "steps": [step | {"to": f"data.{TO}"}]}
+    return document | ({"correlation": sorted(correlation)} if correlation else {})

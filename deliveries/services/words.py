@@ -5,6 +5,11 @@ from typing import Any
 
 from deliveries.models import Delivery
 from deliveries.wording import Asked, Wording
+from workflows.steps.sources import Facts
+
+TEST_RUNS = "chimeway_template_test"
+COALESCED = "_coalesced"
+"""Where the data of a test run say how many messages it is to stand for."""
 
 
 def asked_by(delivery: Delivery, step: Mapping[str, Any]) -> Asked:
@@ -18,3 +23,9 @@ def note_words(delivery: Delivery, wording: Wording, locale: str) -> None:
     delivery.template_version = wording.number
     delivery.layout_version = wording.layout.number if wording.layout else None
     delivery.locale = wording.in_locale(locale)[0]
+
+
+def coalesced_facts(joined: int, facts: Facts) -> dict[str, Any]:
+    """What a template sees under `coalesced`: how many messages this one stands for; of a test what its sample says."""
+    said = facts["data"].get(COALESCED, {}) if facts["run"]["definition"] == TEST_RUNS else {}
+    return {"count": joined, **said}

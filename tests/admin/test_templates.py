@@ -29,6 +29,11 @@ def test_the_admin_shows_publishes_and_tries(
     edited = client.get(page_of(template).replace("change/", "edit/")).content.decode()
     shown = client.post(trying, {"data": '{"name": "<b>Bob</b>"}'}).content.decode()
     wrong = client.post(trying, {"data": "{"}).content.decode()
+    wanted, _ = put_template(
+        tenant_id=tenant.pk, key="all", channel="email", text="{{ steps.collect.count }} {{ recipient.id }}"
+    )
+    about = {"subject": "ada", "steps": '{"collect": {"count": 17}}'}
+    whole = client.post(page_of(wanted).replace("change/", "try/"), about).content.decode()
     client.post(trying, {"data": '{"name": "Bob"}', "to": "olga@example.com"})
     ask = {"action": "publish", "_selected_action": template.pk, "confirmed": "1", "reason": "agreed"}
     client.post("/admin/deliveries/template/", ask)
@@ -39,6 +44,7 @@ def test_the_admin_shows_publishes_and_tries(
     assert "text: d" in edited
     assert "Draft &lt;b&gt;Bob&lt;/b&gt;" in shown
     assert "/data" in wrong
+    assert "17 ada" in whole
     assert [str(mail["Subject"]) for mail in smtp_sink.to("olga@example.com")] == ["Draft Bob"]
     assert journey.read(lambda: set(TemplateVersion.objects.values_list("number", "status"))) == {
         (1, "published"),

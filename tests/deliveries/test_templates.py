@@ -15,8 +15,9 @@ from chimeway_py.errors import Invalid
 from deliveries.locales import best_locale
 from deliveries.models import Delivery, Template, TemplateVersion
 from deliveries.services import put_template
-from deliveries.services.template_trying import TEST_RUNS, Sample, preview_template
+from deliveries.services.template_trying import Sample, preview_template
 from deliveries.services.templates import publish_template
+from deliveries.services.words import TEST_RUNS
 from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
 from workflows.definitions.errors import InvalidDefinition
@@ -320,6 +321,39 @@ def test_a_preview_says_what_a_message_would_and_keeps_nothing(rest: APIClient, 
     assert journey.read(lambda: Delivery.objects.filter(tenant_id=journey.tenant.pk).count()) == 0
 
 
+DIGEST = {
+    "subject": "{{ steps.collect.count }} for {{ run.correlation.post }}",
+    "text": "{% for item in steps.collect.items %}{{ item.who }} {% endfor %}{{ coalesced.count }}",
+    "html": "{{ recipient.attributes.name }}",
+}
+SAMPLE: dict[str, Any] = {
+    "channel": "email",
+    "subject": "ada",
+    "steps": {"collect": {"count": 2, "items": [{"who": "bob"}, {"who": "eve"}]}},
+    "coalesced": {"count": 3},
+    "correlation": {"post": "p1"},
+}
+
+
+def test_a_sample_says_all_that_a_template_sees(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    rest.put("/v1/recipients/ada", {"attributes": {"name": "Ada"}})
+    rest.put("/v1/templates/digest", {"channel": "email", **DIGEST})
+
+    shown = rest.post("/v1/templates/digest/preview", SAMPLE).json()
+    sent = rest.post("/v1/templates/digest/test", {**SAMPLE, "to": "digest@example.com"})
+    journey.work()
+    journey.work()
+
+    assert shown["content"] == {"subject": "2 for p1", "text": "bob eve 3", "html": "Ada"}
+    assert sent.status_code == 202
+    (mail,) = smtp_sink.to("digest@example.com")
+    assert (str(mail["Subject"]), mail.get_body(("plain",)).get_content().strip()) == ("2 for p1", "bob eve 3")
+    for lacking, path in [("steps", "/steps"), ("correlation", "/correlation"), ("subject", "/subject")]:
+        less = {name: value for name, value in SAMPLE.items() if name != lacking}
+        refused = rest.post("/v1/templates/digest/preview", less)
+        assert (refused.status_code, refused.json()["detail"][0]["path"]) == (400, path)
+
+
 def test_a_test_goes_the_way_of_every_message(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
     rest.put("/v1/templates/hello", {"channel": "email", **HELLO, "locales": {"de": DE}, "draft": True})
     asked = {"channel": "email", "data": {"name": "Bob"}, "locale": "de", "to": "me@example.com"}
@@ -340,6 +374,8 @@ def test_a_test_goes_the_way_of_every_message(rest: APIClient, journey: Journey,
     ("asked", "path"),
     [
         ({"to": ""}, "/to"),
+        ({"to": "nope"}, "/to"),
+        ({"to": "me@example.com", "correlation": {"post": {}}}, "/correlation/post"),
         ({"to": "me@example.com", "data": {}}, "/data"),
         ({"to": "x", "channel": "webhook"}, "/channel"),
     ],
@@ -382,6 +418,11 @@ def test_the_command_pushes_publishes_previews_and_tries(
     journey.work()
     journey.work()
     assert subjects_to(smtp_sink, "cli@example.com") == ["Draft Bob"]
+    steps = tmp_path / "steps.yaml"
+    steps.write_text("collect: {count: 2}\n")
+    files.write_text("counted: {email: {text: '{{ steps.collect.count }} {{ recipient.id }}'}}\n")
+    said("push", str(files), "--tenant", tenant.slug)
+    assert said("preview", "counted", *one[1:], "--steps", str(steps), "--subject", "ada").strip() == "2 ada"
     with pytest.raises(CommandError, match="undefined variable"):
         said("preview", *one)
     for wrong in ("{email: {text: 1}}", "{email: {text: t, colour: red}}", "{email: {text: t, locales: {de: d}}}"):

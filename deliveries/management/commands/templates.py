@@ -25,6 +25,12 @@ from workflows.management.recording import in_the_name
 
 _WORDS = {"subject", "text", "html"}
 _MORE = {"layout", "is_layout", "locales"}
+_SAMPLE = {
+    "data": "Sample data",
+    "steps": "What steps brought",
+    "coalesced": "How many messages it stands for",
+    "correlation": "The correlation of the run",
+}
 
 
 class Command(BaseCommand):
@@ -46,7 +52,9 @@ class Command(BaseCommand):
             one.add_argument("key", metavar="KEY")
             one.add_argument("--channel", required=True)
         for one in (shown, tried):
-            one.add_argument("--data", type=Path, metavar="PATH", help="Sample data, in JSON or YAML.")
+            for name, what in _SAMPLE.items():
+                one.add_argument(f"--{name}", type=Path, metavar="PATH", help=f"{what}, in JSON or YAML.")
+            one.add_argument("--subject", default="sample", help="The id of a recipient, whom the template sees.")
             one.add_argument("--locale", default="", help="Such as de-AT.")
             one.add_argument("--version-number", type=int, metavar="N", help="Else the draft, or the published one.")
         tried.add_argument("--to", required=True, metavar="ADDRESS")
@@ -103,8 +111,8 @@ def _one(verb: str, place: dict[str, Any], said: Mapping[str, Any]) -> str:
     if verb == "retire":
         retire_template(**place, force=said["force"])
         return f"{place['key']} ({place['channel']}) is retired."
-    data = dict(load_file(said["data"])) if said["data"] else {}
-    sample = Sample(data=data, locale=said["locale"], version=said["version_number"])
+    told = {name: dict(load_file(said[name])) for name in _SAMPLE if said[name]}
+    sample = Sample(**told, subject=said["subject"], locale=said["locale"], version=said["version_number"])
     if verb == "preview":
         content = preview_template(**place, sample=sample).content
         return "\n\n".join(part for part in (content.subject, content.text, content.html) if part)
