@@ -229,7 +229,7 @@ def _facts(row: Broadcast) -> list[tuple[str, Any]]:
         ("Dealt with", progress(row)),
         ("Started", row.started),
         ("Runs", _runs_link(row)),
-        ("Skipped", words.pairs(row.skipped)),
+        ("Skipped", words.pairs(row.skipped_by_reason)),
         ("Rate", f"{row.rate} per minute" if row.rate else "–"),
         ("Correlation", words.pairs(row.correlation)),
         ("Made", words.moment(row.created_at)),

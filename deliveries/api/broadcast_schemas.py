@@ -56,7 +56,9 @@ class BroadcastSerializer(serializers.ModelSerializer[Broadcast]):
     workflow = serializers.CharField(source="definition_key")
     segment = serializers.CharField(source="segment_key")
     passed = serializers.IntegerField(source="cursor", help_text="Targets whose turn has come, started or skipped.")
-    skipped = serializers.DictField(child=serializers.IntegerField(), help_text="By reason.")
+    skipped = serializers.DictField(
+        source="skipped_by_reason", child=serializers.IntegerField(), help_text="By reason."
+    )
     sentence = serializers.SerializerMethodField(help_text="For people.")
 
     class Meta:

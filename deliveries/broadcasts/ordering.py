@@ -89,6 +89,6 @@ def end_broadcast(broadcast: Broadcast, status: BroadcastStatus, now: datetime, 
         "status": str(status),
         "total": broadcast.total,
         "started": broadcast.started,
-        "skipped": broadcast.skipped,
+        "skipped": broadcast.skipped_by_reason,
     }
     record_event(broadcast.tenant_id, EVENTS[status], told)

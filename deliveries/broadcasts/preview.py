@@ -61,7 +61,7 @@ def preview(*, tenant_id: int, public_id: uuid.UUID) -> Preview:
             token=_token(broadcast, scope.now),
             total=total,
             is_whole=is_whole,
-            skipped=broadcast.skipped,
+            skipped=broadcast.skipped_by_reason,
             first=tuple(subjects[:FIRST]),
             looked_at=len(runs),
             held_back=_held_back(loaded, runs, standing_of(tenant_id, subjects)),

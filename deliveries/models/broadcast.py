@@ -107,9 +107,17 @@ class Broadcast(TenantRow):
         return self.status in ENDED
 
     @property
+    def skipped_by_reason(self) -> dict[str, int]:
+        """How many targets got no run, by reason. What it did not come to before it ended is among them."""
+        left = self.total - self.started - sum(self.skipped.values())
+        if left <= 0 or self.status not in (BroadcastStatus.CANCELLED, BroadcastStatus.FAILED):
+            return dict(self.skipped)
+        return {**self.skipped, str(self.status): self.skipped.get(str(self.status), 0) + left}
+
+    @property
     def not_started(self) -> int:
         """How many targets got no run."""
-        return sum(self.skipped.values())
+        return sum(self.skipped_by_reason.values())
 
 
 class BroadcastChunk(TenantPart):

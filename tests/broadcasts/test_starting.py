@@ -106,6 +106,8 @@ def test_nothing_starts_after_the_answer_to_a_cancel(sender: Sender) -> None:
     assert 11 <= before <= 30
     assert len(sender.runs()) == before
     assert (ended["status"], ended["started"], ended["reason"]) == ("cancelled", before, "wrong list")
+    assert ended["skipped"] == sender.shown(made["id"])["skipped"] == {"cancelled": 100 - before}
+    assert len(sender.targets(made["id"], "?outcome=skipped&limit=100")) == 100 - before
     assert sender.targets(made["id"], "?subject=r99")[0]["reason"] == "cancelled"
     again = sender.rest.post(f"/v1/broadcasts/{made['id']}/cancel", {"reason": "wrong list"})
     assert (again.status_code, again.json()["code"]) == (409, "broadcast_ended")
