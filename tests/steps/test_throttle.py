@@ -245,7 +245,10 @@ def test_a_cancelled_run_gives_its_turn_back(tenant: Tenant) -> None:
 def test_without_a_key_it_is_open_or_closed(missing: dict[str, str], end: str, tenant: Tenant) -> None:
     slowed(tenant, {"threshold": 1, "by": "data.team"} | missing)
 
-    assert ends(tenant, *come(tenant, 2)) == [end, end]
+    came = come(tenant, 2)
+    assert ends(tenant, *came) == [end, end]
+    explained = explain_run(tenant_id=tenant.pk, public_id=run_of(tenant, came[0]).public_id)
+    assert ("its `by` led nowhere" in explained.sentence) is (end == "throttled")
     assert (passes(tenant), ends(tenant, *come(tenant, 1, data={"team": "x"}))) == ([], ["rest"])
 
 

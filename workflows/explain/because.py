@@ -71,7 +71,9 @@ def _outcome(context: Context) -> str:
 
 
 def _used_up(context: Context) -> str:
-    """Of a throttle: what it allows, which runs used that up, and until when."""
+    """Of a throttle: what it allows, which runs used that up, and until when; or that it had no key to count by."""
+    if context.get("missing") == "by" and context.get("outcome") == "limited":
+        return ": its `by` led nowhere, and with `missing_key: closed` nobody passes without a key"
     if "free_at" not in context:
         return ""
     runs = [str(run) for run in context.get("passed", ())]
