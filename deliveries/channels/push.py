@@ -7,6 +7,7 @@ from typing import Any
 from chimeway_py.outbound.guard import AddressRefused, check_url
 from deliveries.channels.base import Undeliverable
 from deliveries.channels.provided import PROVIDERS, ProvidedChannel
+from deliveries.providers.push_encryption import is_browser
 from workflows.steps.sources import SOURCE, Facts, value_of
 
 LONGEST = 4000  # characters of one subscription
@@ -23,9 +24,9 @@ class PushChannel(ProvidedChannel):
     address = f"What PushSubscription.toJSON() gives, or a list of it for at most {MOST} browsers."
 
     def is_address(self, address: Any) -> bool:
-        """A subscription, or several."""
+        """A subscription that can be encrypted for, or several."""
         try:
-            return bool(subscriptions_of(_text(address)))
+            return all(is_browser(**one["keys"]) for one in subscriptions_of(_text(address)))
         except (Undeliverable, ValueError):
             return False
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 RECORD = 4096
 LONGEST = RECORD - 16 - 1 - 86  # what push services take: one record with its header, tag and end
 _CURVE = ec.SECP256R1()
+SECRET_BYTES = 16
 _VALID_SECONDS = 12 * 3600
 
 
@@ -42,6 +43,15 @@ def private_key_of(text: str) -> ec.EllipticCurvePrivateKey:
 def public_key_of(key: ec.EllipticCurvePrivateKey) -> bytes:
     """The point of a key, uncompressed: what browsers are given as `applicationServerKey`."""
     return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def is_browser(p256dh: str, auth: str) -> bool:
+    """Whether these are the keys of a browser: a point of the curve, and 16 bytes (RFC 8291, 2.1 and 3.2)."""
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, decode(p256dh))
+        return len(decode(auth)) == SECRET_BYTES
+    except ValueError:
+        return False
 
 
 def vapid(key: ec.EllipticCurvePrivateKey, endpoint: str, contact: str, now: float | None = None) -> str:

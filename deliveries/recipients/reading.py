@@ -57,20 +57,23 @@ def _address_faults(addresses: Any, path: str) -> Faults:
         at = pointer(path, channel)
         if not KEY.fullmatch(channel):
             yield fault(at, "bad_key", "The name of a channel: 1 to 32 of the letters a-z, digits and _.")
-        elif address is not None and not _is_address(channel, address):
-            known = channels().get(channel)
-            yield fault(at, "bad_address", (known.address if known else "") or _ANY)
+        elif address is None:
+            continue  # takes one away, also of a channel that is no more
+        elif channel not in channels():
+            yield fault(at, "unknown_channel", f"One of {', '.join(sorted(channels()))}.")
+        elif not _is_address(channel, address):
+            yield fault(at, "bad_address", channels()[channel].address or _ANY)
 
 
 def _is_address(channel: str, address: Any) -> bool:
     """Text; where one person has several, a list; where an address is more than text (web push), an object.
 
-    A channel that we know says more. Others may be of a process that has more channels than this one.
+    The channel says more.
     """
     several = address if isinstance(address, list) else [address]
     if not (0 < len(several) <= MOST_OF_ONE_CHANNEL and all(map(_is_one, several))):
         return False
-    return channel not in channels() or channels()[channel].is_address(address)
+    return channels()[channel].is_address(address)
 
 
 def _is_one(address: Any) -> bool:

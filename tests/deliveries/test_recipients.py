@@ -8,6 +8,7 @@ from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
+from deliveries.channels.push import PushChannel
 from deliveries.models import Endpoint, Preference, Recipient
 from deliveries.recipients.upsert import merge_recipients
 from deliveries.services import put_endpoint
@@ -67,7 +68,7 @@ def test_many_are_merged_name_by_name(rest: APIClient, tenant: Tenant) -> None:
         {
             "recipients": [
                 {"id": "grace", "addresses": {"email": "grace@example.com"}},
-                {"id": "ada", "addresses": {"sms": None, "slack": "U1"}, "locale": None},
+                {"id": "ada", "addresses": {"sms": None, "fax": None, "chat": "U1"}, "locale": None},
                 {"id": "grace", "addresses": {"sms": "+43 664 1234567"}},
             ]
         },
@@ -75,13 +76,16 @@ def test_many_are_merged_name_by_name(rest: APIClient, tenant: Tenant) -> None:
 
     assert [one["created"] for one in answer.json()["recipients"]] == [True, False, True]
     assert stored(tenant) == {
-        "ada": {"email": "ada@example.com", "slack": "U1"},
+        "ada": {"email": "ada@example.com", "chat": "U1"},
         "grace": {"email": "grace@example.com", "sms": "+43 664 1234567"},
     }
     ada = rest.get("/v1/recipients/ada").json()
     assert (ada["locale"], ada["zone"], ada["attributes"]) == ("", "Europe/Berlin", {"name": "Ada"})
 
 
+POINT = "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"  # RFC 8291, 5
+SECRET = "BTBZMqHH6r4Tts7J_aSIgg"
+PUSH = {"endpoint": "https://push.example.com/1", "keys": {"p256dh": POINT, "auth": SECRET}}
 BAD = [
     # what is said, the path of its fault
     ({"addresses": {"email": "nobody"}}, "/addresses/email"),
@@ -96,6 +100,10 @@ BAD = [
     ({"addresses": {"push": {"endpoint": "https://example.com"}}}, "/addresses/push"),
     ({"addresses": {"push": "a browser"}}, "/addresses/push"),
     ({"addresses": {"sms": "1" * 2001}}, "/addresses/sms"),
+    ({"addresses": {"emial": "a@example.com"}}, "/addresses/emial"),
+    ({"addresses": {"push": {**PUSH, "keys": {"p256dh": "abc", "auth": SECRET}}}}, "/addresses/push"),
+    ({"addresses": {"push": {**PUSH, "keys": {"p256dh": POINT, "auth": "abc"}}}}, "/addresses/push"),
+    ({"addresses": {"push": [{**PUSH, "endpoint": "http://127.0.0.1/x"}]}}, "/addresses/push"),
     ({"zone": "Mars/Phobos"}, "/zone"),
     ({"zone": 1}, "/zone"),
     ({"locale": "german please"}, "/locale"),
@@ -114,6 +122,7 @@ def test_a_fault_is_named_by_its_path_and_nothing_is_written(
     many = rest.post("/v1/recipients", {"recipients": [{"id": "grace"}, {"id": "ada", **said}]})
     start = rest.post("/v1/runs", {"workflow": journey.key, "subject": "ada", "recipient": said})
 
+    assert PushChannel().is_address(PUSH)
     assert [answer.status_code for answer in (put, many, start)] == [400, 400, 400]
     assert put.json()["detail"][0]["path"] == path
     assert many.json()["detail"][0]["path"] == f"/recipients/1{path}"
@@ -239,14 +248,16 @@ def test_the_same_recipients_from_both_ends_at_once(together: Callable[..., list
 
     names = [f"r{number}" for number in range(20)]
 
-    def crowd(mine: list[str], channel: str) -> int:
-        said = [(name, {"addresses": {channel: "x"}}) for name in mine]
+    def crowd(mine: list[str], attribute: str) -> int:
+        said = [(name, {"attributes": {attribute: "x"}}) for name in mine]
         return sum(one.created for one in merge_recipients(tenant_id=tenant.pk, said=said))
 
     made = together(*[lambda n=n: crowd(names[:: 1 if n % 2 else -1], f"c{n}") for n in range(8)])
 
     assert sum(made) == 20
-    assert all(len(addresses) == 8 for addresses in stored(tenant).values())
+    with tenant_scope(tenant.pk):
+        people = list(Recipient.objects.filter(tenant_id=tenant.pk))
+    assert [len(one.person["attributes"]) for one in people] == [8] * 20
 
 
 def test_each_is_told_at_an_endpoint_of_their_own(journey: Journey, httpserver: HTTPServer, settings: Any) -> None:
