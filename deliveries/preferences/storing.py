@@ -7,9 +7,10 @@ from django.db.models import QuerySet
 
 from chimeway_py.errors import Invalid
 from deliveries.models import Category, Preference
-from deliveries.preferences.reading import about, rule_faults
+from deliveries.preferences.reading import about, named_workflows, rule_faults
 from deliveries.recipients.reading import subject_faults
 from tenants.scope import tenant_scope
+from workflows.models import Definition
 
 DEFAULTS = ""
 """The subject of the rules that hold for everybody who said nothing."""
@@ -84,8 +85,17 @@ def _says(row: Preference, rule: Mapping[str, Any]) -> bool:
 def _check(tenant_id: int, subject: str, rules: Any, *, removes: bool) -> None:
     found = dict(Category.objects.filter(tenant_id=tenant_id).values_list("key", "required"))
     required = {key for key, is_required in found.items() if is_required}
-    faults = [*rule_faults(rules, found, required, removes=removes)]
-    if subject != DEFAULTS:
-        faults += subject_faults(subject, "/id")
+    faults = [] if subject == DEFAULTS else [*subject_faults(subject, "/id")]
+    workflows = set() if faults else _known_workflows(tenant_id, subject, named_workflows(rules))
+    faults = [*rule_faults(rules, found, required, workflows, removes=removes), *faults]
     if faults:
         raise Invalid("The preferences are not valid.", faults)
+
+
+def _known_workflows(tenant_id: int, subject: str, named: set[str]) -> set[str]:
+    """Those of them that have a definition, in whatever version, or stand in a rule of the subject's already."""
+    if not named:
+        return set()
+    defined = Definition.objects.filter(tenant_id=tenant_id, key__in=named).values_list("key", flat=True)
+    said = rules_of(tenant_id, subject).filter(workflow__in=named).values_list("workflow", flat=True)
+    return {*defined, *said}

@@ -193,6 +193,7 @@ BAD = [
     ({"rules": {}}, "/rules", "bad_length"),
     ({"rules": [], "more": 1}, "/more", "unknown_key"),
     ({"rules": [{"allowed": True, "workflow": "x" * 65}]}, "/rules/0/workflow", "bad_key"),
+    ({"rules": [{"allowed": False, "workflow": "weekly_new"}]}, "/rules/0/workflow", "unknown_workflow"),
 ]
 
 
@@ -211,6 +212,8 @@ def test_a_bad_rule_is_named_and_nothing_is_written(
 
 
 def test_patch_changes_what_it_names_and_takes_away_what_is_null(rest: APIClient) -> None:
+    step = {"key": "one", "kind": "deliver", "channel": "in_app", "template": "hello"}
+    rest.post("/v1/definitions", {"key": "weekly", "templates": HELLO, "steps": [step]})  # a draft is enough
     say(rest, "anna", {"channel": "email", "allowed": False}, {"channel": "in_app", "allowed": False})
 
     answer = rest.patch(
