@@ -22,7 +22,8 @@ class TakenSerializer(serializers.Serializer[Any]):
     """What became of the reports of one post."""
 
     accepted = serializers.IntegerField(help_text="Told now.")
-    repeated = serializers.IntegerField(help_text="Known before, or too late to count.")
+    repeated = serializers.IntegerField(help_text="Known before.")
+    late = serializers.IntegerField(help_text="Kept at the delivery, which had arrived before: nothing else changes.")
     ignored = serializers.IntegerField(help_text="About nothing that this provider was asked to carry.")
 
 

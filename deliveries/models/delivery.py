@@ -55,7 +55,7 @@ class Delivery(TenantRow):
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)  # the provider says that it arrived
-    failed_at = models.DateTimeField(null=True, blank=True)  # the provider says that it did not
+    failed_at = models.DateTimeField(null=True, blank=True)  # the provider says that it did not, maybe too late
     complained_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     clicked_at = models.DateTimeField(null=True, blank=True)

@@ -1,8 +1,8 @@
 """Taking what providers tell: verified, counted once, and never backwards.
 
 Each kind of report sets one time on the delivery, once. A report only ever moves a delivery forward: from taken to
-failed, from either to delivered, and to bounced unless somebody opened it. A late "failed" finds that it was delivered
-and changes nothing.
+failed, from either to delivered, and to bounced unless somebody opened it. A "failed" that finds that it was delivered,
+and a bounce of what was opened, come late: their time is kept at the delivery, and nothing else changes.
 """
 
 import uuid
@@ -62,10 +62,11 @@ class StillSending(ChimewayError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of the reports of one post: told now, known before or too late, about nothing of ours."""
+    """What became of the reports of one post: told now, known before, kept though too late, about nothing of ours."""
 
     accepted: int = 0
     repeated: int = 0
+    late: int = 0
     ignored: int = 0
 
 
@@ -84,7 +85,7 @@ def receive_reports(*, provider: uuid.UUID, incoming: Incoming) -> Taken:
         account = opened(row)
     reports = _read(provider_kinds()[row.kind], account, incoming)
     verdicts = [take_report(tenant_id=tenant_id, provider=row.key, report=one) for one in reports]
-    return Taken(verdicts.count("accepted"), verdicts.count("repeated"), verdicts.count("ignored"))
+    return Taken(*map(verdicts.count, ("accepted", "repeated", "late", "ignored")))
 
 
 def _read(kind: ProviderKind, account: Account, incoming: Incoming) -> list[Report]:
@@ -96,7 +97,7 @@ def _read(kind: ProviderKind, account: Account, incoming: Incoming) -> list[Repo
 
 
 def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
-    """`accepted`, `repeated` (known before, or too late to count) or `ignored` (no delivery of this provider).
+    """`accepted`, `repeated` (known before), `late` (kept; something better was known) or `ignored` (nothing of ours).
 
     The run is told, and the signal accepted, in the transaction that writes it. Raises `StillSending`.
     """
@@ -110,7 +111,10 @@ def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
             raise StillSending
         if _is_planned_anew(mine) or not _is_news(mine, report.kind):
             return "repeated"
+        is_late = _is_late(mine, report.kind)
         _note(mine, report, batch.now)
+        if is_late:
+            return "late"
         outcome = _outcome(mine, report.kind)
         if outcome:
             _move(batch, mine, outcome, f"reported {report.kind} {report.code}".strip())
@@ -157,12 +161,17 @@ def _is_planned_anew(delivery: Delivery) -> bool:
 
 
 def _is_news(delivery: Delivery, kind: ReportKind) -> bool:
-    """Whether it was not told before, and nothing that is known says otherwise."""
+    """Whether it was not told before. What bounced has failed."""
     if getattr(delivery, _COLUMNS[kind]) is not None:
         return False
+    return not (kind == ReportKind.FAILED and delivery.bounced_at)
+
+
+def _is_late(delivery: Delivery, kind: ReportKind) -> bool:
+    """Whether what is known says otherwise, and counts more: kept for people, told to nobody."""
     if kind == ReportKind.FAILED:
-        return not (delivery.confirmed_at or delivery.bounced_at)
-    return not (kind == ReportKind.BOUNCED and (delivery.opened_at or delivery.clicked_at))
+        return delivery.confirmed_at is not None
+    return kind == ReportKind.BOUNCED and bool(delivery.opened_at or delivery.clicked_at)
 
 
 def _note(delivery: Delivery, report: Report, now: datetime) -> None:
@@ -183,7 +192,8 @@ def _outcome(delivery: Delivery, kind: ReportKind) -> str:
         return DeliveryStatus.BOUNCED if open_ended or delivery.failed_at else ""
     if kind == ReportKind.FAILED:
         return DeliveryStatus.PERMANENT_FAILURE if open_ended else ""
-    arrived_after_all = delivery.status == DeliveryStatus.UNKNOWN or bool(delivery.failed_at)
+    has_failed = delivery.status == DeliveryStatus.PERMANENT_FAILURE and bool(delivery.failed_at)
+    arrived_after_all = delivery.status == DeliveryStatus.UNKNOWN or has_failed
     return DeliveryStatus.DELIVERED if arrived_after_all else ""
 
 

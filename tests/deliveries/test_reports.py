@@ -80,17 +80,17 @@ ORDERS = [
     # what is told, one after the other; where the delivery stands at last; the verdict of each
     (["delivered"], "delivered", ["accepted"]),
     (["delivered", "delivered"], "delivered", ["accepted", "repeated"]),
-    (["delivered", "failed"], "delivered", ["accepted", "repeated"]),  # a late "failed" undoes nothing
+    (["delivered", "failed", "failed", "opened"], "delivered", ["accepted", "late", "repeated", "accepted"]),
     (["failed"], "permanent_failure", ["accepted"]),
     (["failed", "delivered"], "delivered", ["accepted", "accepted"]),
     (["failed", "delivered", "failed"], "delivered", ["accepted", "accepted", "repeated"]),
-    (["opened", "failed"], "delivered", ["accepted", "repeated"]),
+    (["opened", "failed"], "delivered", ["accepted", "late"]),
     (["clicked", "delivered"], "delivered", ["accepted", "repeated"]),  # known: what was clicked has arrived
     (["bounced"], "bounced", ["accepted"]),
     (["delivered", "bounced"], "bounced", ["accepted", "accepted"]),  # mail servers take first and return later
     (["bounced", "delivered"], "bounced", ["accepted", "accepted"]),
     (["bounced", "failed"], "bounced", ["accepted", "repeated"]),
-    (["opened", "bounced"], "delivered", ["accepted", "repeated"]),
+    (["opened", "bounced"], "delivered", ["accepted", "late"]),
     (["complained"], "delivered", ["accepted"]),
     (["failed", "bounced"], "bounced", ["accepted", "accepted"]),
 ]
@@ -257,11 +257,11 @@ def test_twilio_reports(client: Client, journey: Journey, phones: Provider) -> N
     ]
 
     assert [answer.json() for answer in answers] == [
-        {"accepted": 0, "repeated": 0, "ignored": 0},
-        {"accepted": 1, "repeated": 0, "ignored": 0},
-        {"accepted": 0, "repeated": 1, "ignored": 0},
-        {"accepted": 0, "repeated": 1, "ignored": 0},
-        {"accepted": 1, "repeated": 0, "ignored": 0},
+        {"accepted": 0, "repeated": 0, "late": 0, "ignored": 0},
+        {"accepted": 1, "repeated": 0, "late": 0, "ignored": 0},
+        {"accepted": 0, "repeated": 1, "late": 0, "ignored": 0},
+        {"accepted": 0, "repeated": 0, "late": 1, "ignored": 0},
+        {"accepted": 1, "repeated": 0, "late": 0, "ignored": 0},
     ]
     assert signals(journey) == ["notification.delivered", "notification.opened"]
 
@@ -429,7 +429,7 @@ def test_big_senders_report(
     assert (delivery.status, answer.status_code, answer.json()) == (
         "delivered",
         200,
-        {"accepted": 1, "repeated": 0, "ignored": 0},
+        {"accepted": 1, "repeated": 0, "late": 0, "ignored": 0},
     )
     assert signals(journey) == [f"notification.{WORDS[word]}"]
     assert journey.delivery(run).status == ("bounced" if word == "bounce" else "delivered")
@@ -450,7 +450,21 @@ def test_a_body_of_no_sense_is_refused(kind: str, body: bytes, client: Client, t
 
     assert answer.status_code in (200, 400, 401)
     if answer.status_code == 200:
-        assert answer.json() == {"accepted": 0, "repeated": 0, "ignored": 0}
+        assert answer.json() == {"accepted": 0, "repeated": 0, "late": 0, "ignored": 0}
+
+
+def test_a_failure_after_the_arrival_is_shown_and_changes_nothing(
+    rest: Any, journey: Journey, phones: Provider
+) -> None:
+    run = sent(journey)
+    tell(journey, run, "delivered")
+    before = journey.trace(run)
+
+    assert tell(journey, run, "failed") == "late"
+    (shown,) = rest.get("/v1/deliveries", {"provider": "phones"}).json()["items"]
+    assert (shown["status"], shown["error"]) == ("delivered", "")
+    assert shown["failed_at"] > shown["confirmed_at"]
+    assert (journey.trace(run), signals(journey)) == (before, ["notification.delivered"])
 
 
 def test_deliveries_show_what_was_reported(rest: Any, journey: Journey, phones: Provider) -> None:
