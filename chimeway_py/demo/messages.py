@@ -12,6 +12,7 @@ from chimeway_py.demo.carriers import CHAT, CHAT_DOWN, NOT_REACHED, PUSH, TEXTS,
 from chimeway_py.demo.client import Client, DidNotHold, expect, wait_for
 from chimeway_py.embedded.mailbox import Mailbox
 
+MOST_TEXTS = 20  # a day, as the cap that is made at the start says
 REFUSED = "the recipient said no to category news, channel email"
 
 
@@ -33,6 +34,7 @@ class Messages:
             self.one_click_unsubscribes,
             self.a_mail_that_bounced_is_the_last_one,
             self.quiet_hours_hold_a_mail_back,
+            self.a_cap_holds_one_text_too_many_back,
             self.a_segment_gets_a_broadcast,
             self.a_file_gets_a_broadcast,
         )
@@ -140,6 +142,19 @@ class Messages:
         expect(f"quiet hours {night['from']}–{night['to']}" in sentence, f"the explanation was {sentence}")
         return f"“{sentence.partition(': ')[2]}”"
 
+    def a_cap_holds_one_text_too_many_back(self) -> str:
+        """At most 20 texts a day to one person; one more waits until there is room."""
+        self._person("barbara", "sms", self._number("12"))
+        for number in range(MOST_TEXTS + 1):
+            self._tell_of_parcel(f"barbara-{number}", self._named("barbara"))
+        hers = f"deliveries?subject={self._named('barbara')}&channel=sms&limit=50"
+        held = wait_for(lambda: self.client.get(f"{hers}&held=true")["items"], "a text that is held back")
+        wait_for(
+            lambda: len(self.client.get(f"{hers}&status=delivered")["items"]) == MOST_TEXTS, "all others to be sent"
+        )
+        expect([one["held_by"] for one in held] == ["cap"], f"held back was {held}")
+        return f"{MOST_TEXTS} were sent, one waits until {held[0]['held_until'][:16].replace('T', ' ')} UTC"
+
     # -- to many -------------------------------------------------------------------------------------------------------
 
     def a_segment_gets_a_broadcast(self) -> str:
@@ -193,20 +208,28 @@ class Messages:
         return address
 
     def _parcel(self, name: str) -> str:
-        data = {"customer_id": self._named(name), "parcel_id": f"P-{self.mark}-{name}", "arrives_on": "24.12."}
-        return self._signalled("parcel.sent", "parcel_sent", data, f"correlation.parcel_id={data['parcel_id']}")
+        parcel = self._tell_of_parcel(name, self._named(name))
+        return self._run_of("parcel_sent", f"correlation.parcel_id={parcel}")
+
+    def _tell_of_parcel(self, number: str, customer: str) -> str:
+        data = {"customer_id": customer, "parcel_id": f"P-{self.mark}-{number}", "arrives_on": "24.12."}
+        self._signal("parcel.sent", data)
+        return data["parcel_id"]
 
     def _sign_in(self, number: str) -> str:
         sign_in = f"{self.mark}-{number}"
         data = {"user_id": self._named("ada"), "sign_in_id": sign_in, "device": "a phone"}
-        return self._signalled("sign_in.new", "sign_in_alert", data, f"correlation.sign_in_id={sign_in}")
+        self._signal("sign_in.new", data)
+        return self._run_of("sign_in_alert", f"correlation.sign_in_id={sign_in}")
 
-    def _signalled(self, signal: str, workflow: str, data: dict[str, str], which: str) -> str:
-        """The run that a signal starts."""
-        sent = self.client.ask("POST", "signals", {"name": signal, "data": data})
+    def _signal(self, name: str, data: dict[str, str]) -> None:
+        sent = self.client.ask("POST", "signals", {"name": name, "data": data})
         expect(sent.status == 202, f"the signal was not taken: {sent.body}")
+
+    def _run_of(self, workflow: str, which: str) -> str:
+        """The run that a signal starts."""
         path = f"runs?workflow={workflow}&{which}"
-        found: str = wait_for(lambda: [one["id"] for one in self.client.get(path)["items"]], f"the run of {signal}")[0]
+        found: str = wait_for(lambda: [one["id"] for one in self.client.get(path)["items"]], f"a run of {workflow}")[0]
         return found
 
     def _news(self, name: str, issue: str) -> str:
