@@ -11,12 +11,12 @@ from tenants.admin.paging import page_of
 from tenants.models import Role
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
+from tests.deliveries.test_recipients import PUSH
 
 
 def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client], mine: Furnished) -> None:
-    browser = {"endpoint": "https://push.example.com/x", "keys": {"p256dh": "a", "auth": "b"}}
     said = {
-        "addresses": {"email": "ada@example.com", "push": [browser]},
+        "addresses": {"email": "ada@example.com", "push": [PUSH]},
         "attributes": {"iban": "DE1"},
         "quiet_hours": [{"from": "22:00", "to": "07:00"}],
     }

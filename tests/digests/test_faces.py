@@ -24,6 +24,7 @@ from tests.admin.conftest import operator  # noqa: F401  a fixture of these test
 from tests.digests.collecting import HOUR, REST, bring, close_all, collected_by, collecting, digests_of, let_time_come
 from tests.journeys import drain, publish, rows_of, run_of, start, told_of
 from tests.retention.conftest import keep, prune
+from workflows.errors import RunDataGone
 from workflows.models import Digest, DigestItem, Run, Transition
 from workflows.services.lanes import other_turns
 from workflows.services.sweeping import TURNS, due_work
@@ -194,7 +195,8 @@ def test_what_a_subject_brought_is_erased_also_where_others_went_on_with_it(tena
     assert [item["n"] for item in output["items"]] == ["of ada", "of eve"]
     assert digests_of(tenant)[1].count == 0, "the live run has left with its item"
     erase_subject(tenant_id=tenant.pk, subject="ada", cause="operator", cause_ref="olga", reason="asked")
-    assert collected_by(tenant, leader) is None
+    with pytest.raises(RunDataGone):
+        collected_by(tenant, leader)
 
 
 def test_digests_go_with_the_last_run_that_brought_something(tenant: Tenant) -> None:
