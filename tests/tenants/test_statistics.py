@@ -74,6 +74,7 @@ def test_due_runs_are_found_by_their_clock_and_not_among_all_that_wait(crowd: tu
     text = advance._CLAIM.format(one="", limit=10).replace("%s", "$1", 1).replace("%s", "$2", 1)
 
     with tenant_scope(tenant.pk), connection.cursor() as cursor:
+        cursor.execute(advance._NO_BITMAPS)
         cursor.execute(f"PREPARE claim AS {text}")
         cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE claim({tenant.pk}, NULL)")
         [[[plan]]] = cursor.fetchall()

@@ -18,6 +18,7 @@ from workflows.store.sql import Question
 log = structlog.get_logger(__name__)
 
 BATCH = 200
+_NO_BITMAPS = "SELECT set_config('enable_bitmapscan', 'off', true)"
 _CLAIM = """
 SELECT id FROM workflows_run
  WHERE tenant_id = %s AND due_at <= (SELECT coalesce(%s::timestamptz, clock_timestamp())) {one}
@@ -36,8 +37,8 @@ def advance_due(*, tenant_id: int, limit: int = BATCH, now: datetime | None = No
         raise
     except Exception as error:
         log.warning("advancing_one_by_one", tenant_id=tenant_id, error=type(error).__name__)
-        with tenant_scope(tenant_id, _claiming(tenant_id, limit, now)) as scope:
-            due = [run_id for (run_id,) in scope.answers[0]]
+        with tenant_scope(tenant_id, *_claiming(tenant_id, limit, now)) as scope:
+            due = [run_id for (run_id,) in scope.answers[1]]
         return sum(_advance_or_postpone(tenant_id, run_id, now) for run_id in due)
 
 
@@ -52,15 +53,17 @@ def _advance_or_postpone(tenant_id: int, run_id: int, now: datetime | None) -> i
         return 1
 
 
-def _claiming(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> Question:
+def _claiming(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> list[Question]:
+    """Claim by the index of the clock: bitmaps would be made of all that the tenant may see."""
     one = "" if run_id is None else "AND id = %s"
-    return _CLAIM.format(one=one, limit=int(limit)), [tenant_id, now, *([] if run_id is None else [run_id])]
+    claim = _CLAIM.format(one=one, limit=int(limit)), [tenant_id, now, *([] if run_id is None else [run_id])]
+    return [(_NO_BITMAPS, []), claim]
 
 
 def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | None = None) -> int:
     """One transaction: claim, load, look back for those that begin, decide, write."""
-    with tenant_scope(tenant_id, _claiming(tenant_id, limit, now, run_id)) as scope:
-        due = [run_id for (run_id,) in scope.answers[0]]
+    with tenant_scope(tenant_id, *_claiming(tenant_id, limit, now, run_id)) as scope:
+        due = [run_id for (run_id,) in scope.answers[1]]
         if not due:
             return 0
         batch = RunBatch.lock(tenant_id, due, now=now)
