@@ -1,5 +1,6 @@
 """What every refusal is: a code that never changes, a sentence for people, and a detail for programs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +22,11 @@ class ChimewayError(Exception):
         self.message = message or (self.__doc__ or self.code).splitlines()[0]
         self.detail: Detail = {} if detail is None else detail
         super().__init__(self.message)
+
+    @property
+    def line(self) -> str:
+        """What a command says of it: the message, and the detail where there is one."""
+        return f"{self.message} {json.dumps(self.detail)}" if self.detail else self.message
 
 
 class NotFound(ChimewayError):

@@ -6,7 +6,7 @@ from typing import Any
 
 from deliveries.models import Recipient
 from deliveries.preferences.deciding import Rule
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 
 # One statement for what are small tables, so that a batch of messages costs one round trip more and not four.
 _FILED = """

@@ -8,10 +8,10 @@ from operator import itemgetter
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import fetch, stream
 from workflows.errors import RunNotFound
 from workflows.inspection import Fault, FaultCode, Inspection, StoredRun, TraceLine
 from workflows.models import Run
-from workflows.store.sql import fetch, stream
 
 MOST_FAULTS = 100  # that are shown of one run
 RUNS = 200  # runs in one statement and one transaction, so that no snapshot is held for long

@@ -285,13 +285,10 @@ class SegmentAdmin(WritingAdmin):
     """Segments."""
 
     form_class = SegmentForm
+    change_class = SegmentText
     list_display = ["key", "tenant", "name", "updated_at"]
     list_filter = [TenantFilter]
     search_fields = ["=key"]
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return SegmentForm if row is None else SegmentText
 
     def initial(self, row: Segment) -> dict[str, Any]:
         return {"name": row.name, "condition": row.condition}

@@ -7,27 +7,14 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chimeway_py.admin_site import register_concern
 from deliveries.models import Endpoint
 from deliveries.services.endpoints import put_endpoint, rotate_secret
 from tenants.admin import words
-from tenants.admin.concerns import concern
-from tenants.admin.filters import TenantFilter, question_filter
+from tenants.admin.filters import TenantFilter
 from tenants.admin.pages import Page
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from workflows.admin.receivers import ReceiverHealth, watch_receivers
 from workflows.models import DisabledReason
-
-_ASKED = {"disabled_reason": DisabledReason.ASKED}
-
-
-Health = question_filter(
-    "health",
-    "health",
-    [
-        ("disabled", "disabled by failures or 410", lambda rows: rows.filter(enabled=False).exclude(**_ASKED)),
-        ("failing", "failing", lambda rows: rows.filter(enabled=True, failing_since__isnull=False)),
-    ],
-)
 
 
 class EndpointAddress(ServiceForm):
@@ -49,14 +36,11 @@ class EndpointAdmin(WritingAdmin):
     """Receivers of webhooks. Their secrets are shown once, when they are made."""
 
     form_class = EndpointForm
+    change_class = EndpointAddress
     rotates = True
     list_display = ["key", "tenant", "url", "enabled", "disabled_reason", "failing", "updated_at"]
-    list_filter = [TenantFilter, Health, "enabled"]
+    list_filter = [TenantFilter, ReceiverHealth, "enabled"]
     search_fields = ["key"]
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return EndpointForm if row is None else EndpointAddress
 
     def initial(self, row: Endpoint) -> dict[str, Any]:
         return {"url": row.url, "enabled": row.enabled}
@@ -93,13 +77,6 @@ class EndpointAdmin(WritingAdmin):
         )
 
 
-register_concern(
-    concern(
-        label="Disabled endpoints",
-        hint="receivers of webhooks that were gone or failed for five days",
-        url_name="admin:deliveries_endpoint_changelist",
-        query="health=disabled",
-        rows=lambda: Endpoint.objects.filter(enabled=False).exclude(**_ASKED),
-        since="disabled_at",
-    )
+watch_receivers(
+    Endpoint, label="Disabled endpoints", hint="receivers of webhooks that were gone or failed for five days"
 )

@@ -102,6 +102,7 @@ class ProviderAdmin(WritingAdmin):
     """Accounts with providers."""
 
     form_class = ProviderForm
+    change_class = ProviderChange
     list_display = ["key", "tenant", "channel", "kind", "position", "enabled", "health", "updated_at"]
     list_filter = [Attention, TenantFilter, "channel", "kind", "enabled"]
     search_fields = ["key"]
@@ -111,10 +112,6 @@ class ProviderAdmin(WritingAdmin):
         if row.unhealthy_until and row.unhealthy_until > words.now():
             return f"asked last for now: {row.last_error}"
         return "well" if not row.failures else f"failed {row.failures} times in a row"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """Key and kind are given once."""
-        return ProviderForm if row is None else ProviderChange
 
     def initial(self, row: Provider) -> dict[str, Any]:
         told = {"config": as_yaml(row.config) if row.config else "", "rate_count": row.rate_count}

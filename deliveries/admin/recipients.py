@@ -116,14 +116,11 @@ class PreferenceAdmin(WritingAdmin):
     """Rules, of recipients and of the tenant. Conditions are for REST to say; a rule changed here has none."""
 
     form_class = PreferenceForm
+    change_class = AnswerForm
     list_display = ["__str__", "tenant", "whose", "said_by", "updated_at"]
     list_filter = [TenantFilter, "allowed", "channel", "said_by"]
     search_fields = ["=subject", "=category", "=workflow"]
     search_help_text = "A recipient's id, a category or a workflow"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """What a rule is about is given once."""
-        return PreferenceForm if row is None else AnswerForm
 
     def initial(self, row: Preference) -> dict[str, Any]:
         return {"allowed": row.allowed}
@@ -171,13 +168,10 @@ class CategoryAdmin(WritingAdmin):
     """What messages are about."""
 
     form_class = CategoryForm
+    change_class = CategoryText
     list_display = ["key", "tenant", "name", "required", "updated_at"]
     list_filter = [TenantFilter, "required"]
     search_fields = ["key"]
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return CategoryForm if row is None else CategoryText
 
     def initial(self, row: Category) -> dict[str, Any]:
         return {"name": row.name, "required": row.required}

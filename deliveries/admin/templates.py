@@ -139,6 +139,7 @@ class TemplateAdmin(WritingAdmin):
     """Stored templates. Messages that were planned and not yet tried get the words that were published last."""
 
     form_class = TemplateForm
+    change_class = TemplateText
     list_display = ["key", "tenant", "channel", "what", "published", "retired_at", "updated_at"]
     list_filter = [TenantFilter, "channel", "is_layout"]
     list_select_related = ("tenant", "current")
@@ -157,10 +158,6 @@ class TemplateAdmin(WritingAdmin):
     @admin.display(description="Published")
     def published(self, row: Template) -> str:
         return str(row.current) if row.current else "–"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """Key, channel and what it is are given once."""
-        return TemplateForm if row is None else TemplateText
 
     def initial(self, row: Template) -> dict[str, Any]:
         """The draft, or else what is published."""

@@ -1,15 +1,16 @@
 """What providers that speak HTTP have in common: one guarded request, and what its answer says."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from chimeway_py.outbound.call import Called, call
 from chimeway_py.outbound.guard import AddressRefused, check_url
 from chimeway_py.outbound.signing import USER_AGENT
+from deliveries.providers.base import refused_address
 from deliveries.states import DeliveryStatus
-from workflows.steps.base import Outcome
+from workflows.steps.base import Fault, Outcome
 
 _OF_THE_ACCOUNT = frozenset({401, 402, 403, 404, 405, 407})
 """Statuses that speak of the account and not of the message: the next provider may well take it."""
@@ -52,13 +53,12 @@ def json_of(called: Called) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def address_fault(url: str) -> str:
-    """Why a URL is not one that we call, as far as its form tells; empty when it may be."""
+def url_faults(place: str, url: str) -> Iterator[Fault]:
+    """The fault of a URL at `place` that is not one that we call, as far as its form tells."""
     try:
         check_url(url)
     except AddressRefused as error:
-        return error.reason
-    return ""
+        yield refused_address(place, error.reason)
 
 
 def _post(url: str, content: bytes, headers: Mapping[str, str]) -> Called:

@@ -12,7 +12,7 @@ from deliveries.models.recipient import Person
 from deliveries.recipients.reading import LARGEST, recipient_faults, subject_faults
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
-from workflows.store.sql import arrays, execute, fetch, insert, update
+from tenants.sql import arrays, execute, fetch, insert, update
 
 Said = Mapping[str, Any]
 """{addresses, zone, locale, attributes, quiet_hours}, each of which may be missing or null."""

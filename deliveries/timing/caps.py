@@ -11,8 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from deliveries.models import Delivery
+from tenants.sql import fetch
 from workflows.definitions.durations import parse_duration
-from workflows.store.sql import fetch
 
 _UNDOES = ":compensate"  # what undoes a message is another message, and each is wanted for itself
 # Of one transaction, and let go with it: no rows to make and to clean up. A collision of hashes only means waiting.

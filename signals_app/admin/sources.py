@@ -77,6 +77,7 @@ class SourceAdmin(WritingAdmin):
     """Sources. What was refused is told by the part of the signature that failed, never by value."""
 
     form_class = SourceForm
+    change_class = ChangeForm
     rotates = True
     list_display = ["key", "tenant", "name", "scheme", "enabled", "rejected_count", "last_rejected_part", "rejected"]
     list_filter = [TenantFilter, "scheme", "enabled"]
@@ -86,10 +87,6 @@ class SourceAdmin(WritingAdmin):
     @admin.display(description="Last rejected")
     def rejected(self, row: SignalSource) -> str:
         return words.ago(row.last_rejected_at) or "never"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """Key, scheme and first secret are given once."""
-        return SourceForm if row is None else ChangeForm
 
     def initial(self, row: SignalSource) -> dict[str, Any]:
         return {"name": row.name, "mapping": row.mapping, "name_map": row.name_map, "enabled": row.enabled}

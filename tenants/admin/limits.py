@@ -37,6 +37,8 @@ class LimitForm(LimitValue):
 class LimitAdmin(WritingAdmin):
     """What tenants may use. A tenant's own admins see it, and cannot raise it."""
 
+    form_class = LimitForm
+    change_class = LimitValue
     list_display = ["kind", "tenant", "shown", "changed_at", "changed_by"]
     list_filter = [TenantFilter]
 
@@ -45,10 +47,6 @@ class LimitAdmin(WritingAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser) and super().has_change_permission(request, obj)
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """What is limited is chosen once."""
-        return LimitForm if row is None else LimitValue
 
     def initial(self, row: Limit) -> dict[str, Any]:
         rule = "default" if row.is_default else "unlimited" if row.amount is None else "amount"

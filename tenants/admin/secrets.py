@@ -38,13 +38,10 @@ class SecretAdmin(WritingAdmin):
     """Named secrets, without their values."""
 
     form_class = SecretForm
+    change_class = SecretValue
     list_display = ["key", "tenant", "live", "updated_at"]
     list_filter = [TenantFilter]
     search_fields = ["key"]
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return SecretForm if row is None else SecretValue
 
     def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Secret, str]:
         key = row.key if row is not None else said["key"]

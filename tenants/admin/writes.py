@@ -60,12 +60,14 @@ class WritingAdmin(PageAdmin):
 
     write_role = Role.ADMIN
     form_class: type[ServiceForm] = ServiceForm
+    change_class: type[ServiceForm] | None = None
+    """The form of a row that is there, when it is another: what names a row is given once."""
     may_change = True
     rotates = False
 
     def form_of(self, row: Any) -> type[ServiceForm]:
         """The form of a row, or of a new one (None)."""
-        return self.form_class
+        return self.form_class if row is None else self.change_class or self.form_class
 
     def initial(self, row: Any) -> dict[str, Any]:
         """What the form of an existing row starts with."""

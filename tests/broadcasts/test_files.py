@@ -1,11 +1,12 @@
 """Files of targets: every fault with its line and column, all rows or none, whatever a spreadsheet makes of text."""
 
+import csv
 import json
 from typing import Any
 
 import pytest
 
-from deliveries.broadcasts.report import defused
+from chimeway_py.csvtext import defused
 from signals_app.services.payloads import load_payloads
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
@@ -165,14 +166,14 @@ def test_a_new_file_needs_a_new_look(sender: Sender) -> None:
 
 
 def test_the_report_is_safe_in_a_spreadsheet(sender: Sender) -> None:
-    made = sender.make(subjects=["=1+1", "ada", "@cmd", "ada"], data={"headline": "x"})
+    made = sender.make(subjects=["=1+1", "ada", "＝2", "ada"], data={"headline": "x"})
     sender.start(made["id"])
     sender.go_on()
 
     answer = sender.rest.get(f"/v1/broadcasts/{made['id']}/report")
-    lines = b"".join(answer.streaming_content).decode().splitlines()
+    lines = list(csv.reader(b"".join(answer.streaming_content).decode().splitlines()))
 
-    assert lines[0] == "position,subject,outcome,reason,run_id"
-    assert [line.split(",")[1] for line in lines[1:]] == ["'=1+1", "ada", "'@cmd", "ada"]
-    assert lines[4].endswith(",skipped,duplicate,")
+    assert lines[0] == ["position", "subject", "outcome", "reason", "run_id"]
+    assert [(line[0], line[1]) for line in lines[1:]] == [("1", "'=1+1"), ("2", "ada"), ("3", "'＝2"), ("4", "ada")]
+    assert lines[4][2:] == ["skipped", "duplicate", ""]
     assert [defused(one) for one in (" =x", "-1", "+1", "\tx", "x=1")] == ["' =x", "'-1", "'+1", "'\tx", "x=1"]

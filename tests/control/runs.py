@@ -6,12 +6,12 @@ from typing import Any
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, run_of, start
 from workflows.services.control import ControlVerdict
 from workflows.services.work import claim_work, finish_work
 from workflows.states import Cause
 from workflows.steps.base import Claim, Outcome
-from workflows.store.sql import execute
 
 PATIENT = {"max_attempts": 3, "backoff": "exponential", "initial": "PT1H"}
 CALL_THEN_WAIT: dict[str, Any] = {

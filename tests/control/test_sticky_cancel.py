@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import GRACE, drain, end_of, moves_of, publish, rows_of, run_of, send, start, waiting_run
 from workflows.explain import explain_run
 from workflows.models import StickyCancel
@@ -26,7 +27,6 @@ from workflows.services.cancel_by_key import (
 )
 from workflows.services.start import NewRun, Started, start_runs
 from workflows.states import Cause
-from workflows.store.sql import execute
 
 DAY = timedelta(days=1)
 

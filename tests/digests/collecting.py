@@ -5,11 +5,11 @@ from typing import Any
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, start
 from workflows.digests.closing import close_due_digests
 from workflows.models import Digest, DigestItem, Run
 from workflows.store.answers import data_of
-from workflows.store.sql import execute
 
 HOUR: dict[str, Any] = {"key": "collect", "kind": "digest", "window": {"fixed": "PT1H"}}
 REST = {"key": "rest", "kind": "wait", "for": "P1D"}

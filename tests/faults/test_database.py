@@ -14,10 +14,10 @@ from signals_app.api import signals
 from signals_app.models import Signal
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from tests.journeys import GRACE, drain, paid, publish, reasons_of, run_of, send, start, waiting_run
 from workflows.services.route import route_signals
 from workflows.services.sweeping import Sweeper
-from workflows.store.sql import fetch
 from workflows.verify import verify_trace
 
 

@@ -21,13 +21,13 @@ from tenants.models import OperatorAction, Role, Tenant
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
 from tenants.services import set_limit
+from tenants.sql import execute
 from tests.admin.conftest import journey, operator
 from tests.history.test_export_import import arrived, changed, ended_run, lines_of
 from tests.journeys import drain, publish, reasons_of, rows_of, run_of, send, start, waiting_run
 from workflows.history.import_file import import_file
 from workflows.models import Definition, Run
 from workflows.services.turn import work_turn
-from workflows.store.sql import execute
 
 __all__ = ["operator"]
 

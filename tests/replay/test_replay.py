@@ -9,6 +9,7 @@ import pytest
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.control.runs import order, work
 from tests.journeys import GRACE, drain, paid, publish, reasons_of, rows_of, run_of, told_of, waiting_run
 from tests.replay.journeys import CHARGE, charged, replayed
@@ -21,7 +22,6 @@ from workflows.models import Definition, Run, Transition
 from workflows.services.control import cancel_runs
 from workflows.services.definitions import retire_definition
 from workflows.services.work import claim_work
-from workflows.store.sql import execute
 
 DONE = ("delivered", "delivered", "delivered")
 

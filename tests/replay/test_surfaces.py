@@ -15,6 +15,7 @@ from signals_app.subjects.erase import erase_subject
 from tenants.admin.paging import page_of
 from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.admin.conftest import operator
 from tests.journeys import GRACE, publish, rows_of, run_of, waiting_run
 from tests.replay.journeys import charged
@@ -24,7 +25,6 @@ from workflows.models import Run
 from workflows.services.definitions import retire_definition
 from workflows.services.switches import switch_definition
 from workflows.states import Cause
-from workflows.store.sql import execute
 
 __all__ = ["operator"]
 

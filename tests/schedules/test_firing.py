@@ -8,6 +8,7 @@ import pytest
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, reasons_of, rows_of
 from tests.schedules.calendar import at, schedule_of, scheduled, started
 from workflows.models import Run
@@ -17,7 +18,6 @@ from workflows.services.firing import fire_due_schedules
 from workflows.services.schedules import change_schedule, delete_schedule
 from workflows.services.sweeping import due_work
 from workflows.services.turn import engine_turn
-from workflows.store.sql import execute
 
 MONDAY = at("2026-03-02 09:00")
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, run_of, start
 from workflows.models import Attempt, StepRun
 from workflows.services.work import claim_work
 from workflows.steps.base import Claim
-from workflows.store.sql import execute
 
 
 def owed(tenant: Tenant, step: dict[str, Any] | None = None, *more: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from signals_app.subjects.erase import erase_subject
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, reasons_of, run_of, start, told_of
 from tests.retention.conftest import keep, prune
 from tests.steps.owing import key_of, make_due, step_run_of
@@ -22,7 +23,6 @@ from workflows.services.turn import work_turn
 from workflows.services.work import claim_work, finish_work, perform
 from workflows.states import Cause
 from workflows.store import write
-from workflows.store.sql import execute
 from workflows.throttles.forgetting import forget_old_passes
 from workflows.verify import verify_trace
 

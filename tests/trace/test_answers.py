@@ -6,10 +6,10 @@ import pytest
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.control.runs import order
 from tests.digests.collecting import bring, close_all, collecting
 from workflows.services.control import pause_runs, resume_runs
-from workflows.store.sql import execute
 from workflows.verify import verify_trace
 
 

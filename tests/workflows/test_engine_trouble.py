@@ -7,6 +7,7 @@ import pytest
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, reasons_of, run_of, start
 from tests.workflows.probe import Probe
 from workflows.explain import explain_run
@@ -20,7 +21,6 @@ from workflows.states import Cause
 from workflows.steps import registry
 from workflows.steps.base import Outcome
 from workflows.steps.registry import register
-from workflows.store.sql import execute
 from workflows.verify import verify_trace
 
 TWO: dict[str, Any] = {"key": "two", "steps": [{"key": "call", "kind": "probe"}, {"key": "new", "kind": "newer"}]}

@@ -9,6 +9,7 @@ import pytest
 
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
+from tenants.sql import execute
 from tests.journeys import drain, publish, reasons_of, rows_of, run_of, start
 from tests.workflows.probe import Probe
 from workflows.errors import StaleAttempt
@@ -20,7 +21,6 @@ from workflows.services.turn import work_turn
 from workflows.services.work import claim_work, finish_work, perform, renew_lease
 from workflows.states import Cause
 from workflows.steps.base import Outcome
-from workflows.store.sql import execute
 
 ONE_STEP: dict[str, Any] = {"key": "ping", "steps": [{"key": "call", "kind": "probe"}]}
 PATIENT = {"max_attempts": 3, "backoff": "exponential", "initial": "PT10S"}

@@ -9,12 +9,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chimeway_py.admin_site import register_concern
 from chimeway_py.errors import ChimewayError
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
-from tenants.admin.concerns import concern
-from tenants.admin.filters import TenantFilter, question_filter
+from tenants.admin.filters import TenantFilter
 from tenants.admin.looking import LookingAdmin
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import ref_of
@@ -22,6 +20,7 @@ from tenants.admin.writes import WIDE, ServiceForm
 from tenants.models import Role
 from tenants.services.operators import Act
 from workflows.admin.event_replaying import REPLAY_RANGE
+from workflows.admin.receivers import ReceiverHealth, watch_receivers
 from workflows.events.replay import replay_events
 from workflows.events.subscriptions import (
     change_subscription,
@@ -35,16 +34,6 @@ from workflows.models import DisabledReason, EventDispatch, EventSubscription
 
 MOST_SHOWN = 30
 _TYPES = [(one.value, f"{one.value}: {one.label}") for one in EventType if one != EventType.PING]
-_ASKED = {"disabled_reason": DisabledReason.ASKED}
-
-Health = question_filter(
-    "health",
-    "health",
-    [
-        ("disabled", "disabled by failures or 410", lambda rows: rows.filter(enabled=False).exclude(**_ASKED)),
-        ("failing", "failing", lambda rows: rows.filter(enabled=True, failing_since__isnull=False)),
-    ],
-)
 
 
 class ChangeForm(ServiceForm):
@@ -156,9 +145,10 @@ class EventSubscriptionAdmin(LookingAdmin):
     """Subscriptions; written through services. Their secrets are shown once, when they are made."""
 
     form_class = SubscriptionForm
+    change_class = ChangeForm
     rotates = True
     list_display = ["key", "tenant", "url", "enabled", "disabled_reason", "failing", "succeeded"]
-    list_filter = [Health, TenantFilter, "enabled"]
+    list_filter = [ReceiverHealth, TenantFilter, "enabled"]
     search_fields = ["=key"]
     actions = [Enable(), Disable(), PingThem(), ReplayMissed(), Delete()]
     looks = [REPLAY_RANGE]
@@ -170,10 +160,6 @@ class EventSubscriptionAdmin(LookingAdmin):
     @admin.display(description="Took something")
     def succeeded(self, row: EventSubscription) -> str:
         return words.ago(row.succeeded_at) or "never"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return SubscriptionForm if row is None else ChangeForm
 
     def initial(self, row: EventSubscription) -> dict[str, Any]:
         return {name: getattr(row, name) for name in ("url", "types", "description", "enabled")}
@@ -240,13 +226,8 @@ def _first_kept() -> Any:
     return words.now() - timedelta(days=settings.EVENTS_KEPT_DAYS)
 
 
-register_concern(
-    concern(
-        label="Disabled subscriptions",
-        hint="receivers of events that were gone or failed for five days",
-        url_name="admin:workflows_eventsubscription_changelist",
-        query="health=disabled",
-        rows=lambda: EventSubscription.objects.filter(enabled=False).exclude(**_ASKED),
-        since="disabled_at",
-    )
+watch_receivers(
+    EventSubscription,
+    label="Disabled subscriptions",
+    hint="receivers of events that were gone or failed for five days",
 )

@@ -102,6 +102,8 @@ class ExternalWorkAdmin(WritingAdmin):
 
     write_role = Role.OPERATOR
 
+    form_class = NewObservationForm
+    change_class = ObserveForm
     list_display = [
         "external_id",
         "tenant",
@@ -133,10 +135,6 @@ class ExternalWorkAdmin(WritingAdmin):
     @admin.display(description="Observed")
     def observed(self, row: ExternalWork) -> str:
         return words.ago(row.observed_at) or "never"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """Its id is given once."""
-        return NewObservationForm if row is None else ObserveForm
 
     def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[ExternalWork, str]:
         if type(said["data"] or {}) is not dict:

@@ -67,14 +67,11 @@ class RetentionPolicyAdmin(WritingAdmin):
     """Policies, one for each kind of thing. What has none is kept for ever."""
 
     form_class = PolicyForm
+    change_class = ChangePolicyForm
     list_display = ["what", "tenant", "days", "is_automatic", "archives", "changed_by", "changed_at"]
     list_filter = [TenantFilter, "what", "is_automatic"]
     search_fields = ["=what"]
     actions = [DropPolicies()]
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """What it is about is said once."""
-        return PolicyForm if row is None else ChangePolicyForm
 
     def initial(self, row: RetentionPolicy) -> dict[str, Any]:
         return {name: getattr(row, name) for name in ("days", "is_automatic", "archives")}

@@ -121,6 +121,7 @@ class ScheduleAdmin(WritingAdmin):
     """Schedules; written through services."""
 
     form_class = ScheduleForm
+    change_class = ChangeForm
     list_display = [
         "key",
         "tenant",
@@ -143,10 +144,6 @@ class ScheduleAdmin(WritingAdmin):
     @admin.display(description="Last started")
     def started(self, row: Schedule) -> str:
         return words.ago(row.started_at) or "never"
-
-    def form_of(self, row: Any) -> type[ServiceForm]:
-        """The key is given once."""
-        return ScheduleForm if row is None else ChangeForm
 
     def initial(self, row: Schedule) -> dict[str, Any]:
         same = ("version", "expression", "zone", "correlation", "missed", "most_missed", "enabled")

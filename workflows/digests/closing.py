@@ -14,6 +14,7 @@ from django.db import OperationalError
 
 from signals_app.services.payloads import load_payloads
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.digests.output import COLLECTED, DIGESTED, MOST_SHOWN, SHOWN, collected
 from workflows.engine.events import StepSettled
 from workflows.models.digest import ClosedBy, DigestStatus
@@ -22,7 +23,6 @@ from workflows.states import Cause
 from workflows.store import write
 from workflows.store.answers import answer_name, store_answer
 from workflows.store.batch import RunBatch
-from workflows.store.sql import execute, fetch
 
 log = structlog.get_logger(__name__)
 

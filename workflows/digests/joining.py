@@ -15,6 +15,7 @@ from uuid import UUID
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.payloads import canonical, write_payloads
 from tenants.ids import new_public_id
+from tenants.sql import arrays, execute, fetch, insert, update
 from workflows.definitions.paths import MISSING, lookup
 from workflows.digests.output import alone
 from workflows.digests.windows import first_end, next_end
@@ -23,7 +24,6 @@ from workflows.services.zones import tenant_zone, zones_of
 from workflows.states import Reason
 from workflows.steps.base import Outcome, PlannedStep
 from workflows.steps.naming import Name, by_of, facts_at, name_of
-from workflows.store.sql import arrays, execute, fetch, insert, update
 
 MOST_ITEMS = 1000  # of a digest that does not say how many
 _OPENED = {

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from tenants.sql import execute, fetch
 from workflows.models.digest import Left
-from workflows.store.sql import execute, fetch
 
 _LOCK = """
 SELECT d.id FROM workflows_digest d

@@ -11,11 +11,11 @@ from datetime import datetime
 import structlog
 
 from tenants.scope import tenant_scope
+from tenants.sql import arrays, execute, fetch, insert, update
 from workflows.events.health import note_health
 from workflows.events.message import TOTAL_SECONDS, Told, Tried
 from workflows.events.schedule import next_try
 from workflows.models import DispatchStatus, EventSubscription
-from workflows.store.sql import arrays, execute, fetch, insert, update
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from tenants.scope import tenant_scope
 from tenants.services.tenants import tenant_list
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 
 BATCH = 1000
 _PRUNE = """

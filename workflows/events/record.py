@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
+from tenants.sql import Question, execute, fetch
 from workflows.events.types import EventType, by_move
 from workflows.states import UNDOING
 from workflows.store.chain import canonical
-from workflows.store.sql import Question, execute, fetch
 
 _KINDS = ", ".join(f"('{start}', '{end}', '{type_}')" for (start, end), type_ in by_move().items())
 _UNDOING = ", ".join(sorted(UNDOING))

@@ -7,10 +7,10 @@ from uuid import UUID
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.errors import EventNotFound, SubscriptionDisabled
 from workflows.events.subscriptions import locked
 from workflows.models import Event, EventDispatch, EventSubscription
-from workflows.store.sql import fetch
 
 MOST_AT_ONCE = 10_000
 # Of what the subscription wants by its types now. What is owed or under way comes anyway.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from tenants.sql import fetch
 from workflows.definitions.document import Target
 from workflows.errors import RunNotFound
 from workflows.models import SwitchLevel
@@ -14,7 +15,6 @@ from workflows.services.replay import irreversible_effects, unstartable
 from workflows.states import NOTED, TERMINAL, Reason, RunState
 from workflows.store.answers import is_data_gone
 from workflows.store.reasons import replaced, spoken
-from workflows.store.sql import fetch
 from workflows.store.visits import FAILED, Visit, visits_of
 
 RECENT = 20  # lines of the trace that are read besides those that changed the run's status at this step

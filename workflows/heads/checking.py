@@ -12,11 +12,11 @@ from typing import Any
 from django.db.models import TextChoices
 
 from tenants.scope import tenant_scope
+from tenants.sql import arrays, fetch, given
 from workflows.heads.keys import PublicKeys, is_signed
 from workflows.heads.leaves import Leaf, digest_of, leaves_of
 from workflows.heads.signing import tenant_name
 from workflows.models import TraceHead
-from workflows.store.sql import arrays, fetch, given
 
 BATCH = 1000  # leaves in one statement
 _TOLD = {"run": "uuid", "seq": "int"}

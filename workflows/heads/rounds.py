@@ -6,9 +6,9 @@ from datetime import timedelta
 import structlog
 from django.db import OperationalError
 
+from tenants.sql import fetch
 from workflows.heads.keys import public_keys
 from workflows.heads.signing import sign_heads
-from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 

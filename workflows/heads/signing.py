@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from tenants.models import Tenant
 from tenants.scope import Scope, tenant_scope
+from tenants.sql import execute, fetch
 from workflows.heads.errors import NoHeadKey
 from workflows.heads.keys import public_keys, sign
 from workflows.heads.leaves import FIRST, Leaf, digest_of, document, pack
 from workflows.models import TraceHead
-from workflows.store.sql import execute, fetch
 
 MOST_LINES = 10_000  # of traces, and as many tombstones, in one head
 PATIENCE = 2.0  # seconds for transactions under way to end; a round later they have

@@ -8,11 +8,11 @@ from datetime import datetime
 from chimeway_py.errors import Conflict, Invalid, fault
 from chimeway_py.text import is_storable
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.errors import RevisionMismatch, RunNotFound
 from workflows.models import Run
 from workflows.states import Cause, Reason
 from workflows.store.batch import RunBatch
-from workflows.store.sql import fetch
 
 LONGEST_NOTE = 64  # a word on what happened, as short as the reason of a cancel: no place for payload values
 _LAST = "SELECT occurred_at FROM workflows_transition WHERE tenant_id = %s AND run_id = %s AND seq = %s"

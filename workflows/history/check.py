@@ -8,11 +8,11 @@ from operator import itemgetter
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch, stream
 from workflows.errors import RunNotFound
 from workflows.history.reading import LINE_COLUMNS, RUN_COLUMNS
 from workflows.history.rebuild import Rebuilt
 from workflows.inspection import Inspection, StoredRun, TraceLine
-from workflows.store.sql import execute, fetch, stream
 
 RUNS = 200  # in one statement and one transaction, so that no snapshot of the database is held for long
 _RUN = RUN_COLUMNS.split(", ")

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import models
 
-from workflows.store.sql import execute
+from tenants.sql import execute
 
 
 @dataclass(frozen=True, slots=True)

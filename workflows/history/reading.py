@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Iterator
 
+from tenants.sql import fetch
 from workflows.errors import RunNotFound
 from workflows.inspection import StoredRun, TraceLine
-from workflows.store.sql import fetch
 from workflows.trace import FoldedState
 
 LINES = 500  # transitions in one statement

@@ -6,12 +6,12 @@ from typing import Any
 
 from chimeway_py.errors import Conflict, Invalid, fault
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from workflows.history.reading import lines_after, load_snapshot, stored_run
 from workflows.inspection import Fault, FaultCode, Inspection, StoredRun
 from workflows.states import TERMINAL
 from workflows.store.load import lock_runs
 from workflows.store.rows import dumps, next_clock
-from workflows.store.sql import execute
 from workflows.trace import FoldedState, fold
 
 _REPAIR = """

@@ -6,10 +6,10 @@ from dataclasses import asdict
 import structlog
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.history.rebuild import TraceBroken, rebuild_run
 from workflows.models import Snapshot
 from workflows.store.rows import dumps
-from workflows.store.sql import execute, fetch
 
 log = structlog.get_logger(__name__)
 

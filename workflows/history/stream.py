@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Iterator
 
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.errors import RunNotFound
 from workflows.history.reading import LINES, lines_after
 from workflows.inspection import TraceLine
 from workflows.models import Run
-from workflows.store.sql import fetch
 
 LAST_SEQ = 2**31 - 1
 _RUNS = """

@@ -1,4 +1,4 @@
-"""`definitions list` and `definitions publish`."""
+"""`definitions list`."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from typing import Any
 from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
 from workflows.models import Definition, DefinitionStatus
-from workflows.services.definitions import publish_definition
 
 
 class ListVersions(Verb):
@@ -27,20 +26,3 @@ class ListVersions(Verb):
             for one in Definition.objects.for_tenant(tenant_id).filter(**asked).latest_first().defer("document"):
                 since = f"  since {one.published_at:%Y-%m-%d %H:%M} UTC" if one.published_at else ""
                 yield f"{one.key}  v{one.version}  {one.status}{since}"
-
-
-class PublishVersion(Verb):
-    """Publishes a draft that is stored."""
-
-    name, help = "publish", "Freeze a stored draft, and let it start runs."
-
-    def arguments(self, parser: ArgumentParser) -> None:
-        """Which version, and who asks."""
-        parser.add_argument("key", metavar="KEY")
-        parser.add_argument("number", type=int, metavar="VERSION")
-        parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
-
-    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
-        """What it is now."""
-        published = publish_definition(tenant_id=tenant_id, key=options["key"], version=options["number"])
-        yield f"{published} is {published.get_status_display().lower()}"

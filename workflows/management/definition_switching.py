@@ -1,4 +1,4 @@
-"""`definitions switch` and `definitions retire`."""
+"""`definitions switch`."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -7,7 +7,6 @@ from typing import Any
 from workflows.management.run_controlling import add_reason, by
 from workflows.management.verbs import Verb
 from workflows.models import SwitchLevel
-from workflows.services.definitions import retire_definition
 from workflows.services.switches import switch_changes, switch_definition
 
 
@@ -29,20 +28,3 @@ class SwitchDefinition(Verb):
         )
         for one in switch_changes(tenant_id=tenant_id, key=options["key"]):
             yield f"{one.changed_at:%Y-%m-%d %H:%M:%S} UTC  {one.level}  {one.cause} {one.cause_ref}: {one.why}"
-
-
-class RetireVersion(Verb):
-    """Retires a version."""
-
-    name, help = "retire", "Let a version start nothing new; its runs go on."
-
-    def arguments(self, parser: ArgumentParser) -> None:
-        """Which version, and who asks."""
-        parser.add_argument("key", metavar="KEY")
-        parser.add_argument("number", type=int, metavar="VERSION")
-        parser.add_argument("--by", default="", metavar="NAME", help="Who asks for it.")
-
-    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
-        """What it is now."""
-        retired = retire_definition(tenant_id=tenant_id, key=options["key"], version=options["number"])
-        yield f"{retired} is {retired.get_status_display().lower()}"

@@ -224,10 +224,7 @@ def told(one: EventSubscription) -> str:
     return f"{one.key}  {one.url}  {', '.join(one.types) or 'all types'}  {state}{failing}"
 
 
-VERBS: dict[str, Verb] = {
-    verb.name: verb
-    for verb in (
-        Subscribe(), Subscriptions(), Enable(), Disable(), Rotate(), Unsubscribe(), Ping(), Listed(), Show(), Resend(),
-        Replay(),
-    )
-}  # fmt: skip
+VERBS: tuple[Verb, ...] = (
+    Subscribe(), Subscriptions(), Enable(), Disable(), Rotate(), Unsubscribe(), Ping(), Listed(), Show(), Resend(),
+    Replay(),
+)  # fmt: skip

@@ -147,4 +147,4 @@ class ShowTombstone(Verb):
         yield f"  archive  {stone.archive or 'none'}"
 
 
-VERBS = {verb.name: verb for verb in (Show(), Set(), Plan(), Prune(), Hold(), Release(), ShowTombstone())}
+VERBS: tuple[Verb, ...] = (Show(), Set(), Plan(), Prune(), Hold(), Release(), ShowTombstone())

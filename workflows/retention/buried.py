@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from workflows.store.sql import ask
+from tenants.sql import ask
 
 _WITHDRAW = """
 DELETE FROM workflows_run r USING workflows_tombstone t

@@ -6,11 +6,11 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
 from tenants.scope import Scope, tenant_scope
 from tenants.services.operators import check_reason
+from tenants.sql import execute
 from workflows.errors import RunNotFound
 from workflows.models import Run
 from workflows.models.retention import LONGEST_WHY, HoldOn, LegalHold
 from workflows.retention.errors import HoldNotFound
-from workflows.store.sql import execute
 
 # One tenant's prunes, its erasures and the placing of its holds come one after the other: what is held when the answer
 # leaves is never taken away after it. The database function `bury_runs` takes the same lock.

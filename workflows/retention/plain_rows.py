@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.retention.registry import Authority, Batch, Measure, Part
-from workflows.store.sql import execute, fetch
 
 BATCH = 500
 _MEASURE = """

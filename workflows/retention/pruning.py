@@ -16,12 +16,12 @@ from django.db import OperationalError
 
 from tenants.scope import tenant_scope
 from tenants.services.operators import check_reason
+from tenants.sql import fetch
 from workflows.models.retention import LONGEST_WHY, Kept, PruneOrder, RetentionPolicy
 from workflows.retention.errors import OrderNotFound
 from workflows.retention.holds import take_turns
 from workflows.retention.plan import require_plan
 from workflows.retention.registry import Authority, Part, pruner_of
-from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.history.parts import remove_parts
 from workflows.models.retention import Kept
 from workflows.retention.archive import write_archive
 from workflows.retention.holds import RUN_IS_HELD
 from workflows.retention.policies import RUNS
 from workflows.retention.registry import BATCH, Authority, Batch, Measure, Part, register_pruner
-from workflows.store.sql import execute, fetch
 
 # A run whose work is still owed or in flight (a resend, a compensation, a worker that has not come back) is left for
 # another day, and so is one of which nobody knows whether it was undone.

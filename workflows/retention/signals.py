@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.models.retention import Kept, RetentionPolicy
 from workflows.retention.registry import Authority, Batch, Measure, Part, register_pruner
-from workflows.store.sql import execute, fetch
 
 BATCH = 500
 # A signal that a live run keeps for a later wait is not over, and neither is one that nobody has routed.

@@ -6,6 +6,7 @@ import structlog
 from django.db import OperationalError
 
 from tenants.scope import tenant_scope
+from tenants.sql import Question
 from workflows.engine.events import Begin, DeadlinePassed, EnterAgain, Event, ReminderDue, ResumeAsked, TimerFired
 from workflows.services.engine_failures import postpone
 from workflows.services.look_back import look_back
@@ -13,7 +14,6 @@ from workflows.services.reminders import send_reminders
 from workflows.states import Cause, Reason, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
-from workflows.store.sql import Question
 
 log = structlog.get_logger(__name__)
 

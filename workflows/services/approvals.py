@@ -9,11 +9,11 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
 from signals_app.services.payloads import canonical, write_payloads
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from workflows.engine.events import ApprovalDecided
 from workflows.services.control import ControlVerdict, Revisions, control
 from workflows.states import Cause
 from workflows.store.load import LockedRun
-from workflows.store.sql import execute
 
 LONGEST_COMMENT = 2000
 MOST_METADATA = 8192  # bytes of canonical JSON

@@ -1,6 +1,6 @@
 """How much of a tenant's own work is due: asked by those who could wait before they add to it."""
 
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 
 _DUE = """
 SELECT (SELECT count(*) FROM (SELECT 1 FROM workflows_run r

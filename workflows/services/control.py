@@ -8,6 +8,7 @@ from datetime import datetime
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.engine.events import CancelAsked, CompensateAsked, Event, PauseAsked, ResumeAsked, WakeAsked
 from workflows.engine.permits import Standing, why_not
 from workflows.errors import RevisionMismatch, RunNotFound
@@ -15,7 +16,6 @@ from workflows.models import Run
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun
-from workflows.store.sql import fetch
 from workflows.store.visits import Visit, undoable, visits_of
 
 _IN_FLIGHT = """

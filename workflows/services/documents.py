@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tenants.sql import fetch
 from workflows.definitions.document import Document, Step, parse_document, parse_steps
-from workflows.store.sql import fetch
 
 _LOAD = "SELECT id, key, version, document FROM workflows_definition WHERE tenant_id = %s AND id = ANY(%s)"
 _CACHE_SIZE = 2048

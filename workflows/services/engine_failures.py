@@ -3,9 +3,9 @@
 import structlog
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.states import Cause, Reason
 from workflows.store.batch import RunBatch
-from workflows.store.sql import execute, fetch
 
 log = structlog.get_logger(__name__)
 

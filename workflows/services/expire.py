@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from tenants.scope import tenant_scope
-from workflows.store.sql import execute, fetch
+from tenants.sql import execute, fetch
 
 BATCH = 1000
 

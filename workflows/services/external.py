@@ -11,6 +11,7 @@ from chimeway_py.errors import Invalid, NotFound, fault
 from chimeway_py.text import is_storable
 from signals_app.services.payloads import canonical, write_payloads
 from tenants.scope import tenant_scope
+from tenants.sql import execute
 from workflows.models import StepRun
 from workflows.models.external_work import ENDS, ExternalStatus, ExternalWork
 from workflows.services.documents import step_of
@@ -18,7 +19,6 @@ from workflows.services.later_outcomes import tell_later_outcome
 from workflows.states import Cause
 from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
-from workflows.store.sql import execute
 
 MOST_LISTED = 1000
 _KIND = re.compile(r"[a-z0-9_]{1,64}")

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from signals_app.services.payloads import load_payloads
+from tenants.sql import arrays, execute, fetch, insert, update
 from workflows.definitions.durations import parse_duration
 from workflows.models.external_work import ENDS
 from workflows.steps.base import Outcome, PlannedStep
 from workflows.steps.sources import facts_of, text_of
-from workflows.store.sql import arrays, execute, fetch, insert, update
 
 LONGEST_ID = 200
 _EXPECTED = {

@@ -1,9 +1,9 @@
 """Work of ended runs whose worker fell silent: nobody takes it over, because nobody wants it any more."""
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
-from workflows.store.sql import execute, fetch
 from workflows.store.write import abandon
 
 BATCH = 20

@@ -1,8 +1,8 @@
 """The last look before work is done: is it still wanted?"""
 
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.steps.base import Claim
-from workflows.store.sql import fetch
 
 _ENDED = "SELECT finished_at IS NOT NULL FROM workflows_run WHERE tenant_id = %s AND id = %s"
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from signals_app.services.payloads import load_payloads
+from tenants.sql import fetch
 from workflows.definitions.document import Document
 from workflows.definitions.durations import parse_duration
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import SignalFacts
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun, signal_facts
-from workflows.store.sql import fetch
 
 # By the listeners' own keys in the signals' inverted index; a pair that was judged already is not looked at again.
 _EARLY = """

@@ -3,10 +3,10 @@
 Not earlier: whoever takes over claims one step run and must not wait for the lock of the run.
 """
 
+from tenants.sql import fetch
 from workflows.states import Cause, Reason
 from workflows.store import undoing
 from workflows.store.batch import RunBatch
-from workflows.store.sql import fetch
 
 # Those before an attempt that finished were told of when it did.
 _LOST = """

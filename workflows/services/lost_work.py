@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.engine.events import StepFailed
 from workflows.services.documents import step_of
 from workflows.services.lost_attempts import note_lost_attempts
@@ -14,7 +15,6 @@ from workflows.steps.registry import step_kind
 from workflows.store import undoing
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
-from workflows.store.sql import execute, fetch
 from workflows.store.write import abandon
 
 BATCH = 20

@@ -8,6 +8,7 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
 from signals_app.services.payloads import load_payloads
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.definitions.document import Document
 from workflows.errors import IrreversibleSteps, RevisionMismatch, RunNotEnded, RunNotFound, StartDataGone
 from workflows.models import Run
@@ -17,7 +18,6 @@ from workflows.states import Cause
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import kinds
 from workflows.store.reasons import keep_words, name_reasons
-from workflows.store.sql import fetch
 
 Version = Literal["same", "latest"]
 LONGEST_REASON = 200

@@ -16,13 +16,14 @@ from django.db import OperationalError
 from signals_app.services.keys import keys_of
 from signals_app.services.payloads import load_payloads
 from signals_app.verdicts import BEST_FIRST, Verdict
+from tenants.packing import Packed
 from tenants.scope import tenant_scope
+from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, update
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged, SignalFacts
 from workflows.services.signal_starts import VERSIONS, Catalog, catalog_of, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.sql import Packed, Question, Rows, arrays, execute, fetch, given, pipelined, update
 from workflows.store.switches import OFF_FOR_ROUTING, ROUTING_SPACE
 
 log = structlog.get_logger(__name__)

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.definitions.document import Step
 from workflows.errors import RunNotFound
 from workflows.models import Run
 from workflows.querysets import RunQuerySet
 from workflows.services.documents import documents
 from workflows.services.wide_search import bounded_search
-from workflows.store.sql import fetch
 
 _LINKAGE = """
 SELECT r.public_id, r.step, coalesce(d.channel, '') FROM workflows_run r

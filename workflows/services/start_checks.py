@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable, scalar_text
+from tenants.sql import Question, Rows, fetch_each
 from workflows.definitions.data_schema import data_faults, patience
 from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded, documents
-from workflows.store.sql import Question, Rows, fetch_each
 from workflows.store.switches import OFF
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import Any
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.payloads import canonical, send_payloads
 from tenants.scope import with_commit
+from tenants.sql import Question, Rows, arrays, ask, execute, fetch, fetch_each, insert, pipelined
 from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
@@ -24,7 +25,6 @@ from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_trans
 from workflows.services.sticky_cancels import asking_sticky, catch_cancelled, marks
 from workflows.states import Cause
 from workflows.store import rows
-from workflows.store.sql import Question, Rows, arrays, ask, execute, fetch, fetch_each, insert, pipelined
 from workflows.store.write import write_transitions
 
 _IDS = "SELECT nextval('workflows_run_id_seq') FROM generate_series(1, %s)"

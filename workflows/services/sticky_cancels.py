@@ -7,10 +7,10 @@ one lock of the tenant, shared among starts, so that neither can miss the other.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tenants.sql import Question, Rows, fetch
 from workflows.engine.events import CancelAsked
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
-from workflows.store.sql import Question, Rows, fetch
 
 _LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import structlog
 
 from chimeway_py.nudges import Lane, offer
+from tenants.sql import fetch
 from workflows.digests.turn import digests_turn
 from workflows.events.turn import events_turn
 from workflows.services.lanes import Turn, other_due, other_turns
 from workflows.services.turn import engine_turn, work_turn
 from workflows.services.young_tables import analyze_grown_tables
-from workflows.store.sql import fetch
 
 log = structlog.get_logger(__name__)
 

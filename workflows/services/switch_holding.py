@@ -9,13 +9,13 @@ from datetime import datetime
 
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.engine.events import ResumeAsked
 from workflows.engine.pausing import SWITCH
 from workflows.models import DefinitionSwitch, Run
 from workflows.states import Cause, RunState
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
-from workflows.store.sql import execute, fetch
 
 BATCH = 200
 _DUE = """

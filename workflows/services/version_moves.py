@@ -9,6 +9,7 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.nudges import nudge_after_commit
 from chimeway_py.text import LONGEST_REASON, is_storable
 from tenants.scope import tenant_scope
+from tenants.sql import fetch
 from workflows.engine.events import VersionChanged
 from workflows.engine.facts import SignalFacts
 from workflows.engine.version_moves import MOVING, WHY, MoveOutcome, Place, judge, undoable_no_more
@@ -17,7 +18,6 @@ from workflows.services.version_plan import Change, MovePlan, Versions, load_ver
 from workflows.states import LIVE, Cause
 from workflows.store.batch import RunBatch
 from workflows.store.load import LockedRun, lock_runs
-from workflows.store.sql import fetch
 from workflows.store.switches import lock_routing, settled_clock
 from workflows.store.versions import listen_anew, stand_on
 

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from chimeway_py.nudges import nudge_after_commit
 from tenants.scope import tenant_scope
+from tenants.sql import execute, fetch
 from workflows.engine.events import StepSettled, StepUnknown
 from workflows.errors import StaleAttempt
 from workflows.models.step_run import StepRunStatus
@@ -29,7 +30,6 @@ from workflows.store.answers import store_answer
 from workflows.store.batch import RunBatch
 from workflows.store.lost_attempts import lose_attempt
 from workflows.store.rows import status_after
-from workflows.store.sql import execute, fetch
 from workflows.store.switches import holds
 
 # `clock_timestamp()` and not `now()`: a lease counted from the start of a transaction may be over before it is written.

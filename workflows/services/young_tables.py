@@ -1,6 +1,6 @@
 """Young tables: count what has doubled since it was last counted, so that plans fit before autovacuum comes by."""
 
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 
 
 def analyze_grown_tables() -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 
 Lookup = Callable[[int, Iterable[str]], Mapping[str, str]]
 """Of a tenant and subjects: the zones of those whose zone is known. Called in the tenant's scope."""

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from signals_app.services.payloads import canonical, load_payloads, write_payloads
+from tenants.sql import arrays, execute, fetch, insert
 from workflows.engine.facts import STEPS, Answer
 from workflows.errors import RunDataGone
-from workflows.store.sql import arrays, execute, fetch, insert
 
 _ANSWER = {
     "run_id": "bigint",

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
+from tenants.sql import Parameters, Question, Rows
 from workflows import hooks
 from workflows.engine.decide import decide
 from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepRests, StepSettled
@@ -24,7 +25,6 @@ from workflows.store.chain import digest
 from workflows.store.load import LockedRun, lock_runs
 from workflows.store.reasons import keep_words, replaced, words_in
 from workflows.store.rows import dumps
-from workflows.store.sql import Parameters, Question, Rows
 
 
 @dataclass(slots=True)

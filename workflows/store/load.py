@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from signals_app.services.payloads import load_payloads
+from tenants.sql import Question, Rows, fetch, fetch_each
 from workflows.definitions.document import Step, Target
 from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
 from workflows.services.documents import Loaded, documents
 from workflows.steps.base import PlannedStep
 from workflows.store.answers import Addresses, addresses_of, merged
-from workflows.store.sql import Question, Rows, fetch, fetch_each
 from workflows.store.switches import held_by, holds
 
 # `unnest … cross join lateral` looks each run up by its whole key; `id = any(…)` walks the tenant's rows until the

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from workflows.store.sql import execute
+from tenants.sql import execute
 
 _LOSE = """
 UPDATE workflows_attempt SET status = 'lost', outcome = 'unknown', error = 'lease_expired', finished_at = %s

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from signals_app.services.payloads import canonical, load_payloads, write_payloads
-from workflows.store.sql import arrays, execute, fetch, insert
+from tenants.sql import arrays, execute, fetch, insert
 
 OURS = frozenset({"subject_erased"})  # a word of the service's own tells nothing of anybody
 GONE = "(erased)"

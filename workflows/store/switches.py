@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from tenants.sql import execute, fetch
 from workflows.engine.events import HeldBySwitch
 from workflows.models.switch import SwitchLevel
 from workflows.states import Cause
-from workflows.store.sql import execute, fetch
 
 Switch = Mapping[str, Any]
 LOCK_SPACE = 0x571  # the function `switched_off` says the same number

@@ -7,6 +7,7 @@ ends; each is due once the one before it has ended, whatever became of that. Run
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tenants.sql import arrays, execute, fetch, insert, update
 from workflows.engine.facts import Undo
 from workflows.errors import RunDataGone
 from workflows.models.step_run import StepRunStatus
@@ -16,7 +17,6 @@ from workflows.steps.registry import step_kind
 from workflows.store import rows
 from workflows.store.answers import is_data_gone
 from workflows.store.load import LockedRun
-from workflows.store.sql import arrays, execute, fetch, insert, update
 from workflows.store.visits import (
     CANCELLED,
     OWED,

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tenants.sql import arrays, execute, insert
 from workflows.definitions.document import Document
 from workflows.engine.facts import RunFacts
 from workflows.engine.matching import listener_keys
 from workflows.store import rows
-from workflows.store.sql import arrays, execute, insert
 
 _STAND = "UPDATE workflows_run SET definition_id = %s WHERE tenant_id = %s AND id = ANY(%s)"
 _FORGET = """

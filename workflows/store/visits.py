@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tenants.sql import fetch
 from workflows.definitions.document import Document
 from workflows.models.step_run import StepRunStatus
 from workflows.states import RunState
 from workflows.steps.base import UNKNOWN, WorkKind
 from workflows.steps.registry import kinds
-from workflows.store.sql import fetch
 
 SUPPRESSED = "suppressed"
 OWED, RUNNING, SUCCEEDED, FAILED, CANCELLED = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tenants.sql import arrays, ask, execute, fetch, insert, pipelined, update
 from workflows.engine.facts import Owed, WaitFacts
 from workflows.events.record import record_moves, watching
 from workflows.steps.base import WorkKind
@@ -16,7 +17,6 @@ from workflows.store import rows
 from workflows.store.answers import write_answers
 from workflows.store.load import LockedRun
 from workflows.store.reasons import name_reasons
-from workflows.store.sql import arrays, ask, execute, fetch, insert, pipelined, update
 
 if TYPE_CHECKING:
     from workflows.store.batch import Pending

@@ -6,10 +6,10 @@ from django.db.models import QuerySet
 
 from signals_app.subjects.paging import in_pages
 from signals_app.subjects.registry import Erasure, Line, SubjectHolder
+from tenants.sql import fetch
 from workflows.models import HoldOn, LegalHold
 from workflows.retention.errors import SubjectHeld
 from workflows.retention.holds import RUN_IS_HELD, take_turns
-from workflows.store.sql import fetch
 
 _HELD_RUN = f"SELECT 1 FROM workflows_run r WHERE r.tenant_id = %s AND r.subject = %s AND {RUN_IS_HELD} LIMIT 1"  # noqa: S608
 

@@ -6,11 +6,11 @@ from signals_app.models import Signal
 from signals_app.subjects.paging import in_pages
 from signals_app.subjects.registry import Erasure, Line, SubjectHolder
 from signals_app.subjects.signals import erase_signals, signal_line
+from tenants.sql import execute, fetch
 from workflows.models import Answer, Listener, Run, RunReason, SignalVerdict, Wait
 from workflows.services.control import cancel_runs
 from workflows.states import LIVE, Cause
 from workflows.store.answers import GONE
-from workflows.store.sql import execute, fetch
 
 REASON = "subject_erased"
 AT_ONCE = 500  # runs that are cancelled together

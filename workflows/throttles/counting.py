@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from signals_app.services.payloads import canonical, write_payloads
+from tenants.sql import arrays, execute, fetch, given, insert
 from workflows.definitions.durations import parse_duration
 from workflows.definitions.paths import MISSING
 from workflows.steps.base import HELD, Claim, Outcome, PlannedStep
 from workflows.steps.naming import Name, by_of, facts_at, name_of
-from workflows.store.sql import arrays, execute, fetch, given, insert
 
 Used = tuple[datetime, str]
 """When a visit passed or has its turn, and its effect key."""

@@ -1,7 +1,7 @@
 """Forgetting passes that do not count any more, in every tenant that has some."""
 
 from tenants.scope import tenant_scope
-from workflows.store.sql import fetch
+from tenants.sql import fetch
 from workflows.throttles.counting import forget_passes
 
 

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             with in_the_name(tenant_id, f"segments {verb}", options, lambda: _named(tenant_id, options["key"])):
                 getattr(self, f"_{verb}")(tenant_id, options)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
     def _put(self, tenant_id: int, options: dict[str, Any]) -> None:
         said = {name: options[name] for name in ("key", "condition", "name")}

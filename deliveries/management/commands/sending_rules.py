@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 with recorded(tenant_id, "sending_rules put", options, lambda: list(mine.all())):
                     put_sending_rules(tenant_id=tenant_id, **rules)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
         except (OSError, ValueError, AttributeError) as error:
             raise CommandError(f"{options['file']} is no JSON object that can be read.") from error
         now = sending_rules(tenant_id=tenant_id)

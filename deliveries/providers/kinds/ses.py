@@ -13,8 +13,8 @@ from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message
 from deliveries.channels.email import compose
 from deliveries.providers.aws_signing import signed
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
-from deliveries.providers.calling import address_fault, json_of, outcome_of
+from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.calling import json_of, outcome_of, url_faults
 from deliveries.providers.reports import Incoming, Report, ReportKind
 from deliveries.providers.sns import confirm, verified
 from deliveries.states import DeliveryStatus
@@ -50,8 +50,7 @@ class SesProvider(ProviderKind):
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
         """An address that we do not call."""
-        if reason := address_fault(_url(config)):
-            yield refused_address("/config/url", reason)
+        yield from url_faults("/config/url", _url(config))
 
     def send(self, message: Message, account: Account) -> Outcome:
         """One call. Its tag comes back with every report."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from chimeway_py.errors import fault
 from deliveries.channels.base import Message
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
-from deliveries.providers.calling import address_fault, json_of, outcome_of, post_json
+from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.calling import json_of, outcome_of, post_json, url_faults
 from deliveries.providers.words import titled
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
@@ -31,8 +31,8 @@ class SlackProvider(ProviderKind):
         if ("token" in credentials) == ("url" in credentials):
             yield fault("/credentials", "required", "The `token` of a bot, or the `url` of a hook.")
         for place, url in (("/config/api", config.get("api")), ("/credentials/url", credentials.get("url"))):
-            if url and (reason := address_fault(url)):
-                yield refused_address(place, reason)
+            if url:
+                yield from url_faults(place, url)
 
     def send(self, message: Message, account: Account) -> Outcome:
         """One call. Values cannot mention anybody or make links: the text is escaped as Slack asks."""

@@ -1,25 +1,18 @@
 """Microsoft Teams: a card posted to the address of a workflow ("When a Teams webhook request is received")."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deliveries.channels.base import Message
-from deliveries.providers.base import URL, Account, ProviderKind, refused_address
-from deliveries.providers.calling import address_fault, outcome_of, post_json
-from workflows.steps.base import Fault, Outcome
+from deliveries.providers.base import Account
+from deliveries.providers.calling import outcome_of, post_json
+from deliveries.providers.hooks import HookKind
+from workflows.steps.base import Outcome
 
 
-class TeamsProvider(ProviderKind):
-    """Posts an Adaptive Card. The address is the whole secret."""
+class TeamsProvider(HookKind):
+    """Posts an Adaptive Card."""
 
-    name, channel = "teams", "chat"
-    credentials = {"url": URL}
-    secret = ("url",)
-
-    def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
-        """An address that we do not call."""
-        if reason := address_fault(credentials["url"]):
-            yield refused_address("/credentials/url", reason)
+    name = "teams"
 
     def send(self, message: Message, account: Account) -> Outcome:
         """One call."""

@@ -9,8 +9,8 @@ from django.conf import settings
 
 from chimeway_py.errors import fault
 from deliveries.channels.base import Message
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind, refused_address
-from deliveries.providers.calling import address_fault, json_of, outcome_of, post_form
+from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.calling import json_of, outcome_of, post_form, url_faults
 from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
 from deliveries.states import DeliveryStatus
 from signals_app.verification.base import raw
@@ -45,8 +45,7 @@ class TwilioProvider(ProviderKind):
         """No sender, or two; an address that we do not call."""
         if ("from" in config) == ("messaging_service" in config):
             yield fault("/config/from", "required", "A number in `from`, or a `messaging_service`.")
-        if reason := address_fault(config.get("url", API)):
-            yield refused_address("/config/url", reason)
+        yield from url_faults("/config/url", config.get("url", API))
 
     def send(self, message: Message, account: Account) -> Outcome:
         """One call."""

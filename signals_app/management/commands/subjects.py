@@ -36,7 +36,7 @@ class Command(BaseCommand):
             else:
                 self._erase(tenant_id, subject, options)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
     def _erase(self, tenant_id: int, subject: str, options: dict[str, Any]) -> None:
         if options["dry_run"]:

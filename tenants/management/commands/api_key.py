@@ -45,7 +45,7 @@ class Command(BaseCommand):
             for line in self._lines(tenant_id, options):
                 self.stdout.write(json.dumps(line))
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail) if error.detail else ''}".strip()) from error
+            raise CommandError(error.line) from error
 
     def _lines(self, tenant_id: int, options: dict[str, Any]) -> list[dict[str, Any]]:
         does = getattr(self, "_" + options["verb"])

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             with recorded(tenant_id, "limit set", options, lambda: list(mine.all()), options["limit"]):
                 set_limit(tenant_id=tenant_id, kind=options["limit"], amount=amount, changed_by=options["by"])
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
 
 def _amount(text: str) -> Amount:

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         try:
             self.stdout.write(json.dumps(self._answer(options)))
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail) if error.detail else ''}".strip()) from error
+            raise CommandError(error.line) from error
 
     def _answer(self, options: dict[str, Any]) -> dict[str, Any]:
         if options["verb"] == "create":

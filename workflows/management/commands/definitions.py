@@ -1,6 +1,5 @@
 """Definitions in files: check, store, fetch and compare them; list, publish, switch, retire and migrate stored ones."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +18,10 @@ from workflows.definitions.diff import Change, diff
 from workflows.definitions.files import find_files, load_file
 from workflows.definitions.validate import validate
 from workflows.definitions.writer import write_yaml
-from workflows.management.definition_listing import ListVersions, PublishVersion
+from workflows.management.definition_listing import ListVersions
 from workflows.management.definition_moving import MigrateRuns
-from workflows.management.definition_switching import RetireVersion, SwitchDefinition
+from workflows.management.definition_switching import SwitchDefinition
+from workflows.management.definition_versions import PublishVersion, RetireVersion
 from workflows.management.recording import in_the_name
 from workflows.management.verbs import Verb
 from workflows.models import Definition
@@ -85,7 +85,7 @@ class Command(BaseCommand):
                 for line in verb.lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
     def _validate(self, options: dict[str, Any]) -> None:
         for path, document in self._load(options["paths"], None):

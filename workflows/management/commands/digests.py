@@ -1,6 +1,5 @@
 """Digests: list them, show one with its items, close one now, take an item out."""
 
-import json
 import uuid
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -50,7 +49,7 @@ class Command(BaseCommand):
                 for line in lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
 
 def _list(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:

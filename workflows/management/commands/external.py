@@ -1,6 +1,5 @@
 """External work: list what is mirrored, show one piece with the step that waits, and say what was observed."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +45,7 @@ class Command(BaseCommand):
                 for line in lines(tenant_id, options):
                     self.stdout.write(line)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
 
 def _list(tenant_id: int, options: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Create, change, list, preview, switch and delete schedules."""
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -66,7 +65,7 @@ class Command(BaseCommand):
             with in_the_name(tenant_id, f"schedules {verb}", options, lambda: _named(tenant_id, options)):
                 getattr(self, f"_{verb}")(tenant_id, options)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
     def _create(self, tenant_id: int, options: dict[str, Any]) -> None:
         made = create_schedule(

@@ -1,6 +1,5 @@
 """Steps that work outside: those whose outcome is unknown, and attempts that somebody makes by hand."""
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -49,7 +48,7 @@ class Command(BaseCommand):
                 else:
                     {"unknown": self._unknown, "settle": self._settle}[verb](tenant_id, options)
         except ChimewayError as error:
-            raise CommandError(f"{error.message} {json.dumps(error.detail)}") from error
+            raise CommandError(error.line) from error
 
     def _unknown(self, tenant_id: int, options: dict[str, Any]) -> None:
         with tenant_scope(tenant_id):
