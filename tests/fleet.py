@@ -13,6 +13,7 @@ from chimeway_py.embedded.memory import LOOPBACK, listen
 from chimeway_py.embedded.processes import Child
 
 NEARBY = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}  # receivers of webhooks are on this machine in tests
+LEASE_SECONDS = 4  # of workers: short, so that a test sees one end, and long enough for a machine that is busy
 
 
 class Workers:
@@ -31,7 +32,7 @@ class Workers:
 
     def start(self, env: Mapping[str, str] | None = None, *, seconds: float = 30.0) -> None:
         """Start what does not run, with `env` added to the settings, and wait until both workers listen."""
-        self.env = {**os.environ, **NEARBY, **(env or {})}
+        self.env = {**os.environ, **NEARBY, "LEASE_SECONDS": str(LEASE_SECONDS), **(env or {})}
         for name, make in [
             ("engine", commands.engine_worker),
             ("work", commands.delivery_worker),

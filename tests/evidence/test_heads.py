@@ -144,6 +144,27 @@ def test_what_a_superuser_did_since_is_named_run_by_run(tenant: Tenant, postgres
     )
 
 
+def test_what_no_kept_head_tells_of_is_found_by_nothing(tenant: Tenant, postgres: Postgres) -> None:
+    """The limit that the pages admit: it holds until the next head is kept, and no longer."""
+    publish(tenant, GRACE)
+    told = run_of(tenant, start(tenant, "dunning", "told", correlation={"invoice_id": "told"}))
+    early = kept(tenant)
+    drain(tenant)
+    paid(tenant, "told")
+    drain(tenant)
+    untold, late = ended(tenant, "untold"), kept(tenant)
+    forger = Forger(tenant, postgres)
+
+    forger.cut(run_of(tenant, told.pk), keep=told.seq)
+    forger.rewrite(untold, 2)
+
+    assert list(verify_trace(tenant_id=tenant.pk)) == []
+    assert faults(tenant, early) == [], "nothing that was kept then tells of what was changed"
+    assert sorted(faults(tenant, late)) == sorted(
+        [(str(told.public_id), "trace_cut"), (str(untold.public_id), "trace_rewritten")]
+    )
+
+
 def test_a_file_that_was_changed_is_not_believed(tenant: Tenant, other_tenant: Tenant, postgres: Postgres) -> None:
     waiting_run(tenant)
     kept(tenant)
