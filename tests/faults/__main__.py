@@ -17,7 +17,7 @@ from tests.explorer.__main__ import main as explore
 from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground
 from tests.faults.journeys import new_seed
-from tests.faults.mutants import main as mutate
+from tests.faults.mutating import main as mutate
 from tests.faults.plan import FULL, QUICK, TENANTS, make_plan
 from tests.faults.prove import Prover
 

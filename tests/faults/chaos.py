@@ -22,6 +22,8 @@ from tests.faults.ground import LEASE_SECONDS, Ground
 
 Fault = Generator[float, None, None]
 STOPS_WITHIN = 30.0  # seconds
+REACHED_WITHIN = 10.0  # seconds until traffic has come to a failpoint
+STOPPED = ("engine", "work", "sweeper")
 WORKERS = ("engine", "work", "beat", "sweeper", "beat-2", "sweeper-2")
 
 
@@ -32,6 +34,8 @@ class Broken:
     kind: str
     at: float  # seconds after the start of the traffic, as planned
     alone: bool = True  # nothing else is broken meanwhile, so that its recovery can be measured
+    owed: bool = True  # it must happen; in a storm another fault may be in its way
+    happened: bool = False
     began: float = 0.0
     mended: float = 0.0
     note: str = ""
@@ -50,12 +54,15 @@ class World:
     def kill(self, *names: str) -> None:
         """SIGKILL to whole processes of the service; they are started again a second later."""
         for name in names:
-            self.ground.child(name).kill()
-        self.count("processes", len(names))
+            child = self.ground.child(name)
+            self.count("processes", int(child.is_running))
+            child.kill()
 
     def count(self, what: str, number: int = 1) -> None:
-        """Add to a figure of the report."""
-        self.kills[what] = self.kills.get(what, 0) + number
+        """Add what has happened to a figure of the report. A fault of which nothing was counted did not happen."""
+        if number:
+            self.kills[what] = self.kills.get(what, 0) + number
+            self.broken.happened = True
 
 
 # -- processes -------------------------------------------------------------------------------------------------------
@@ -63,10 +70,9 @@ class World:
 
 def kill_engine_child(world: World) -> Fault:
     """SIGKILL to one of the engine's pool processes."""
-    children = pool_of(world.ground.child("engine"))
+    children = yield from _pool(world)
     if children:
-        _send(world.dice.choice(children), signal.SIGKILL)
-        world.count("pool children")
+        world.count("pool children", _send(world.dice.choice(children), signal.SIGKILL))
     yield 0
 
 
@@ -110,7 +116,7 @@ def kill_sweepers(world: World) -> Fault:
 
 def stop_workers_gently(world: World) -> Fault:
     """SIGTERM under load: what is under way is finished, within 30 s."""
-    children = [world.ground.child(name) for name in ("engine", "work", "sweeper")]
+    children = [child for name in STOPPED if (child := world.ground.child(name)).is_running]
     asked = {child.name: child.pid for child in children}
     began = time.monotonic()
     for child in children:
@@ -121,7 +127,7 @@ def stop_workers_gently(world: World) -> Fault:
         late = [child.name for child in children if child.is_running and child.pid == asked[child.name]]
     world.broken.note = f"{len(children)} processes stopped in {time.monotonic() - began:.1f} s"
     world.broken.fault = f"asked to stop, and still there after {STOPS_WITHIN:g} s: {late}" if late else ""
-    world.count("graceful stops", len(children))
+    world.count("graceful stops", len(asked) - len(late))
 
 
 def freeze_work(world: World) -> Fault:
@@ -131,10 +137,9 @@ def freeze_work(world: World) -> Fault:
 
 def freeze_engine_child(world: World) -> Fault:
     """One pool process of the engine stands still."""
-    children = pool_of(world.ground.child("engine"))
+    children = yield from _pool(world)
     for pid in children[:1]:
-        _send(pid, signal.SIGSTOP)
-        world.count("freezes")
+        world.count("freezes", _send(pid, signal.SIGSTOP))
         yield 4
         _send(pid, signal.SIGCONT)
 
@@ -186,8 +191,8 @@ def flush_broker(world: World) -> Fault:
 
 def kill_broker(world: World) -> Fault:
     """SIGKILL to the broker; it comes back empty."""
+    world.count("broker", int(world.ground.broker.server.is_running))
     world.ground.broker.kill()
-    world.count("broker")
     yield 2
     if not world.ground.broker.server.is_running:
         world.ground.broker.start()
@@ -196,8 +201,8 @@ def kill_broker(world: World) -> Fault:
 def freeze_broker(world: World) -> Fault:
     """The broker takes connections and answers nothing."""
     server = world.ground.broker.server
+    world.count("freezes", int(server.is_running))
     server.signal(signal.SIGSTOP)
-    world.count("freezes")
     yield 3
     server.signal(signal.SIGCONT)
 
@@ -206,8 +211,7 @@ def kill_broker_clients(world: World) -> Fault:
     """CLIENT KILL of every connection, ten times."""
     for _ in range(10):
         with suppress(redis.RedisError), _broker(world) as client:
-            client.client_kill_filter(_type="normal", skipme=True)
-        world.count("links cut")
+            world.count("links cut", int(client.client_kill_filter(_type="normal", skipme=True)))
         yield 0.3
 
 
@@ -236,16 +240,16 @@ def junk_messages(world: World) -> Fault:
 
 def kill_postgres(world: World) -> Fault:
     """SIGKILL to PostgreSQL, all of it; it recovers from its log."""
+    world.count("PostgreSQL", int(world.ground.postgres.server.is_running))
     world.ground.postgres.kill()
-    world.count("PostgreSQL")
     yield 0.5
     _start_postgres(world)
 
 
 def restart_postgres(world: World) -> Fault:
     """A fast restart."""
+    world.count("restarts", int(world.ground.postgres.server.is_running))
     world.ground.postgres.stop()
-    world.count("restarts")
     yield 0.2
     _start_postgres(world)
 
@@ -274,8 +278,8 @@ def take_all_connections(world: World) -> Fault:
 def hold_locks(world: World) -> Fault:
     """Somebody locks a tenth of the open runs for longer than the lock timeout."""
     with suppress(psycopg.Error), world.ground.superuser() as admin, admin.transaction():
-        admin.execute("SELECT id FROM workflows_run WHERE finished_at IS NULL AND id %% 10 = 3 FOR UPDATE", [])
-        world.count("locks held")
+        locked = admin.execute("SELECT id FROM workflows_run WHERE finished_at IS NULL AND id %% 10 = 3 FOR UPDATE", [])
+        world.count("locks held", len(locked.fetchall()))
         yield 6
 
 
@@ -365,43 +369,48 @@ def _flush(world: World) -> None:
         world.count("flushes")
 
 
-def _send(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+def _send(pid: int, number: signal.Signals) -> int:
+    """1 when there was somebody to send it to, else 0."""
+    try:
         os.kill(pid, number)
+    except ProcessLookupError:
+        return 0
+    return 1
+
+
+def _pool(world: World, seconds: float = 5) -> Generator[float, None, list[int]]:
+    """The engine's pool processes; a worker that has just begun is given some time to have them."""
+    deadline = time.monotonic() + seconds
+    while not (children := pool_of(world.ground.child("engine"))) and time.monotonic() < deadline:
+        yield 0.1
+    return children
 
 
 def _freeze(world: World, child: Child, seconds: float) -> Fault:
+    world.count("freezes", int(child.is_running))
     child.signal(signal.SIGSTOP)
-    world.count("freezes")
     yield seconds
     child.signal(signal.SIGCONT)
 
 
 def _die_at(world: World, name: str, point: str) -> Fault:
     """Start the process again so that it kills itself at the point; what comes after it is whole."""
-    child = world.ground.child(name)
-    child.env = shims.dies_at(child.env or {}, point)
+    child, told = world.ground.child(name), world.ground.folder / f"reached-{name}-{world.broken.at:.3f}"
+    child.env = shims.dies_at(child.env or {}, point, tells=told)
     child.kill()
     while not child.is_running:
         yield 0.1
     armed = child.pid
-    child.env = shims.without(child.env, "FAILPOINTS")
-    yield from _until_gone(child, armed, 8)
-    world.count("failpoints")
-
-
-def _until_gone(child: Child, armed: int, seconds: float) -> Fault:
-    """Wait for the death of a process, or of one of its pool; end it when it does not come."""
-    deadline = time.monotonic() + seconds
-    first = None
-    while time.monotonic() < deadline and child.is_running and child.pid == armed:
-        pool = pool_of(child)
-        first = first or pool
-        if first and child.name == "engine" and set(first) - set(pool):
-            break
+    child.env = shims.without(child.env, "FAILPOINTS", "FAILPOINTS_REACHED")
+    deadline = time.monotonic() + REACHED_WITHIN
+    while not told.exists() and child.is_running and child.pid == armed and time.monotonic() < deadline:
         yield 0.1
+    if told.exists():
+        world.count("failpoints")
+    else:
+        world.broken.note = f"nothing came to {point} within {REACHED_WITHIN:g} s"
     if child.is_running and child.pid == armed:
-        child.kill()  # its pool would die again and again
+        child.kill()  # its pool would die again and again, or it would die at any time
 
 
 def _wrong_clock(world: World, seconds: float) -> Fault:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.crowds import beyond
-from tests.faults.facts import Facts, RunRow, Send
+from tests.faults.facts import Facts, Item, RunRow, Send
 from tests.faults.journeys import Journey
 
 STARTS = ("start", "placed")  # operations that make the run of a journey
+TELL = "tell"  # the step that puts an item into an inbox: it is the transaction itself, so that it happens once
 
 
 @dataclass(slots=True)
@@ -19,23 +20,27 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)  # applied twice, or sent twice without a word about it
     stuck: list[str] = field(default_factory=list)  # not where it must have come to by now
     violations: list[str] = field(default_factory=list)  # everything else that must never be
+    untried: list[str] = field(default_factory=list)  # what this run should have shown, and did not get to
     repeated: int = 0  # messages that arrived twice under the same key, as an attempt of unknown end says
 
     @property
     def held(self) -> bool:
-        """Whether nothing was found."""
-        return not (self.lost or self.doubled or self.stuck or self.violations)
+        """Whether nothing was found, and everything was tried."""
+        return not (self.lost or self.doubled or self.stuck or self.violations or self.untried)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What reached the outside world, by effect key as the provider sees it."""
+    """What reached the outside world: by effect key as the provider sees it, or as REST shows it in an inbox."""
 
     posts: Mapping[str, int]
     mails: Mapping[str, int]
+    items: Mapping[Item, int] = field(default_factory=dict)
 
     def of(self, send: Send) -> int:
         """How often the message of a step run arrived."""
+        if send.step == TELL:
+            return self.items.get(send.item, 0)
         return self.posts.get(send.as_webhook, 0) + self.mails.get(send.as_mail, 0)
 
 
@@ -48,6 +53,7 @@ def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdic
         _check_journey(journey, runs.get(journey.order, []), arrived, verdict)
     _check_signals(journeys, facts, verdict)
     _check_sends(facts.sends, arrived, verdict)
+    _check_items(facts, arrived, verdict)
     verdict.violations += beyond(facts.runs)
     verdict.stuck += [f"the service counts {value:g} {name}" for name, value in facts.numbers.items() if value]
     return verdict
@@ -87,14 +93,24 @@ def _check_sends(sends: Sequence[Send], arrived: Arrived, verdict: Verdict) -> N
     ]
     for send in sends:
         count = arrived.of(send)
-        if count > 1 and send.uncertain >= count - 1:
+        if count > 1 and send.uncertain >= count - 1 and send.step != TELL:
             verdict.repeated += count - 1
         elif count > 1:
             verdict.doubled.append(f"{send.key} arrived {count} times; its attempts are {send.attempts}")
-        if send.outcome == "delivered" and send.kind == "deliver" and not count and send.step != "tell":
+        if send.outcome == "delivered" and send.kind == "deliver" and not count:
             verdict.lost.append(f"{send.key} is recorded as delivered and never arrived")
         if any(status == "running" for status, _, _ in send.attempts):
             verdict.stuck.append(f"{send.key} has an attempt that is still running")
+
+
+def _check_items(facts: Facts, arrived: Arrived, verdict: Verdict) -> None:
+    """Every item in an inbox is owed by a step run, and REST shows what the table holds."""
+    owed = Counter(send.item for send in facts.sends if send.step == TELL)
+    for item in sorted({*facts.items, *arrived.items}):
+        if item not in owed:
+            verdict.violations.append(f"item of {item} is in an inbox and no step run owed it")
+        elif (stored := facts.items.get(item, 0)) != (shown := arrived.items.get(item, 0)):
+            verdict.violations.append(f"{stored} items of {item} are stored, and REST shows {shown}")
 
 
 # -- what must come of each kind -------------------------------------------------------------------------------------
@@ -109,7 +125,7 @@ def _completed(run: RunRow) -> Found:
 
 def _sent(run: RunRow, arrived: Arrived, at_least: int, at_most: int) -> Found:
     """How many different messages arrived. The same one twice is judged elsewhere."""
-    count = sum(arrived.of(send) > 0 for send in run.sends if send.step != "tell")
+    count = sum(arrived.of(send) > 0 for send in run.sends if send.step != TELL)
     if count < at_least and run.state == "completed":
         yield "lost", f"{count} of {at_least} messages arrived"
     if count > at_most:
@@ -119,6 +135,17 @@ def _sent(run: RunRow, arrived: Arrived, at_least: int, at_most: int) -> Found:
 def _sends(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
     yield from _completed(run)
     yield from _sent(run, arrived, 1, 1)
+
+
+def _told(run: RunRow, arrived: Arrived) -> Found:
+    """Whether whoever it is about finds it in their inbox, where the run has passed the step that puts it there."""
+    if run.state == "completed" and not any(arrived.of(send) for send in run.sends if send.step == TELL):
+        yield "lost", "no item is in the inbox"
+
+
+def _tells_and_ends_by_signal(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
+    yield from _told(run, arrived)
+    yield from _ends_by_signal(journey, run, arrived)
 
 
 def _ends_by_signal(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
@@ -153,12 +180,13 @@ def _sends_once(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
 
 def _goes_on(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
     yield from _completed(run)
+    yield from _told(run, arrived)
 
 
 EXPECTED: dict[str, Callable[[Journey, RunRow, Arrived], Found]] = {
     "canary": _sends,
     "crowd": _sends,
-    "paid": _ends_by_signal,
+    "paid": _tells_and_ends_by_signal,
     "silent": _sends,
     "race": _races,
     "cancelled": _ends_cancelled,

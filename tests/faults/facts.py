@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 _RUNS = """
 SELECT r.tenant_id, r.id, t.slug AS tenant, r.public_id::text, r.definition_key AS kind, r.state, r.status_reason,
-       r.correlation->>'order_id' AS order_id, r.created_at, r.finished_at, r.step
+       r.correlation->>'order_id' AS order_id, r.created_at, r.finished_at, r.step, r.subject
   FROM workflows_run r JOIN tenants_tenant t ON t.id = r.tenant_id ORDER BY r.tenant_id, r.id
 """
 _SENDS = """
@@ -21,10 +21,14 @@ SELECT s.tenant_id, s.run_id, s.id, s.kind, s.step, s.key, s.status, s.outcome, 
 """
 _ATTEMPTS = "SELECT tenant_id, step_run_id, status, outcome, error FROM workflows_attempt ORDER BY number"
 _WAITS = "SELECT tenant_id, run_id, outcome FROM workflows_wait"
+_ITEMS = "SELECT run_public_id::text, step_key, count(*) FROM deliveries_inboxitem GROUP BY 1, 2"
 _SIGNALS = """
 SELECT s.public_id::text, s.external_id, s.verdict, s.routed_at IS NOT NULL, t.slug
   FROM signals_app_signal s JOIN tenants_tenant t ON t.id = s.tenant_id
 """
+
+
+Item = tuple[str, str]  # an item of an inbox, by public id of its run and key of its step
 
 
 @dataclass(slots=True)
@@ -54,6 +58,11 @@ class Send:
         return hashlib.sha256(self.key.encode()).hexdigest()[:40]
 
     @property
+    def item(self) -> "Item":
+        """How the item in an inbox names the run and the step that it comes from."""
+        return self.key.partition(":")[0], self.step
+
+    @property
     def uncertain(self) -> int:
         """How many tries are recorded of which nobody knows whether they took effect."""
         return sum(
@@ -76,6 +85,7 @@ class RunRow:
     created_at: datetime
     finished_at: datetime | None
     step: str
+    subject: str
     sends: list[Send] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)  # outcomes
 
@@ -99,6 +109,7 @@ class Facts:
     sends: list[Send]
     signals: list[SignalRow]
     numbers: Mapping[str, float]
+    items: Mapping[Item, int] = field(default_factory=dict)  # in any inbox
 
     @property
     def by_order(self) -> dict[str, list[RunRow]]:
@@ -124,7 +135,8 @@ def read_facts(database: psycopg.Connection[Any]) -> Facts:
         for tenant_id, run_id, outcome in cursor.execute(_WAITS):
             by_run[tenant_id, run_id].waits.append(outcome)
         signals = [SignalRow(*row) for row in cursor.execute(_SIGNALS)]
-        return Facts(runs, sends, signals, numbers(database))
+        items = {(run, step): count for run, step, count in cursor.execute(_ITEMS)}
+        return Facts(runs, sends, signals, numbers(database), items)
 
 
 ZERO = ("overdue_timers", "overdue_runs", "engine_failures", "unrouted_signals", "expired_leases")

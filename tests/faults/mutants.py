@@ -1,24 +1,11 @@
-"""Take the guards out one at a time, in a copy of the code, and see the tests that should go red go red.
+"""The guards, and what the code looks like without each. `bin/prove --mutants` (`mutating.py`) takes them out.
 
 Every mutant is a text that stands once in one file, what stands there instead, and the smallest set of tests that must
-notice. `bin/prove --mutants` runs all of them; nothing is ever changed in place.
+notice.
 """
 
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".chimeway", ".hypothesis", ".*_cache", "__pycache__", "images")
-PATIENCE = 170  # seconds for the tests of one mutant
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,75 +175,3 @@ MUTANTS = (
         ("tests/api/test_mass_assignment.py::test_a_member_that_nobody_may_set_is_refused_by_its_path",),
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What became of a mutant. `killed`, `survived`, or `broken`: its tests said nothing about it."""
-
-    mutant: Mutant
-    verdict: str
-    tests: tuple[str, ...]
-    seconds: float
-
-    def __str__(self) -> str:
-        first = self.tests[0].rpartition("::")[2] if self.tests else "no test went red"
-        return f"  {self.verdict:<9} {self.mutant.name:<20} {self.seconds:5.1f} s  {first}"
-
-
-def run_all(mutants: Iterable[Mutant] = MUTANTS) -> Iterator[Ran]:
-    """Each mutant in a copy of its own; databases are migrated once for all that leave the migrations alone."""
-    with tempfile.TemporaryDirectory(prefix="chimeway-mutants-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        for mutant in mutants:
-            yield run(mutant, folder)
-
-
-def run(mutant: Mutant, folder: Path, home: Path | None = None) -> Ran:
-    """Copy the tree, take the guard out, and run the tests that must notice."""
-    began, copy = time.monotonic(), folder / "tree"
-    shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
-    try:
-        mutant.apply(copy)
-        code, said = _test(mutant, copy, home or folder / "home")
-    finally:
-        shutil.rmtree(copy)
-    red = tuple(re.findall(r"^FAILED ([^\s\[]+)", said, re.MULTILINE))
-    verdict = "killed" if red else "survived" if code == 0 else "broken"
-    return Ran(mutant, verdict, red, time.monotonic() - began)
-
-
-def _test(mutant: Mutant, copy: Path, home: Path) -> tuple[int, str]:
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "-p", "no:cacheprovider", *mutant.tests]
-    if mutant.alone:
-        words += ["--noconftest", "-o", "addopts=--import-mode=importlib"]
-    env = {**os.environ, "CHIMEWAY_HOME": str(home), "DEBUG": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    for name in ("DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "DATABASE_URL"):
-        env.pop(name, None)
-    with subprocess.Popen(
-        words, cwd=copy, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as running:
-        try:
-            said, _ = running.communicate(timeout=PATIENCE)
-        except BaseException as stopped:
-            running.send_signal(signal.SIGINT)  # pytest ends its servers
-            said, _ = running.communicate(timeout=30)
-            if not isinstance(stopped, subprocess.TimeoutExpired):
-                raise
-        return running.returncode, said
-
-
-def main() -> int:
-    """Run all, print a line for each; 0 when every one was killed."""
-    left = []
-    for ran in run_all():
-        print(ran, flush=True)  # noqa: T201  the command's own output
-        left += [] if ran.verdict == "killed" else [ran.mutant.name]
-    told = f"✗ Not killed: {', '.join(left)}" if left else f"✓ All {len(MUTANTS)} were killed"
-    print(told)  # noqa: T201
-    return 1 if left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -73,7 +73,7 @@ def make_plan(seed: str, length: Length) -> Plan:
         faults.append(Broken(kind, at))
         at += LASTS.get(kind, USUALLY) + length.pause
     storm = sorted(dice.uniform(0, length.storm) for _ in range(length.storm_faults))
-    faults += [Broken(dice.choice(list(KINDS)), at + later, alone=False) for later in storm]
+    faults += [Broken(dice.choice(list(KINDS)), at + later, alone=False, owed=False) for later in storm]
     seconds = at + length.storm + CALM
     journeys = planned(seed, seconds, TENANTS, length.rates)
     journeys += crowds(seed, len(journeys), seconds, TENANTS)

@@ -4,18 +4,19 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from chimeway_py.demo.screen import say
 from tests.faults.calls import Tenant
 from tests.faults.chaos import KINDS, Broken, Fault, World
-from tests.faults.checker import Arrived, Verdict, check
+from tests.faults.checker import TELL, Arrived, Verdict, check
 from tests.faults.crowds import turned_away
 from tests.faults.definitions import DEFINITIONS, MAPPING
 from tests.faults.drive import Drivers
-from tests.faults.facts import Facts, numbers, read_facts
+from tests.faults.facts import Facts, Item, numbers, read_facts
 from tests.faults.ground import Ground
 from tests.faults.plan import Length, Plan
-from tests.faults.recovery import recoveries
+from tests.faults.recovery import recoveries, untried
 from tests.faults.report import Report, cores
 from tests.faults.throughput import carried
 
@@ -128,12 +129,13 @@ class Prover:
         say("Judging")
         with self.ground.superuser() as database:
             facts = read_facts(database)
-        verdict = check(self.plan.journeys, facts, self._arrived())
+        verdict = check(self.plan.journeys, facts, self._arrived(facts))
         verdict.violations += self.ground.calls.faults
         verdict.violations += [f"{one.kind}: {one.fault}" for one in self.plan.faults if one.fault]
         self._verify(verdict)
         self.notes.append(turned_away(self.plan.journeys))
         lines = recoveries(self.plan.faults, facts.runs)
+        verdict.untried += untried(self.plan.faults, lines)
         throughput = carried(self.plan.slots, facts.runs, began_at)
         if self.load < cores():
             verdict.violations += [f"{one.kind}: moved again after {one.longest:.1f} s" for one in lines if one.late]
@@ -151,9 +153,18 @@ class Prover:
             load=self.load,
         )
 
-    def _arrived(self) -> Arrived:
+    def _arrived(self, facts: Facts) -> Arrived:
         mails = Counter(str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in self.ground.mailbox.all())
-        return Arrived(self.ground.provider.taken(), mails)
+        told = {send.item[0] for send in facts.sends if send.step == TELL} | {run for run, _ in facts.items}
+        inboxes = {(run.tenant, run.subject) for run in facts.runs if run.public_id in told}
+        return Arrived(self.ground.provider.taken(), mails, Counter(self._shown(inboxes)))
+
+    def _shown(self, inboxes: Iterable[tuple[str, str]]) -> Iterator[Item]:
+        """What REST shows of these inboxes, each of which has room on one page."""
+        tenants = {tenant.slug: tenant for tenant in self.ground.tenants}
+        for slug, subject in sorted(inboxes):
+            shown = self.ground.calls.insist(tenants[slug], "GET", f"inbox/{subject}?show=all")
+            yield from ((item["run_id"], item["step"]) for item in shown.body["items"])
 
     def _verify(self, verdict: Verdict) -> None:
         """The service's own proofs: chains, and folds against what is stored."""

@@ -1,7 +1,7 @@
 """How soon the service moved again after each fault, measured on the canaries: a start by REST, a mail that arrived."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.faults.chaos import Broken
@@ -10,34 +10,73 @@ from tests.faults.facts import RunRow
 #: seconds within which the service must move again after a fault of the kind was mended; 15 s where none is named
 TARGETS = {"kill_postgres": 10.0, "restart_postgres": 10.0}
 TARGET = 15.0
+#: kinds for which the page of promises names a time: a run that planned one and could not measure it has shown nothing
+PROMISED = ("flush_broker", "kill_all_workers", "kill_postgres")
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """One kind of fault: how often it happened, and the longest time until a canary started after it had ended."""
+    """One kind of fault: the times until a canary that began after each had ended, and why others have no time."""
 
     kind: str
-    times: int
-    typical: float
-    longest: float
+    seconds: Sequence[float]  # in ascending order
+    unmeasured: Sequence[str] = ()
+
+    @property
+    def longest(self) -> float:
+        """The longest; 0 when none was measured."""
+        return max(self.seconds, default=0.0)
 
     @property
     def late(self) -> bool:
         """Whether it took longer than promised."""
         return self.longest > TARGETS.get(self.kind, TARGET)
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether a promised time could not be measured."""
+        return self.kind in PROMISED and not self.seconds
+
+    def __str__(self) -> str:
+        missed = ", ".join(f"not measured: {why}" for why in self.unmeasured)
+        if not self.seconds:
+            return f"{self.kind:<22} {missed}"
+        typical = self.seconds[len(self.seconds) // 2]
+        times = f"{len(self.seconds)} times" if len(self.seconds) > 1 else "once"
+        told = f"{self.kind:<22} {self.longest:5.1f} s at most, {typical:5.1f} s typically, {times}"
+        return f"{told}; {missed}" if missed else told
+
 
 def recoveries(faults: Sequence[Broken], runs: Sequence[RunRow]) -> list[Recovery]:
-    """One line for each kind, slowest first."""
+    """One line for each kind that was to be measured, slowest first. None is left out."""
     canaries = sorted(
         (run.created_at.timestamp(), run.finished_at.timestamp())
         for run in runs
         if run.kind == "canary" and run.finished_at is not None
     )
     found: dict[str, list[float]] = defaultdict(list)
-    for fault in faults:
+    missed: dict[str, list[str]] = defaultdict(list)
+    for fault in (one for one in faults if one.alone):
         moved = [ended - fault.mended for started, ended in canaries if started >= fault.mended]
-        if fault.alone and fault.mended and moved:
+        if fault.happened and fault.mended and moved:
             found[fault.kind].append(min(moved))
-    lines = [Recovery(kind, len(times), sorted(times)[len(times) // 2], max(times)) for kind, times in found.items()]
+        else:
+            missed[fault.kind].append(_why_not(fault))
+    lines = [Recovery(kind, sorted(found[kind]), missed[kind]) for kind in dict.fromkeys([*found, *missed])]
     return sorted(lines, key=lambda line: -line.longest)
+
+
+def _why_not(fault: Broken) -> str:
+    if not fault.happened:
+        return "it never happened"
+    return "no canary that began after it has ended" if fault.mended else "it was never mended"
+
+
+def untried(faults: Sequence[Broken], lines: Sequence[Recovery]) -> Iterator[str]:
+    """What a run set out to show and did not: faults that never happened, promised times that nobody measured."""
+    for fault in faults:
+        if fault.owed and not fault.happened:
+            yield f"{fault.kind}: planned at {fault.at:.0f} s, and it never happened{fault.note and f': {fault.note}'}"
+    for line in lines:
+        if line.is_missing:
+            yield f"{line.kind}: how soon it moved again is promised, and was not measured"

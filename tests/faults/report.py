@@ -55,6 +55,7 @@ class Report:
             ("doubled", self.verdict.doubled),
             ("stuck", self.verdict.stuck),
             ("violations", self.verdict.violations),
+            ("not tried", self.verdict.untried),
         )
         for name, texts in found:
             yield f"{name:<13} {len(texts)}"
@@ -77,8 +78,7 @@ class Report:
         for line in self.recoveries:
             target = TARGETS.get(line.kind, TARGET)
             late = f"   LATE: promised within {target:g} s" if line.late else ""
-            times = f"{line.times} times" if line.times > 1 else "once"
-            yield f"  {line.kind:<22} {line.longest:5.1f} s at most, {line.typical:5.1f} s typically, {times}{late}"
+            yield f"  {line}{late}"
 
 
 def cores() -> int:

@@ -16,14 +16,15 @@ CLOSES_A_DIGEST = "workflows.digests.closing:RunBatch.flush=1"  # its row is cha
 TELLS_A_MEMBER = "workflows.digests.closing:RunBatch.flush=2"  # closed and committed, and nobody else was told
 
 
-def dies_at(env: Mapping[str, str], *points: str) -> dict[str, str]:
-    """`env` for a process that kills itself at the first of these points that it comes to."""
-    return {**env, "PYTHONPATH": str(SHIM), "FAILPOINTS": ",".join(points)}
+def dies_at(env: Mapping[str, str], *points: str, tells: Path | None = None) -> dict[str, str]:
+    """`env` for a process that kills itself at the first of these points that it comes to, and `tells` a file first."""
+    told = {"FAILPOINTS_REACHED": str(tells)} if tells else {}
+    return {**env, **told, "PYTHONPATH": str(SHIM), "FAILPOINTS": ",".join(points)}
 
 
-def without(env: Mapping[str, str] | None, name: str) -> dict[str, str]:
+def without(env: Mapping[str, str] | None, *names: str) -> dict[str, str]:
     """`env` after one fault has ended: what another one put in at the same time stays until that one ends."""
-    return {key: value for key, value in (env or {}).items() if key != name}
+    return {key: value for key, value in (env or {}).items() if key not in names}
 
 
 def off_by(env: Mapping[str, str], seconds: float) -> dict[str, str]:

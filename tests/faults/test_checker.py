@@ -10,9 +10,9 @@ from tests.faults import throughput
 from tests.faults.chaos import Broken
 from tests.faults.checker import Arrived, Verdict, check
 from tests.faults.crowds import LIMIT, SLACK, SLUG, beyond
-from tests.faults.facts import Facts, RunRow, Send, SignalRow
+from tests.faults.facts import Facts, Item, RunRow, Send, SignalRow
 from tests.faults.journeys import Journey
-from tests.faults.recovery import recoveries
+from tests.faults.recovery import recoveries, untried
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -25,9 +25,10 @@ class Story:
     facts: Facts = field(default_factory=lambda: Facts([], [], [], {"overdue_timers": 0.0}))
     posts: dict[str, int] = field(default_factory=dict)
     mails: dict[str, int] = field(default_factory=dict)
+    items: dict[Item, int] = field(default_factory=dict)  # as REST shows them
 
     def verdict(self) -> Verdict:
-        return check(self.journeys, self.facts, Arrived(self.posts, self.mails))
+        return check(self.journeys, self.facts, Arrived(self.posts, self.mails, self.items))
 
     @property
     def send(self) -> Send:
@@ -43,7 +44,7 @@ class Story:
 
 
 def run(number: int, kind: str) -> RunRow:
-    return RunRow(1, number, "t", f"run-{number}", kind, "completed", "", f"o{number}", NOW, NOW, "last")
+    return RunRow(1, number, "t", f"run-{number}", kind, "completed", "", f"o{number}", NOW, NOW, "last", f"c{number}")
 
 
 @pytest.fixture
@@ -58,8 +59,12 @@ def story() -> Story:
     send = Send(
         1, 1, 1, "deliver", "mail", "run-1:mail:1", "succeeded", "delivered", 1, 0, [("finished", "delivered", "")]
     )
-    told.facts.sends = [send]
-    told.facts.runs[0].sends = [send]
+    tell = Send(
+        1, 2, 2, "deliver", "tell", "run-2:tell:1", "succeeded", "delivered", 1, 0, [("finished", "delivered", "")]
+    )
+    told.facts.sends = [send, tell]
+    told.facts.runs[0].sends, told.facts.runs[1].sends = [send], [tell]
+    told.facts.items, told.items = {tell.item: 1}, {tell.item: 1}
     told.facts.signals = [SignalRow("s1", "paid-o2", "matched", True, "t")]
     told.mails = {send.as_mail: 1}
     return told
@@ -75,6 +80,29 @@ def no_signal(story: Story) -> None:
 
 def no_mail(story: Story) -> None:
     story.mails = {}
+
+
+def no_item(story: Story) -> None:
+    story.facts.items, story.items = {}, {}
+
+
+def an_item_that_nobody_recorded(story: Story) -> None:
+    story.paid.sends = []
+    story.facts.sends = story.facts.sends[:1]
+
+
+def two_items_although_a_try_is_unknown(story: Story) -> None:
+    """A mail may arrive twice then, and an item may not: it is written by the transaction that settles the step."""
+    story.facts.sends[1].attempts = [("lost", "", ""), ("finished", "delivered", "")]
+    story.facts.items = story.items = {story.facts.sends[1].item: 2}
+
+
+def an_item_that_nobody_is_shown(story: Story) -> None:
+    story.facts.items = {story.facts.sends[1].item: 2}
+
+
+def an_item_that_nobody_owed(story: Story) -> None:
+    story.facts.items = {**story.facts.items, ("run-1", "tell"): 1}
 
 
 def two_runs(story: Story) -> None:
@@ -114,7 +142,7 @@ def nobodys_message(story: Story) -> None:
 
 
 def sent_although_paid(story: Story) -> None:
-    story.paid.sends = [story.send]
+    story.paid.sends.append(story.send)
 
 
 def a_surprise(story: Story) -> None:
@@ -122,10 +150,13 @@ def a_surprise(story: Story) -> None:
 
 
 CASES: list[tuple[Callable[[Story], None], str]] = [
-    *((case, "lost") for case in (no_run, no_signal, no_mail)),
+    *((case, "lost") for case in (no_run, no_signal, no_mail, no_item)),
     *((case, "doubled") for case in (two_runs, two_signals, two_mails_without_a_word)),
+    (two_items_although_a_try_is_unknown, "doubled"),
     *((case, "stuck") for case in (not_ended, no_verdict, never_routed, overdue, still_running)),
     *((case, "violations") for case in (nobodys_message, sent_although_paid, a_surprise)),
+    *((case, "violations") for case in (an_item_that_nobody_is_shown, an_item_that_nobody_owed)),
+    (an_item_that_nobody_recorded, "violations"),
 ]
 
 
@@ -163,14 +194,39 @@ def test_what_must_not_be_sent_twice_may_stay_unknown(state: str, held: bool, st
 
 def test_recovery_is_counted_from_the_mending_to_the_first_canary_that_started_after_it() -> None:
     moment = NOW.timestamp()
-    fault = Broken("kill_postgres", 0, began=moment - 3, mended=moment - 1)
+    fault = Broken("kill_postgres", 0, happened=True, began=moment - 3, mended=moment - 1)
     before, after = run(1, "canary"), run(2, "canary")
     before.created_at = datetime.fromtimestamp(moment - 2, UTC)
     after.finished_at = datetime.fromtimestamp(moment + 10, UTC)
 
     (line,) = recoveries([fault], [before, after])
 
-    assert (line.kind, line.times, line.longest, line.late) == ("kill_postgres", 1, 11.0, True)
+    assert (line.kind, line.seconds, line.longest, line.late) == ("kill_postgres", [11.0], 11.0, True)
+    assert [*untried([fault], [line])] == []
+
+
+def test_what_never_happened_or_was_not_measured_is_told_and_does_not_hold(story: Story) -> None:
+    moment = NOW.timestamp()
+    begun, after = run(1, "canary"), moment + 1
+    faults = [
+        Broken("kill_postgres", 4, happened=True, mended=after),
+        Broken("die_before_finish", 9, note="nothing came to it", mended=moment - 1),
+        Broken("hold_locks", 20, alone=False, owed=False),
+    ]
+
+    lines = recoveries(faults, [begun])
+
+    assert [(line.kind, line.unmeasured) for line in lines] == [
+        ("kill_postgres", ["no canary that began after it has ended"]),
+        ("die_before_finish", ["it never happened"]),
+    ]
+    assert str(lines[1]).endswith(" not measured: it never happened")
+    found = [*untried(faults, lines)]
+    assert [text.partition(":")[0] for text in found] == ["die_before_finish", "kill_postgres"]
+    verdict = story.verdict()
+    assert verdict.held
+    verdict.untried += found
+    assert not verdict.held
 
 
 def test_throughput_is_what_arrived_in_the_windows_of_its_slot() -> None:

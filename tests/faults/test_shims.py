@@ -1,11 +1,14 @@
 """Clocks that are wrong, and processes that die at a line: only where a test asks for it."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from tests.faults import chaos, shims
 
@@ -32,15 +35,18 @@ assert isinstance(datetime.datetime.fromtimestamp(0), datetime.datetime)
     assert all(3600 <= late - early < 3630 for early, late in zip(real, shifted, strict=True)), (real, shifted)
 
 
-def test_a_failpoint_kills_at_the_call_it_names() -> None:
+def test_a_failpoint_kills_at_the_call_it_names_and_says_so(tmp_path: Path) -> None:
     code = "import colorsys\nfor n in range(5): print(n, colorsys.rgb_to_hls(1, 1, 1) and '', flush=True)"
 
-    before = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=3"))
+    before = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=3", tells=tmp_path / "reached"))
+    beyond = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=9", tells=tmp_path / "never"))
     after = python(code, shims.dies_at(PLAIN, "colorsys:rgb_to_hls=3+"))
     never = python(code, PLAIN)
 
     assert (before.returncode, before.stdout.split()) == (-9, ["0", "1"])
     assert (after.returncode, after.stdout.split()) == (-9, ["0", "1"])
+    assert ((tmp_path / "reached").read_text(), beyond.returncode) == ("colorsys:rgb_to_hls\n", 0)
+    assert not (tmp_path / "never").exists()
     assert (never.returncode, never.stdout.split()) == (0, ["0", "1", "2", "3", "4"])
 
 
@@ -70,12 +76,39 @@ def test_nothing_of_the_service_knows_of_failpoints() -> None:
     assert [path for path in ours if "FAILPOINT" in path.read_text().upper()] == []
 
 
-def test_of_two_faults_at_once_each_takes_out_what_it_put_in() -> None:
-    """A wrong clock that began during a failpoint once put it in again at its end, for good."""
-    child: Any = SimpleNamespace(name="work", env={"A": "1"}, pid=1, is_running=True, kill=lambda: None)
-    world: Any = SimpleNamespace(ground=SimpleNamespace(child=lambda name: child), count=lambda *_: None)
-    world.kill = lambda *names: None
+@pytest.fixture
+def child() -> Any:
+    """A process that does nothing, and does not run yet."""
+    return SimpleNamespace(name="work", env={"A": "1"}, pid=1, is_running=False, kill=lambda: None)
+
+
+@pytest.fixture
+def world(child: Any, tmp_path: Path) -> chaos.World:
+    """One in which every process is that one."""
+    ground: Any = SimpleNamespace(child=lambda name: child, folder=tmp_path)
+    return chaos.World(ground, random.Random(1), chaos.Broken("die_before_finish", 4))
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_death_counts_where_the_point_was_reached(reached: bool, world: chaos.World, child: Any) -> None:
+    """A process that ended for another reason was once counted, and so was one that never came there."""
+    dying = chaos.die_before_finish(world)
+    next(dying)
+    child.is_running = True
+    next(dying)
+    assert not world.broken.happened
+    if reached:
+        (world.ground.folder / "reached-work-4.000").touch()
     child.is_running = False
+
+    assert [*dying] == []
+
+    assert (world.broken.happened, world.kills) == (reached, {"failpoints": 1} if reached else {})
+    assert ("nothing came to" in world.broken.note) != reached
+
+
+def test_of_two_faults_at_once_each_takes_out_what_it_put_in(world: chaos.World, child: Any) -> None:
+    """A wrong clock that began during a failpoint once put it in again at its end, for good."""
     dying, clock = chaos.die_before_finish(world), chaos.clock_behind(world)
 
     next(dying)

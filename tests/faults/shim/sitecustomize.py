@@ -3,6 +3,7 @@
 `CLOCK_SHIFT` moves what the process takes for the time of day, in seconds. `FAILPOINTS` names places to die at:
 `module:function=n` sends SIGKILL to the process when the function is called for the n-th time, before it does anything;
 `module:function=n+` when the n-th call has returned. `module:function=n~s` sleeps s seconds in the n-th call instead.
+`FAILPOINTS_REACHED` is a file to which a process that comes to one adds a line before it dies there.
 """
 
 import datetime
@@ -46,6 +47,14 @@ def shift_clock(seconds):
     datetime.datetime = Shifted
 
 
+def tell_reached(where):
+    """So that whoever asked for a death can tell it from any other."""
+    if path := os.environ.get("FAILPOINTS_REACHED"):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.write(file, f"{where}\n".encode())
+        os.close(file)
+
+
 class Failpoint:
     """One place to die at. Counts calls of its process."""
 
@@ -65,6 +74,7 @@ class Failpoint:
                 time.sleep(self.pause)
                 return function(*args, **kwargs)
             answer = function(*args, **kwargs) if self.after else None
+            tell_reached(self.where)
             os.kill(os.getpid(), signal.SIGKILL)
             return answer
 
