@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "chimeway_py.large_forms.LargeFormsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "tenants.second_factor.middleware.SecondFactorMiddleware",
@@ -219,6 +220,7 @@ BROADCAST_MAX_BYTES = env.int("BROADCAST_MAX_BYTES", default=64 * 1024 * 1024)  
 BROADCAST_BACKLOG = env.int("BROADCAST_BACKLOG", default=2_000)  # due runs or messages at which a broadcast waits
 CHANNEL_MODULES = env.list("CHANNEL_MODULES", default=[])  # Python modules with channels and providers of your own
 INBOX_STREAMS = env.int("INBOX_STREAMS", default=4)  # of one web process; each holds a thread
+INBOX_STREAMS_PER_TENANT = env.int("INBOX_STREAMS_PER_TENANT", default=0)  # of those; 0 is half of them
 INBOX_STREAM_SECONDS = env.int("INBOX_STREAM_SECONDS", default=300)  # how long one lives before the browser asks again
 INBOX_ORIGINS = env.list("INBOX_ORIGINS", default=[])  # whose pages may ask for inboxes from a browser
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])  # networks whose X-Forwarded-For tells who asks

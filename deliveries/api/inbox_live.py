@@ -99,7 +99,7 @@ class StreamView(SubscriberView):
         tags=["Inbox"],
     )
     def get(self, request: Request, subject: str) -> Response:
-        """Events until the time is over. Without a free place, `streams_full` and `Retry-After`."""
+        """Events until the time is over. Without a free place, a refusal with `Retry-After`."""
         check_query(request, ("token", "seconds"))
         caller, place = caller_of(request), f"stream {request.path}"
         wanted = Wanted(caller, subject, _after(request, place), self._seconds(request, caller), place, _shown)

@@ -1,14 +1,14 @@
-"""How many streams a web process keeps open: each holds a thread for as long as it lives."""
+"""How many streams a web process keeps open, and whose: each holds a thread for as long as it lives."""
 
 import threading
 from collections import Counter
-from collections.abc import Hashable
 
 from django.conf import settings
 
 from chimeway_py.errors import ChimewayError
 
-PER_INBOX = 2  # one person with many tabs does not take the places of all others
+Owner = tuple[int, str]  # a tenant and a subject
+PER_INBOX = 2  # at most: one person with many tabs does not take the places of all others
 
 
 class StreamsFull(ChimewayError):
@@ -20,21 +20,36 @@ class StreamsFull(ChimewayError):
     wait = 30  # seconds, for Retry-After
 
 
+class TooManyStreams(ChimewayError):
+    """The tenant, or this inbox, has its share of the streams of this process. Others keep theirs."""
+
+    code = "too_many_streams"
+    status = 429
+    retryable = True
+    wait = 30  # seconds, for Retry-After
+
+
 class Slots:
-    """Places that are taken and given back. Safe to use from many threads."""
+    """Places that are taken and given back, by tenant and subject. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a stream may be collected while its thread holds it
-        self._taken: Counter[Hashable] = Counter()
+        self._taken: Counter[Owner] = Counter()
 
-    def take(self, owner: Hashable) -> None:
-        """Take a place. Raises `StreamsFull`."""
+    def take(self, owner: Owner) -> None:
+        """Take a place. Raises `TooManyStreams` for who has a share already, and `StreamsFull`."""
+        share = share_of_tenant()
         with self._lock:
-            if self._taken.total() >= settings.INBOX_STREAMS or self._taken[owner] >= PER_INBOX:
+            of_tenant = sum(count for (tenant, _), count in self._taken.items() if tenant == owner[0])
+            if of_tenant >= share > 0:
+                raise TooManyStreams("This tenant has its share of the streams of this process.")
+            if self._taken[owner] >= min(PER_INBOX, max(1, share - 1)):
+                raise TooManyStreams("This inbox has its share of the streams of this process.")
+            if self._taken.total() >= settings.INBOX_STREAMS:
                 raise StreamsFull
             self._taken[owner] += 1
 
-    def give_back(self, owner: Hashable) -> None:
+    def give_back(self, owner: Owner) -> None:
         """Give a place back."""
         with self._lock:
             self._taken[owner] -= 1
@@ -44,6 +59,11 @@ class Slots:
     def taken(self) -> int:
         """How many are taken."""
         return self._taken.total()
+
+
+def share_of_tenant() -> int:
+    """How many streams of this process one tenant may have: half of them, unless the settings say otherwise."""
+    return settings.INBOX_STREAMS_PER_TENANT or (settings.INBOX_STREAMS + 1) // 2
 
 
 slots = Slots()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
@@ -50,19 +51,19 @@ class TenantView(BoundedView):
     now: datetime
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        """Read the body, authenticate, then answer within the scope. As in REST framework, but for the transaction."""
+        """Authenticate, read the body, then answer within the scope. As in REST framework, but for the transaction."""
         self.args, self.kwargs = args, kwargs
         self.request = asked = self.initialize_request(request, *args, **kwargs)
         self.headers = self.default_response_headers
         try:
             refuse_guesses(request)
-            if request.method in WRITES:
-                self.take_body(request)
             with counting_failures(request):
                 self.initial(asked, *args, **kwargs)
             caller = caller_of(asked)
             with taking_as(f"key cw_{caller.prefix}"):
                 asked_of = take(caller.tenant_id, {LimitKind.REQUESTS_PER_MINUTE: 1})  # kept, whatever comes of it
+                if request.method in WRITES:
+                    self.take_body(request)  # of somebody who is known, and within the limit
                 response = self._answer(asked)
             for name, value in rate_limit_fields(asked_of).items():
                 response[name] = value
@@ -72,7 +73,9 @@ class TenantView(BoundedView):
         return self.response
 
     def take_body(self, request: HttpRequest) -> None:
-        """Read the body before anything is asked of the database: a slow sender holds no connection."""
+        """Read the body. No connection is held for one that is still coming: the web server collects those of 2 MiB."""
+        if self.most_bytes > MAX_BODY:
+            connection.close()
         read_body(request, self.most_bytes)
 
     def page(self, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]]) -> Response:

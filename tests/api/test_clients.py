@@ -5,6 +5,7 @@ import socket
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +18,9 @@ from tenants.scope import tenant_scope
 from tests.fleet import Web
 from tests.plugin import Servers
 
-PATIENCE = {"WEB_HEAD_SECONDS": "1", "WEB_BODY_SECONDS": "1"}
-GOOD = b'{"name":"invoice.paid"}'
+PATIENCE = {"WEB_HEAD_SECONDS": "1", "WEB_BODY_SECONDS": "2"}
+THREADS = 8  # of that server
+GOOD = b'{"name":"invoice.paid","subject":"hypatia","external_id":"1"}'
 
 
 class Server:
@@ -73,6 +75,13 @@ def status_of(answer: bytes) -> int:
     return int(answer.split()[1])
 
 
+def status_and_code(answer: bytes) -> tuple[int, str]:
+    """What an answer says: 0 when there is none, and no code when its body is not JSON."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    code = json.loads(body)["code"] if b"application/json" in head else ""
+    return (status_of(answer) if answer else 0), code
+
+
 @pytest.fixture(scope="module")
 def running(servers: Servers) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
@@ -93,16 +102,29 @@ def server(running: Server) -> Iterator[Server]:
 
 
 HEAD = b"POST /v1/signals HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+SMUGGLED = HEAD + b"%%sContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
 
-def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(server: Server) -> None:
+def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(
+    server: Server, tenant: Tenant, api_key: Callable[..., str]
+) -> None:
+    key = b"Authorization: Bearer %s\r\n" % api_key(tenant).encode()
+    half, chunk = b"Content-Length: 100\r\n\r\n" + GOOD, CHUNKED + b"\r\n17\r\n{"
+    large = HEAD.replace(b"signals", b"broadcasts/%s/targets" % str(uuid.UUID(int=1)).encode())
+    large = large.replace(b"POST", b"PUT") + b"Content-Length: 3000000\r\n"
     beginnings = {
         "silent": b"",
         "half a head": HEAD,
-        "half a body": HEAD + b"Content-Length: 100\r\n\r\n" + GOOD,
-        "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n17\r\n{",
+        "half a body": HEAD + key + half,
+        "half a chunk": HEAD + key + chunk,
+        "half a body of a stranger": HEAD + half,
+        "half a chunk of a stranger": HEAD + chunk,
+        "half a sign-in": b"POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n" + half,
+        "a large body of a stranger": large + b"\r\n{",
+        "a large form of a stranger": large.replace(b"/v1/", b"/admin/") + b"\r\n{",
     }
-    many = {"silent": 100, "half a head": 30, "half a body": 3, "half a chunk": 3}
+    many = dict.fromkeys(beginnings, 2 * THREADS) | {"silent": 100, "half a head": 30}
     with ExitStack() as stack:
         clients = {
             name: [stack.enter_context(server.connect(beginnings[name])) for _ in range(count)]
@@ -110,13 +132,53 @@ def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(server: Server) -
         }
 
         meanwhile = server.serves()
-        answers = {name: [heard(client) for client in those] for name, those in clients.items()}
+        answers = {name: {status_and_code(heard(client)) for client in those} for name, those in clients.items()}
 
     assert meanwhile < 1.0
-    assert set(answers["silent"]) == {b""}
-    assert {status_of(answer) for answer in answers["half a head"]} == {408}
-    for answer in answers["half a body"] + answers["half a chunk"]:
-        assert (status_of(answer), json.loads(answer.partition(b"\r\n\r\n")[2])["code"]) == (400, "body_incomplete")
+    assert answers == {
+        "silent": {(0, "")},
+        "half a head": {(408, "")},
+        "half a body": {(400, "body_incomplete")},
+        "half a chunk": {(400, "body_incomplete")},
+        "half a body of a stranger": {(401, "not_authenticated")},
+        "half a chunk of a stranger": {(401, "not_authenticated")},
+        "half a sign-in": {(403, "")},
+        "a large body of a stranger": {(401, "not_authenticated")},
+        "a large form of a stranger": {(413, "")},
+    }
+
+
+def test_large_bodies_that_come_slowly_leave_threads_for_others(
+    server: Server, tenant: Tenant, api_key: Callable[..., str]
+) -> None:
+    head = b"PUT /v1/broadcasts/%s/targets HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n"
+    head %= str(uuid.UUID(int=1)).encode(), api_key(tenant).encode()
+    with ExitStack() as stack:
+        begun = head + b"Content-Length: 3000000\r\n\r\nsubject"
+        clients = [stack.enter_context(server.connect(begun)) for _ in range(4 * THREADS)]
+
+        meanwhile = server.serves()
+        answers = {status_and_code(heard(client)) for client in clients}
+
+    assert meanwhile < 1.0
+    assert answers == {(400, "body_incomplete"), (503, "")}  # those that had a thread, and those that waited for one
+
+
+def test_a_body_in_pieces_a_word_to_go_on_and_a_second_request_are_read_as_they_are_meant(
+    server: Server, tenant: Tenant, api_key: Callable[..., str]
+) -> None:
+    key = b"Authorization: Bearer %s\r\n" % api_key(tenant).encode()
+    with server.connect(SMUGGLED[: -len(GOOD)] % (key + b"Expect: 100-continue\r\n")) as client:
+        told = client.recv(100)
+        for place in range(0, len(GOOD), 5):
+            client.sendall(GOOD[place : place + 5])
+        first = client.recv(65536)
+        chunked = CHUNKED + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(GOOD), GOOD)
+        client.sendall(HEAD + key + chunked + b"GET /healthz HTTP/1.0\r\n\r\n")
+        rest = heard(client)
+
+    assert (told, status_of(first)) == (b"HTTP/1.1 100 Continue\r\n\r\n", 202), first
+    assert (rest.count(b"HTTP/1.1 200"), rest.count(b"HTTP/1.1 200"), rest.count(b"HTTP/1.")) == (1, 1, 2), rest
 
 
 def test_a_client_that_sends_a_byte_at_a_time_gains_nothing(server: Server) -> None:
@@ -138,8 +200,6 @@ def test_a_client_that_sends_a_byte_at_a_time_gains_nothing(server: Server) -> N
     assert time.monotonic() - began < 5
 
 
-SMUGGLED = b"POST /v1/signals HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 23\r\n\r\n" + GOOD
-CHUNKED = b"Transfer-Encoding: chunked\r\n"
 HOSTILE = {
     "a length and chunks": HEAD + b"Content-Length: 4\r\n" + CHUNKED + b"\r\n0\r\n\r\n",
     "chunks and a length": HEAD + CHUNKED + b"Content-Length: 4\r\n\r\n0\r\n\r\n",
@@ -159,20 +219,23 @@ HOSTILE = {
     "a huge chunk size": HEAD + CHUNKED + b"\r\n" + b"f" * 400 + b"\r\n",
     "a name with a NUL": HEAD + b"X\0Y: 1\r\n\r\n",
     "a value with a return": HEAD + b"X: a\rContent-Length: 9\r\n\r\n",
-    "a line too long": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a line too long": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "a field too long": HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n",
     "too many fields": HEAD + b"".join(b"X-%d: 1\r\n" % number for number in range(101)) + b"\r\n",
     "a head without end": HEAD + b"X: 1\r\n" * 20_000,
     "not HTTP": b"\x16\x03\x01\x02\x00\r\n\r\n",
 }
+BAD_CHUNKS = ["a bad chunk size", "a negative chunk", "a huge chunk size"]
 
 
 def test_what_two_servers_could_read_differently_is_refused_and_nothing_rides_along(
     server: Server, tenant: Tenant, api_key: Callable[..., str]
 ) -> None:
-    smuggled = SMUGGLED % api_key(tenant).encode()
+    key = b"Authorization: Bearer %s\r\n" % api_key(tenant).encode()
+    smuggled = SMUGGLED % key
 
-    answers = {name: server.say(said + smuggled) for name, said in HOSTILE.items()}
+    answers = {name: server.say(said.replace(HEAD, HEAD + key) + smuggled) for name, said in HOSTILE.items()}
+    of_strangers = {name: server.say(HOSTILE[name] + smuggled) for name in BAD_CHUNKS}
 
     told = {name: (status_of(answer), answer.count(b"HTTP/1.")) for name, answer in answers.items() if answer}
     assert {name: one for name, one in told.items() if not (one[0] in {400, 408, 414, 431, 501} and one[1] == 1)} == {}
@@ -180,5 +243,6 @@ def test_what_two_servers_could_read_differently_is_refused_and_nothing_rides_al
         "a field too long": 431,
         "too many fields": 431,
     }
+    assert {(status_of(answer), answer.count(b"HTTP/1.")) for answer in of_strangers.values()} == {(401, 1)}
     with tenant_scope(tenant.pk):
         assert Signal.objects.count() == 0

@@ -5,7 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 
 from deliveries.inbox import looking, stream
 from deliveries.inbox.looking import Look
-from deliveries.inbox.slots import Slots, StreamsFull, slots
+from deliveries.inbox.slots import Slots, StreamsFull, TooManyStreams, slots
 from deliveries.models import InboxItem
-from tenants.models import ApiKey
+from tenants.models import ApiKey, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import revoke_api_key
 from tests.deliveries.conftest import Journey
@@ -158,7 +158,7 @@ def test_places_are_bounded_and_given_back(rest: APIClient, settings: Any) -> No
     answer = opened(rest)
 
     full = rest.get("/v1/inbox/anna/stream", HTTP_ACCEPT="text/event-stream")
-    assert (full.status_code, full.json()["code"], full["Retry-After"]) == (503, "streams_full", "30")
+    assert (full.status_code, full.json()["code"], full["Retry-After"]) == (429, "too_many_streams", "30")
     assert full["Content-Type"] == "application/json"
 
     answer.close()  # nobody read a word of it
@@ -167,18 +167,47 @@ def test_places_are_bounded_and_given_back(rest: APIClient, settings: Any) -> No
     assert slots.taken == 0
 
 
-def test_one_inbox_does_not_take_every_place(settings: Any) -> None:
-    settings.INBOX_STREAMS = 4
+def test_no_tenant_and_no_inbox_takes_every_place(settings: Any) -> None:
+    settings.INBOX_STREAMS = 6
     places = Slots()
-    places.take("anna")
-    places.take("anna")
+    for subject in ("anna", "anna"):
+        places.take((1, subject))
 
+    with pytest.raises(TooManyStreams, match="inbox"):
+        places.take((1, "anna"))
+    places.take((1, "eve"))
+    with pytest.raises(TooManyStreams, match="tenant"):
+        places.take((1, "paul"))
+    for subject in ("anna", "anna", "eve"):
+        places.take((2, subject))
     with pytest.raises(StreamsFull):
-        places.take("anna")
-    places.take("eve")
-    places.give_back("anna")
-    places.take("anna")
-    assert places.taken == 3
+        places.take((3, "anna"))
+    places.give_back((1, "anna"))
+    places.take((3, "anna"))
+    assert places.taken == 6
+
+
+def test_a_tenant_that_opens_all_it_may_leaves_streams_for_another(
+    rest: APIClient, api_key: Callable[..., str], other_tenant: Tenant, settings: Any
+) -> None:
+    settings.INBOX_STREAMS = 4
+    with ExitStack() as stack:
+        mine = [rest.get(f"/v1/inbox/person-{number}/stream?seconds=20") for number in range(5)]
+        other = {"Authorization": f"Bearer {api_key(other_tenant)}"}
+        theirs = APIClient(headers=other).get("/v1/inbox/anna/stream?seconds=20")
+        for one in (*mine, theirs):
+            stack.callback(one.close)
+
+        assert [one.status_code for one in (*mine, theirs)] == [200, 200, 429, 429, 429, 200]
+
+
+def test_a_share_can_be_set(settings: Any) -> None:
+    settings.INBOX_STREAMS, settings.INBOX_STREAMS_PER_TENANT = 4, 1
+    places = Slots()
+    places.take((1, "anna"))
+
+    with pytest.raises(TooManyStreams, match="tenant"):
+        places.take((1, "eve"))
 
 
 def test_places_are_counted_right_by_many_threads(settings: Any) -> None:
@@ -188,11 +217,11 @@ def test_places_are_counted_right_by_many_threads(settings: Any) -> None:
     def come_and_go(owner: int) -> None:
         for _ in range(200):
             try:
-                places.take(owner)
+                places.take((owner, "anna"))
             except StreamsFull:
                 continue
             most.append(places.taken)
-            places.give_back(owner)
+            places.give_back((owner, "anna"))
 
     threads = [threading.Thread(target=come_and_go, args=[n]) for n in range(16)]
     for thread in threads:
@@ -244,7 +273,7 @@ def test_a_token_ends_its_stream(browser: Callable[..., APIClient], monkeypatch:
 def test_other_processes_are_heard(web_server: str, rest: APIClient, fill: Fill) -> None:
     """The stream is of a real web server; the items are committed by this process."""
     token = rest.post("/v1/inbox/anna/tokens", {}).json()["token"]
-    asked = urllib.request.Request(f"{web_server}/v1/inbox/anna/stream?seconds=8&token={token}")
+    asked = urllib.request.Request(f"{web_server}/v1/inbox/anna/stream?seconds=4&token={token}")
     asked.add_header("Accept", "text/event-stream")
 
     with urllib.request.urlopen(asked, timeout=30) as answer:
