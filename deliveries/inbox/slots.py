@@ -63,7 +63,7 @@ class Slots:
 
 def share_of_tenant() -> int:
     """How many streams of this process one tenant may have: half of them, unless the settings say otherwise."""
-    return settings.INBOX_STREAMS_PER_TENANT or (settings.INBOX_STREAMS + 1) // 2
+    return int(settings.INBOX_STREAMS_PER_TENANT) or (int(settings.INBOX_STREAMS) + 1) // 2
 
 
 slots = Slots()
