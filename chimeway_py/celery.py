@@ -9,6 +9,7 @@ from django.db import close_old_connections
 
 from chimeway_py import task_log  # noqa: F401  connects itself
 from chimeway_py.garbage import look_less_often
+from chimeway_py.safe_log import log_uncaught
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chimeway_py.settings")
 
@@ -33,6 +34,7 @@ def watch(**_: object) -> None:
     import chimeway_py.watchdog  # noqa: F401
     from chimeway_py.junk import drop_junk
 
+    log_uncaught()
     drop_junk()
     look_less_often()
 
@@ -40,4 +42,5 @@ def watch(**_: object) -> None:
 @worker_process_init.connect
 def begin(**_: object) -> None:
     """What a process of the pool has loaded since it was forked lives as long as it does, too."""
+    log_uncaught()
     look_less_often()

@@ -13,7 +13,7 @@ import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from chimeway_py.safe_log import format_error, hide_path
+from chimeway_py.safe_log import SafeFormatter, format_error, hide_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -319,7 +319,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
+            "()": SafeFormatter,
             "processors": [
                 hide_path,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -339,6 +339,7 @@ LOGGING = {
         **{name: {"level": "WARNING"} for name in ("httpx2", "httpcore2", "urllib3")},
     },
 }
+logging.raiseExceptions = False  # it would print the arguments of a line that cannot be written
 structlog.configure(
     processors=[structlog.stdlib.filter_by_level, *_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),

@@ -11,6 +11,7 @@ at most. A client that takes no answer for BODY_SECONDS is let go.
     gunicorn chimeway_py.wsgi --worker-class chimeway_py.web_worker.Worker --threads 8
 """
 
+import logging
 import os
 import socket
 import time
@@ -22,6 +23,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chimeway_py.safe_log import log_uncaught
 from chimeway_py.web_arrivals import Arrival, Stage
 
 HEAD_SECONDS = float(os.environ.get("WEB_HEAD_SECONDS", "10"))
@@ -49,6 +51,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.body_ends: dict[TConn, float] = {}
         self.looked_at = 0.0
         self.lingering: dict[TConn, float] = {}
+
+    def load_wsgi(self) -> None:
+        """Load the application, and from then on log as it does: gunicorn's own lines quote requests and errors."""
+        super().load_wsgi()
+        log_uncaught()
+        for handler in self.log.error_log.handlers:
+            handler.setFormatter(logging.getLogger().handlers[0].formatter)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Collect a request before a thread takes it. Called for every new and every kept connection."""

@@ -16,6 +16,7 @@ from signals_app.models import Signal
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.fleet import Web
+from tests.leaks import CANARY
 from tests.plugin import Servers
 
 PATIENCE = {"WEB_HEAD_SECONDS": "1", "WEB_BODY_SECONDS": "2"}
@@ -217,7 +218,7 @@ HOSTILE = {
     "a bad chunk size": HEAD + CHUNKED + b"\r\nzz\r\n\r\n",
     "a negative chunk": HEAD + CHUNKED + b"\r\n-5\r\n\r\n",
     "a huge chunk size": HEAD + CHUNKED + b"\r\n" + b"f" * 400 + b"\r\n",
-    "a name with a NUL": HEAD + b"X\0Y: 1\r\n\r\n",
+    "a name with a NUL": HEAD + b"X\0%s: 1\r\n\r\n" % CANARY.encode(),
     "a value with a return": HEAD + b"X: a\rContent-Length: 9\r\n\r\n",
     "a line too long": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "a field too long": HEAD + b"X: " + b"a" * 9000 + b"\r\n\r\n",
@@ -244,5 +245,7 @@ def test_what_two_servers_could_read_differently_is_refused_and_nothing_rides_al
         "too many fields": 431,
     }
     assert {(status_of(answer), answer.count(b"HTTP/1.")) for answer in of_strangers.values()} == {(401, 1)}
+    assert CANARY not in server.web.server.log_tail()
+    assert "Invalid request from" in server.web.server.log_tail()  # what gunicorn says of it
     with tenant_scope(tenant.pk):
         assert Signal.objects.count() == 0

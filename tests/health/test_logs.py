@@ -2,16 +2,29 @@
 
 import json
 import logging
+import smtplib
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 import structlog
+from celery import Task, current_app
+from celery.app.trace import trace_task
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import DatabaseError, connection
-from django.test import Client
+from django.forms import DecimalField
+from django.test import Client, RequestFactory
 
 from chimeway_py import task_log
+from chimeway_py.errors import Conflict
+from chimeway_py.rendering.environment import sandbox
+from chimeway_py.request_log import RequestLogMiddleware
+from chimeway_py.safe_log import log_uncaught
 from tests.admin.conftest import Furnished, furnish
+from tests.leaks import CANARY
 from workflows.tasks import run_engine
 
 
@@ -108,10 +121,84 @@ def test_a_database_error_is_logged_without_the_values_that_it_quotes(lines: Any
         assert "test_logs.py" in line["exception"]
 
 
-def test_any_other_error_is_logged_with_its_traceback(lines: Any):
-    try:
-        _ = 1 / 0
-    except ZeroDivisionError:
-        structlog.get_logger("test").exception("went_wrong")
+def refused_by_mail_server() -> None:
+    raise smtplib.SMTPRecipientsRefused({f"{CANARY}@example.com": (550, CANARY.encode())})
 
-    assert "ZeroDivisionError: division by zero" in lines()[0]["exception"]
+
+def truncated() -> None:
+    raise ValueError(f"not a number: {CANARY}{'x' * 5000}")  # Celery and others cut long texts short
+
+
+def caused() -> None:
+    try:
+        {}[CANARY]
+    except KeyError as error:
+        raise RuntimeError("something") from error
+
+
+def grouped() -> None:
+    raise ExceptionGroup("several", [ValueError(CANARY), OSError(111, CANARY)])
+
+
+BREAKS: dict[str, tuple[Callable[[], Any], str]] = {
+    "a key of a payload": (lambda: {}[CANARY], "builtins.KeyError"),
+    "a value of a payload": (lambda: int(CANARY), "builtins.ValueError"),
+    "a long one": (truncated, "builtins.ValueError"),
+    "a cause": (caused, "builtins.KeyError"),
+    "a group": (grouped, "builtins.OSError ECONNREFUSED"),
+    "JSON": (lambda: json.loads(f'{{"{CANARY}"'), "json.decoder.JSONDecodeError"),
+    "bytes": ((CANARY.encode() + b"\xff").decode, "builtins.UnicodeDecodeError"),
+    "a template": (lambda: sandbox(False).from_string(f"{{% nothing {CANARY} %}}"), "liquid.exceptions"),
+    "an address that we call": (lambda: httpx2.get(f"http://127.0.0.1:1/{CANARY}"), "httpx2"),
+    "an address that is none": (lambda: httpx2.get(f"nothing://{CANARY}"), "httpx2.UnsupportedProtocol"),
+    "the mail server": (refused_by_mail_server, "smtplib.SMTPRecipientsRefused"),
+    "a field of a form": (lambda: DecimalField().to_python(CANARY), "django.core.exceptions.ValidationError"),
+    "a file": (lambda: open(f"/nowhere/{CANARY}"), "builtins.FileNotFoundError ENOENT"),  # noqa: SIM115
+    "ours": (lambda: refuse(CANARY), "chimeway_py.errors.Conflict conflict"),
+}
+
+
+def refuse(why: str) -> None:
+    raise Conflict(why)
+
+
+@pytest.mark.parametrize(("breaks", "named"), BREAKS.values(), ids=BREAKS)
+def test_no_line_holds_the_text_of_an_error(lines: Any, breaks: Callable[[], Any], named: str):
+    """However it is logged: by us, by Django for a request, by Celery for a task, by a library that formats it."""
+    broken = Task()
+    broken.name, broken.run = "broken", breaks
+    broken.bind(current_app._get_current_object())
+    library = logging.getLogger("celery.library")
+    answer = convert_exception_to_response(lambda request: breaks())
+    RequestLogMiddleware(answer)(RequestFactory().get(f"/v1/runs/{CANARY}"))
+    trace_task(broken, "an-id", [], {}, {"id": "an-id", "is_eager": False}, app=current_app)
+    try:
+        breaks()
+    except Exception as error:
+        structlog.get_logger("test").exception("went_wrong", error=error, said=f"it said {error}")
+        library.error("Timer %s error: %r", 5, error, exc_info=True)
+        library.warning("cannot go on: %s, %s", str(error), error)
+        library.warning(f"Invalid request: {error!r}")
+        library.error(error)
+
+    said = lines()
+    assert CANARY not in json.dumps(said)
+    traced = [line for line in said if "exception" in line]
+    assert len(traced) == 5, [line["event"] for line in said]
+    for line in traced:
+        assert named in line["exception"]
+        assert "test_logs.py" in line["exception"]
+    assert any(line["event"].startswith("Timer 5 error") for line in said)
+
+
+def test_an_error_that_nobody_catches_is_logged_without_its_text(lines: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(threading, "excepthook", None)
+    monkeypatch.setattr(sys, "unraisablehook", None)
+    log_uncaught()
+    thread = threading.Thread(target=lambda: {}[CANARY])
+    thread.start()
+    thread.join(10)
+
+    (line,) = lines()
+    assert (line["event"], CANARY in json.dumps(line)) == ("not_caught", False)
+    assert "builtins.KeyError" in line["exception"]
