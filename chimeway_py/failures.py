@@ -33,11 +33,12 @@ class Brake:
                 return 0.0
             return max(0.0, (self._now(address, a_minute) - a_minute + 1) * 60 / a_minute)
 
-    def failed(self, address: str, a_minute: int) -> None:
-        """One more failure from there."""
-        if not a_minute or not address:
-            return
+    def failed(self, address: str, a_minute: int, proof: str = "") -> None:
+        """One more failure from there. What was shown is good no longer, if it ever was."""
         with self._lock:
+            self._proved.pop(_name(proof), None)
+            if not a_minute or not address:
+                return
             failures = min(a_minute, self._now(address, a_minute) + 1)
             self._failures[address] = failures, time.monotonic()
             _keep(self._failures, address)

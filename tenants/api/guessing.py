@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from chimeway_py.addresses import address_of
 from chimeway_py.errors import ChimewayError
 from chimeway_py.failures import Brake
-from tenants.api.authentication import NotAuthenticated
+from tenants.api.authentication import NotAuthenticated, TenantSuspended
 
 keys = Brake()
 
@@ -35,11 +35,14 @@ def refuse_guesses(request: HttpRequest) -> None:
 
 @contextmanager
 def counting_failures(request: HttpRequest) -> Iterator[None]:
-    """Whoever is not authenticated inside has failed once; who is has proved what the request shows."""
+    """Whoever has no live key inside has failed once; who has one has proved what the request shows.
+
+    A key that was revoked, has ended or whose tenant is suspended proves nothing any more: it is braked like a guess.
+    """
     try:
         yield
-    except NotAuthenticated:
-        keys.failed(address_of(request), settings.FAILED_KEYS_PER_MINUTE)
+    except (NotAuthenticated, TenantSuspended):
+        keys.failed(address_of(request), settings.FAILED_KEYS_PER_MINUTE, _shown(request))
         raise
     keys.proved(_shown(request))
 

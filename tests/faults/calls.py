@@ -15,6 +15,7 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 NO_ANSWER = 0
+SLOW = 4.0  # seconds: answers that take longer are looked at when the run is over
 PAUSE = 0.4  # seconds before a request is sent again
 
 
@@ -43,6 +44,16 @@ class Answer:
         return 200 <= self.status < 300
 
 
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """An answer that took long: when it came, after how many seconds, and to what."""
+
+    at: float
+    seconds: float
+    status: int
+    call: str
+
+
 class GaveUp(Exception):
     """The run is over and the request was never answered."""
 
@@ -56,7 +67,8 @@ class Calls:
         self.deadline = float("inf")  # by the monotonic clock: nobody tries again after it
         self.statuses: Counter[int] = Counter()
         self.faults: list[str] = []  # answers that must never be given
-        self.slowest = 0.0
+        self.slow: list[Slow] = []
+        self.longest_refusal = 0.0  # seconds until a 503 came
         self._log, self._lock = log.open("a"), threading.Lock()
 
     def once(
@@ -111,8 +123,10 @@ class Calls:
         """5xx other than 503 must never be seen, and neither 503 nor 429 without `Retry-After`."""
         with self._lock:
             self.statuses[answer.status] += 1
-            if answer.status:
-                self.slowest = max(self.slowest, seconds)
+            if answer.status == 503:
+                self.longest_refusal = max(self.longest_refusal, seconds)
+            if answer.status and seconds > SLOW:
+                self.slow.append(Slow(answer.at, seconds, answer.status, f"{method} {path}"))
             says_when = answer.status in (429, 503) and (answer.retry_after or "").isdigit()
             if (answer.status >= 500 or answer.status == 429) and not says_when:
                 self.faults.append(f"{method} {path} answered {answer.status}: {answer.body}")

@@ -15,6 +15,7 @@ from tests.faults.definitions import DEFINITIONS, MAPPING
 from tests.faults.drive import Drivers
 from tests.faults.facts import Facts, Item, numbers, read_facts
 from tests.faults.ground import Ground
+from tests.faults.patience import hung
 from tests.faults.plan import Length, Plan
 from tests.faults.recovery import recoveries, untried
 from tests.faults.report import Report, cores
@@ -140,6 +141,8 @@ class Prover:
         if self.load < cores():
             verdict.violations += [f"{one.kind}: moved again after {one.longest:.1f} s" for one in lines if one.late]
             verdict.violations += [f"throughput: {one}" for one in throughput if one.too_little]
+            verdict.violations += hung(self.ground.calls.slow, self.plan.faults)
+        self.notes.append(f"503 after at most {self.ground.calls.longest_refusal:.1f} s")
         return Report(
             seed=self.plan.seed,
             operations=sum(len(journey.accepted) for journey in self.plan.journeys),

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.faults import throughput
+from tests.faults.calls import Slow
 from tests.faults.chaos import Broken
 from tests.faults.checker import Arrived, Verdict, check
 from tests.faults.crowds import LIMIT, SLACK, SLUG, beyond
 from tests.faults.facts import Facts, Item, RunRow, Send, SignalRow
 from tests.faults.journeys import Journey
+from tests.faults.patience import hung
 from tests.faults.recovery import recoveries, untried
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -249,3 +251,26 @@ def test_more_starts_than_a_limit_lets_through_are_seen(starts: int, found: int)
 
     assert len([*beyond(runs)]) == found
     assert [*beyond([run(number, "canary") for number in range(starts)])] == []  # others have no limit
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "status", "hangs"),
+    [
+        ("take_all_connections", 3.0, 503, False),
+        ("take_all_connections", 4.5, 503, True),
+        ("kill_postgres", 9.0, 503, True),
+        ("kill_postgres", 9.0, 202, False),  # it was taken in the end
+        ("silence_database_link", 9.0, 503, False),  # a statement was under way
+        ("hold_locks", 9.0, 503, False),
+        ("freeze_broker", 9.0, 202, True),  # no request asks it
+        ("freeze_broker", 3.0, 202, False),
+        ("", 9.0, 503, True),
+        ("", 9.0, 202, False),
+    ],
+)
+def test_a_caller_who_hangs_is_seen(kind: str, seconds: float, status: int, hangs: bool) -> None:
+    faults = [Broken(kind, 0, began=100, mended=103)] if kind else []
+
+    found = list(hung([Slow(102 + seconds, seconds, status, "POST /v1/signals")], faults))
+
+    assert len(found) == hangs

@@ -11,6 +11,7 @@ from chimeway_py.addresses import address_of
 from chimeway_py.failures import Brake
 from tenants.api import authentication
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tenants.services import create_api_key, revoke_api_key
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
@@ -76,13 +77,26 @@ def test_a_good_key_hides_no_guesses(tenant: Tenant, looked_up: list[str], setti
     assert len(looked_up) == 11
 
 
-def test_a_key_that_was_good_is_looked_up_each_time(tenant: Tenant, settings: Any) -> None:
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize(("suspends", "told"), [(False, 401), (True, 403)])
+def test_a_key_that_was_good_is_braked_like_a_guess_when_it_is_not_any_more(
+    tenant: Tenant, other_tenant: Tenant, looked_up: list[str], settings: Any, suspends: bool, told: int
+) -> None:
+    settings.FAILED_KEYS_PER_MINUTE = 10
     issued = create_api_key(tenant_id=tenant.pk, name="ci", scopes=[])
-    assert get(issued.token).status_code == 200
+    good = create_api_key(tenant_id=other_tenant.pk, name="ci", scopes=[]).token
+    assert [get(issued.token).status_code, get(good).status_code] == [200, 200]
 
-    revoke_api_key(tenant_id=tenant.pk, public_id=issued.row.public_id)
+    if suspends:
+        with tenant_scope(tenant.pk) as scope:
+            Tenant.objects.filter(id=tenant.pk).update(suspended_at=scope.now)
+    else:
+        revoke_api_key(tenant_id=tenant.pk, public_id=issued.row.public_id)
+    answers = [get(issued.token).status_code for _ in range(30)]
 
-    assert get(issued.token).status_code == 401
+    assert answers == [told] * 10 + [429] * 20
+    assert looked_up.count(issued.token) == 11
+    assert get(good).status_code == 200, "another key behind the same address is let through"
 
 
 def test_memory_is_bounded_and_time_heals(monkeypatch: pytest.MonkeyPatch) -> None:
