@@ -124,6 +124,7 @@ DATABASE_OPTIONS: dict[str, Any] = {
     # 0 turns it off, for a pooler in transaction mode that does not carry prepared statements (PgBouncer before 1.21).
     "prepare_threshold": env.int("DATABASE_PREPARE_THRESHOLD", default=2) or None,
     "application_name": f"chimeway-{PROCESS_ROLE}",
+    "connect_timeout": 5,  # seconds, for each address: of a host that answers nothing
     # Statements are planned once per connection, often while a table is nearly empty. A plan that reads all of it would
     # stay until the next ANALYZE, and there is an index for everything that the service asks.
     "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s "
@@ -137,7 +138,7 @@ def database(name: str, default: str = "") -> dict[str, Any]:
     Percent-encode passwords.
     """
     found: dict[str, Any] = env.db_url(name, default=default)
-    found["ENGINE"] = "django.db.backends.postgresql"
+    found["ENGINE"] = "chimeway_py.postgres"
     found["OPTIONS"] = DATABASE_OPTIONS | found.get("OPTIONS", {})
     found["CONN_HEALTH_CHECKS"] = True
     found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode changes backends between statements
@@ -152,6 +153,9 @@ if PROCESS_ROLE == "web":  # only here: Celery closes a pool at each task, and a
         "min_size": 1,
         "max_size": env.int("DATABASE_POOL_SIZE", default=16),
         "timeout": 2,
+        # Left alone, its pauses between two tries double, and the service would be away about as long again as
+        # PostgreSQL was. Whoever asks after it has given up makes it try at once.
+        "reconnect_timeout": 2,
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = None

@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, whose callers do not all wait when it is away."""
