@@ -32,10 +32,11 @@ class HangsUp:
 
 
 class Holds:
-    """Reads each request whole, keeps it, and answers none before `let_go`."""
+    """Reads each request whole, keeps it, and says yes: at once to one with the word `at_once`, else after `let_go`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: str = "") -> None:
         self.requests: list[bytes] = []
+        self.at_once = at_once
         self._may_answer = threading.Event()
 
     def __enter__(self) -> "Holds":
@@ -67,8 +68,9 @@ class Holds:
     def _answer(self, connection: socket.socket) -> None:
         with connection:
             connection.settimeout(5)
-            self.requests.append(_whole(connection))
-            self._may_answer.wait(30)
+            self.requests.append(whole := _whole(connection))
+            if not self.at_once or self.at_once.encode() not in whole:
+                self._may_answer.wait(30)
             with contextlib.suppress(OSError):  # who asked may be dead
                 connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 

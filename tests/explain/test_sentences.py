@@ -144,7 +144,13 @@ def test_the_list_of_clauses_is_the_list_of_reasons() -> None:
         (
             {"state": "active", "work": Work("running", 1, 0, NOON), "last": LAST},
             "At “grace” since 12:00:00 UTC: attempt 1 began at 12:00:00 UTC and its worker has fallen silent; "
-            "another worker takes over.",
+            "it may have taken effect, and another worker takes over under the same key.",
+        ),
+        (  # it was not at_most_once when it was published: why it is tried again is told
+            {"state": "active", "work": Work("owed", 1, 0, LATER, maybe_done=True), "last": LAST},
+            "At “grace” since 12:00:00 UTC: attempt 1 ended with temporary_failure (smtp_421) and may have taken "
+            "effect; attempt 2 of 5 comes at 2026-11-22 12:00 UTC under the same key, because the step is not "
+            "at_most_once.",
         ),
     ],
 )

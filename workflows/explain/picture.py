@@ -24,7 +24,7 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
        r.pending_signals, r.suspended_until, r.deadline_at, r.due_at, r.terminal_reason, r.engine_failures, r.seq,
        r.created_at, r.step_entered_at, r.finished_at,
        w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout, w.routes, w.actors, w.remind_at,
-       s.status, s.attempts_made, s.lost_attempts, s.due_at,
+       s.status, s.attempts_made, s.lost_attempts, s.due_at, s.maybe_done,
        a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until,
        k.level, k.why, k.cause, k.cause_ref, k.changed_at
   FROM workflows_run r
@@ -109,6 +109,7 @@ class Work:
     attempts_made: int
     lost_attempts: int
     due_at: datetime | None
+    maybe_done: bool = False  # some try said that it may have taken effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +230,11 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         run=run,
         version=version,
         wait=OpenWait(*row[19:28]) if row[19] is not None else None,
-        work=Work(*row[28:32]) if row[28] is not None else None,
-        last=Try(*row[32:42]) if row[32] is not None else None,
+        work=Work(*row[28:33]) if row[28] is not None else None,
+        last=Try(*row[33:43]) if row[33] is not None else None,
         trace=trace,
         now=now,
-        switch=SeenSwitch(*row[42:]) if row[42] is not None else None,
+        switch=SeenSwitch(*row[43:]) if row[43] is not None else None,
         digest=_digest(tenant_id, run),
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
         unstartable=unstartable(tenant_id, run.id) if ended else "",

@@ -12,6 +12,7 @@ from workflows.explain.picture import Picture, SeenDigest, SeenLine
 from workflows.explain.undoing import undoing
 from workflows.explain.wording import counted, decider, goes, instant, listed, matched, outcome, quoted
 from workflows.states import Reason, RunState
+from workflows.steps.base import UNKNOWN
 
 _PATIENCE = timedelta(seconds=15)  # what is later than a sweep is overdue
 
@@ -67,7 +68,10 @@ def _in_flight(picture: Picture) -> str:
     assert work is not None
     began = f" began at {instant(last.started_at, picture.now)}" if last else ""
     if work.due_at is not None and work.due_at <= picture.now:
-        return f"attempt {work.attempts_made}{began} and its worker has fallen silent; another worker takes over"
+        silent = f"attempt {work.attempts_made}{began} and its worker has fallen silent; it may have taken effect"
+        if _only_once(picture):
+            return f"{silent}, and it must not happen twice, so it ends as unknown"
+        return f"{silent}, and another worker takes over under the same key"
     return f"attempt {work.attempts_made}{began} and is in flight"
 
 
@@ -87,7 +91,17 @@ def _owed(picture: Picture) -> str:
     ended = f"attempt {last.number} ended with {outcome(last.outcome, last.error)}"
     at = f" at {instant(work.due_at, picture.now)}" if work.due_at else ""
     most = f" of {most_attempts(step)}" if step else ""
-    return f"{ended}; attempt {work.attempts_made + 1}{most} comes{at}"
+    comes = f"attempt {work.attempts_made + 1}{most} comes{at}"
+    if work.maybe_done or work.lost_attempts or last.outcome == UNKNOWN:
+        again = "under the same key, because the step is not at_most_once"
+        return f"{ended} and may have taken effect; {comes} {again}"
+    return f"{ended}; {comes}"
+
+
+def _only_once(picture: Picture) -> bool:
+    """Whether the step must not happen twice."""
+    step = picture.version.document.by_key.get(picture.run.step)
+    return step is not None and bool(step.config.get("at_most_once"))
 
 
 def _collects(picture: Picture, digest: SeenDigest) -> str:
