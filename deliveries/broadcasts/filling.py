@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from chimeway_py.errors import Invalid, fault
-from deliveries.broadcasts.targets import CHUNK, Faulty, Target, checked_run, new_chunk
+from deliveries.broadcasts.targets import CHUNK, Faulty, Target, checked_run, new_chunk, store_chunk
 from deliveries.models import Broadcast
 from signals_app.services.payloads import digest
 from workflows.services.documents import Loaded
@@ -19,7 +19,8 @@ MOST_FAULTS = 100  # that are listed; all are counted
 def fill(broadcast: Broadcast, loaded: Loaded, data: Mapping[str, Any], targets: Iterable[Target | Faulty]) -> bool:
     """Write the targets, in the caller's transaction; whether anything is said of recipients.
 
-    A chunk of them is in memory, and 16 bytes of each subject. Raises `Invalid`, and then the transaction must end.
+    A chunk of them is in memory, and a mark of 16 bytes for each subject. Raises `Invalid`, and then the transaction
+    must end.
     """
     filling = _Filling(broadcast, loaded, data)
     for target in targets:
@@ -98,7 +99,7 @@ class _Filling:
                 chunk.skipped[str(index)] = "duplicate"
                 self.duplicates += 1
             self.seen.add(mark)
-        chunk.save(force_insert=True)
+        store_chunk(chunk)
 
 
 def _placed(found: Mapping[str, Any], target: Target) -> dict[str, Any]:

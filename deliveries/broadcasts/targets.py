@@ -8,12 +8,17 @@ from typing import Any
 from deliveries.models import Broadcast, BroadcastChunk
 from deliveries.models.broadcast import SEALED
 from signals_app.services.payloads import digest
+from tenants.sql import execute
 from tenants.vault import vault_of
 from workflows.services.start import NewRun
 from workflows.states import Cause
 
 CHUNK = 500
 _SAID = ("data", "correlation", "recipient")
+_CHUNK = """
+INSERT INTO deliveries_broadcastchunk (tenant_id, broadcast_id, public_id, first, subjects, sealed, skipped)
+VALUES (%s, %s, %s, %s, %s::text[], %s, %s::jsonb)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,13 @@ def new_chunk(broadcast: Broadcast, first: int, targets: Sequence[Target]) -> Br
     if any(said):
         seal(chunk, said)
     return chunk
+
+
+def store_chunk(chunk: BroadcastChunk) -> None:
+    """Write a new chunk. By the ORM the driver would keep the text of its last hundred statements, targets and all."""
+    skipped = json.dumps(chunk.skipped)
+    said = [chunk.broadcast_id, chunk.public_id, chunk.first, list(chunk.subjects), chunk.sealed, skipped]
+    execute(_CHUNK, [chunk.tenant_id, *said])
 
 
 def seal(chunk: BroadcastChunk, said: Sequence[Mapping[str, Any]]) -> None:

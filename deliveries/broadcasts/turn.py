@@ -13,7 +13,7 @@ from chimeway_py.turns import go_on
 from deliveries.broadcasts.ordering import end_broadcast
 from deliveries.broadcasts.segments import matching_after
 from deliveries.broadcasts.starting import HOLD, start_slice
-from deliveries.broadcasts.targets import Target, new_chunk
+from deliveries.broadcasts.targets import Target, new_chunk, store_chunk
 from deliveries.models import Broadcast, BroadcastStatus
 from tenants.scope import tenant_scope
 from workflows.models import Run
@@ -106,8 +106,7 @@ def _gather(broadcast: Broadcast, now: datetime) -> None:
         broadcast.tenant_id, broadcast.condition, broadcast.gathered_after, WALKED, broadcast.gather_up_to
     )
     if found:
-        chunk = new_chunk(broadcast, broadcast.total, [Target(0, subject) for subject in found])
-        chunk.save(force_insert=True)
+        store_chunk(new_chunk(broadcast, broadcast.total, [Target(0, subject) for subject in found]))
     broadcast.total, broadcast.gathered_after = broadcast.total + len(found), last
     broadcast.failures, broadcast.note, broadcast.due_at, broadcast.updated_at = 0, "", now + HOLD, now
     if seen == WALKED:
