@@ -1,30 +1,38 @@
 """Providers: who carries messages out, and how they do. Credentials are typed in and shown never."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils.functional import lazy
 
 from chimeway_py.admin_site import register_concern
-from chimeway_py.errors import Invalid, fault
+from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.admin.yaml_text import as_yaml
 from deliveries.models import Delivery, Provider
 from deliveries.providers.base import ProviderKind
 from deliveries.providers.registry import provider_kinds
+from deliveries.services.provider_trying import Trial, address_in, trials_of, try_provider
 from deliveries.services.providers import Rate, put_provider
 from tenants.admin import words
 from tenants.admin.concerns import concern
 from tenants.admin.filters import TenantFilter, question_filter
-from tenants.admin.pages import Page, Section
-from tenants.admin.writes import ServiceForm, WritingAdmin
+from tenants.admin.pages import Button, Page, Section
+from tenants.admin.paging import page_of
+from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from tenants.audit.facts import facts_of
+from tenants.operator_scope import operator_of
 from workflows.definitions.yaml_reader import read_yaml
+from workflows.states import Cause
 
 CODE = {"cols": 90, "rows": 6, "class": "cw-code", "spellcheck": "false", "autocomplete": "off"}
-MOST_ROWS = 50
+MOST_ROWS, MOST_TRIALS = 50, 5
+AWAITED = timedelta(minutes=1)  # so long the page looks for the answer by itself
 
 
 def _unwell(rows: Any) -> Any:
@@ -87,6 +95,17 @@ class ProviderChange(ServiceForm):
     rate_seconds = forms.IntegerField(required=False, min_value=1, initial=1, help_text="… in so many seconds.")
 
 
+class TestForm(ServiceForm):
+    """Whom a test goes to."""
+
+    to = forms.CharField(
+        required=False,
+        max_length=4000,
+        widget=WIDE,
+        help_text="An address of its channel. A chat whose account leads to one place needs none.",
+    )
+
+
 class ProviderForm(ProviderChange):
     """A new provider."""
 
@@ -106,6 +125,11 @@ class ProviderAdmin(WritingAdmin):
     list_display = ["key", "tenant", "channel", "kind", "position", "enabled", "health", "updated_at"]
     list_filter = [Attention, TenantFilter, "channel", "kind", "enabled"]
     search_fields = ["key"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Ours before those that catch everything."""
+        view = self.admin_site.admin_view(self.test_view)
+        return [path("<str:object_id>/test/", view, name="deliveries_provider_test"), *super().get_urls()]
 
     @admin.display(description="Health")
     def health(self, row: Provider) -> str:
@@ -147,7 +171,49 @@ class ProviderAdmin(WritingAdmin):
         ]
         texts = [("Configuration", as_yaml(row.config))] if row.config else []
         buttons = self.write_buttons(request, row)
-        return Page(row.key, facts=facts, buttons=buttons, sections=[_latest(row)], texts=texts)
+        if self.has_change_permission(request, row):
+            off = "" if row.enabled else "It is disabled."
+            buttons.append(Button("Send a test", url=page_of(row).removesuffix("change/") + "test/", why_not=off))
+        trials = trials_of(tenant_id=row.tenant_id, key=row.key, most=MOST_TRIALS, now=words.now())
+        page = Page(row.key, facts=facts, buttons=buttons, sections=[_tests(trials), _latest(row)], texts=texts)
+        page.refresh = any(not one.is_settled and words.now() - one.asked_at < AWAITED for one in trials)
+        return page
+
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for an address, and sends a test there; the page of the provider shows what it answered."""
+        row = self.found_or_404(request, object_id)
+        if not self.has_change_permission(request, row):
+            return self._refused(request)
+        form = TestForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            asked: dict[str, Any] = {"tenant_id": row.tenant_id, "key": row.key, "cause": Cause.OPERATOR}
+            said = form.cleaned_data
+            by = operator_of(request).username
+            try:
+                try_provider(**asked, to=address_in(said["to"]), cause_ref=by)
+            except ChimewayError as error:
+                form.add_faults(error)
+            else:
+                self._record(request, row, "test", before=facts_of(row))
+                self.message_user(request, "It is on its way. What the provider answers is shown here.")
+                return HttpResponseRedirect(page_of(row))
+        return self._ask(request, form, f"Send a test through {row}", row, verb="Send it")
+
+
+def _tests(trials: Sequence[Trial]) -> Section:
+    rows = [
+        [
+            words.moment(one.asked_at),
+            one.asked_by or "–",
+            words.badge(one.outcome) if one.is_settled else "on its way",
+            one.sentence,
+            one.provider_ref or "–",
+            words.link(one.delivery, words.short(one.delivery_id)) if one.delivery else "–",
+        ]
+        for one in trials
+    ]
+    headings = ["Asked", "By", "Answer", "What it says", "Its name for the message", "Delivery"]
+    return Section("Tests", headings, rows, "Nobody has tried it yet.")
 
 
 def _latest(row: Provider) -> Section:

@@ -1,6 +1,7 @@
 """REST: providers, who carry messages out. Their credentials go in and never come out again."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -12,9 +13,12 @@ from chimeway_py.api.serializers import StrictSerializer, read_input
 from deliveries.channels.registry import channels
 from deliveries.models import Provider
 from deliveries.providers.registry import provider_kinds
+from deliveries.services.provider_trying import trial_of, try_provider
 from deliveries.services.providers import Rate, delete_provider, put_provider
+from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
+from workflows.states import Cause
 
 
 class RateSerializer(StrictSerializer):
@@ -58,6 +62,28 @@ class PutProviderSerializer(StrictSerializer):
     position = serializers.IntegerField(default=1, help_text="The lowest of a channel is asked first.")
     enabled = serializers.BooleanField(default=True)
     rate = RateSerializer(default=None, allow_null=True)
+
+
+class TestProviderSerializer(StrictSerializer):
+    """Whom a test goes to."""
+
+    to = serializers.JSONField(
+        default=None,
+        help_text="An address of the channel; for `push` a subscription. A chat that leads to one place needs none.",
+    )
+
+
+class ProviderTestSerializer(serializers.Serializer[Any]):
+    """A test of a provider, and what it answered."""
+
+    run_id = serializers.UUIDField()
+    delivery_id = serializers.UUIDField(allow_null=True)
+    asked_at = serializers.DateTimeField()
+    is_settled = serializers.BooleanField(help_text="Whether the answer is there.")
+    outcome = serializers.CharField(help_text="`delivered`, or another word of outcome; empty until then.")
+    error = serializers.CharField(help_text="The code of the provider's answer, such as `http 401`.")
+    provider_ref = serializers.CharField(help_text="The provider's name for the message.")
+    sentence = serializers.CharField(help_text="The same for people.")
 
 
 class ProviderListView(TenantView):
@@ -121,3 +147,41 @@ class ProviderView(TenantView):
         """Messages go through the others from now on."""
         delete_provider(tenant_id=self.tenant_id, key=key)
         return Response(status=204)
+
+
+class TestProviderView(TenantView):
+    """Tries a provider."""
+
+    scopes = {"POST": Scope.DEFINITIONS_WRITE}
+
+    @extend_schema(
+        operation_id="provider_test",
+        summary="Send a test through a provider",
+        description="Starts a run that sends it once, through this provider alone, the way of every message.",
+        parameters=[IDEMPOTENCY_KEY],
+        request=TestProviderSerializer,
+        responses=answers(ProviderTestSerializer, 400, 404, 409, status=202),
+        tags=["Providers"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """The test; its answer comes when a worker has sent it."""
+        to, by = read_input(TestProviderSerializer, request)["to"], caller_of(request).prefix
+        started = try_provider(tenant_id=self.tenant_id, key=key, to=to, cause=Cause.API, cause_ref=by)
+        trial = trial_of(tenant_id=self.tenant_id, key=key, run=started.public_id)
+        return Response(ProviderTestSerializer(trial).data, status=202)
+
+
+class ProviderTestView(TenantView):
+    """One test of a provider."""
+
+    scopes = {"GET": Scope.DEFINITIONS_READ}
+
+    @extend_schema(
+        operation_id="provider_test_get",
+        summary="What a provider answered to a test",
+        responses=answers(ProviderTestSerializer, 404),
+        tags=["Providers"],
+    )
+    def get(self, request: Request, key: str, run_id: UUID) -> Response:
+        """The answer, once there is one."""
+        return Response(ProviderTestSerializer(trial_of(tenant_id=self.tenant_id, key=key, run=run_id)).data)

@@ -26,7 +26,7 @@ from deliveries.api.inbox import ArchiveView, CountsView, InboxView, ReadView, S
 from deliveries.api.inbox_bulk import ArchiveManyView, ReadManyView, SeenManyView
 from deliveries.api.inbox_live import StreamView, TokenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
-from deliveries.api.providers import ProviderListView, ProviderView
+from deliveries.api.providers import ProviderListView, ProviderTestView, ProviderView, TestProviderView
 from deliveries.api.recipients import RecipientListView, RecipientView
 from deliveries.api.segments import SegmentCountView, SegmentListView, SegmentView
 from deliveries.api.sending_rules import SendingRulesView
@@ -86,6 +86,8 @@ urlpatterns: list[URLPattern] = [
     path("templates/<str:key>/test", SendTestView.as_view(), name="template-test"),
     path("providers", ProviderListView.as_view(), name="providers"),
     path("providers/<str:key>", ProviderView.as_view(), name="provider"),
+    path("providers/<str:key>/test", TestProviderView.as_view(), name="provider_test"),
+    path("providers/<str:key>/tests/<uuid:run_id>", ProviderTestView.as_view(), name="provider_tests"),
     path("endpoints", EndpointListView.as_view(), name="endpoints"),
     path("endpoints/<str:key>", EndpointView.as_view(), name="endpoint"),
     path("endpoints/<str:key>/rotate-secret", RotateSecretView.as_view(), name="endpoint-rotate-secret"),

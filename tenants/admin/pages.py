@@ -46,6 +46,7 @@ class Page:
     sections: list[Section] = field(default_factory=list)
     texts: Sequence[tuple[str, str]] = ()
     more: dict[str, Any] = field(default_factory=dict)
+    refresh: bool = False  # something on it is about to change: the browser asks again every other second
 
 
 Extension = Callable[[HttpRequest, Any, Page], None]

@@ -282,6 +282,7 @@ BODIES: Mapping[str, Any] = {
     "delete /v1/retention/policies/{what}": {},
     "put /v1/providers/{key}": PROVIDER,
     "delete /v1/providers/{key}": {},
+    "post /v1/providers/{key}/test": {"to": "+4366012345678"},
     "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/attempts": HAND,

@@ -1,6 +1,7 @@
 """Providers kept in files, their credentials apart from the rest."""
 
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,13 +12,16 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.models import Provider
+from deliveries.services.provider_trying import address_in, trial_of, try_provider
 from deliveries.services.providers import Rate, delete_provider, put_provider
-from tenants.audit.commands import add_by
+from deliveries.states import DeliveryStatus
+from tenants.audit.commands import add_by, who
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
 from workflows.definitions.files import load_file
 from workflows.definitions.yaml_reader import read_yaml
 from workflows.management.recording import in_the_name
+from workflows.states import Cause
 
 _SHAPES = {"kind": str, "config": dict, "position": int, "enabled": bool, "rate": dict}
 _RATE = {"count": int, "seconds": int}
@@ -27,7 +31,7 @@ _WORDS = {str: "a text", dict: "an object", int: "a whole number", bool: "true o
 class Command(BaseCommand):
     """Lists, stores and forgets."""
 
-    help = "List, store and forget the providers of a tenant."
+    help = "List, store, try and forget the providers of a tenant."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -38,9 +42,13 @@ class Command(BaseCommand):
         stored.add_argument("--credentials", metavar="PATH", help="A file of credentials; - reads standard input.")
         forgotten = verbs.add_parser("delete", help="Forget one with its credentials.")
         forgotten.add_argument("key", metavar="KEY")
-        for one in (listed, stored, forgotten):
+        tried = verbs.add_parser("test", help="Send a test through one, and wait for what it answers.")
+        tried.add_argument("key", metavar="KEY")
+        tried.add_argument("--to", default="", metavar="ADDRESS", help="An address of its channel.")
+        tried.add_argument("--wait", type=float, default=30.0, metavar="SECONDS", help="At most (30).")
+        for one in (listed, stored, forgotten, tried):
             one.add_argument("--tenant", required=True, metavar="SLUG")
-        for one in (stored, forgotten):
+        for one in (stored, forgotten, tried):
             add_by(one)
 
     def handle(self, *, verb: str, tenant: str, **said: Any) -> None:
@@ -77,6 +85,19 @@ class Command(BaseCommand):
     def _delete(self, tenant_id: int, said: dict[str, Any]) -> str:
         delete_provider(tenant_id=tenant_id, key=said["key"])
         return f"{said['key']} deleted"
+
+    def _test(self, tenant_id: int, said: dict[str, Any]) -> str:
+        """Workers send it. One that was not delivered ends the command with 1."""
+        place: dict[str, Any] = {"tenant_id": tenant_id, "key": said["key"]}
+        to, by = address_in(said["to"]), who(said)
+        run = try_provider(**place, to=to, cause=Cause.OPERATOR, cause_ref=by).public_id
+        ends_at = time.monotonic() + said["wait"]
+        while not (trial := trial_of(**place, run=run)).is_settled and time.monotonic() < ends_at:
+            time.sleep(0.1)
+        if trial.is_settled and trial.outcome != DeliveryStatus.DELIVERED:
+            raise CommandError(f"{trial.outcome}: {trial.sentence}")
+        ref = f" It calls the message {trial.provider_ref}." if trial.provider_ref else ""
+        return f"{trial.outcome or 'not yet'}: {trial.sentence}{ref} (run {run})"
 
 
 def _shape_faults(asked: Mapping[str, Any]) -> Iterator[dict[str, str]]:
