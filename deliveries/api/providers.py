@@ -76,7 +76,8 @@ class TestProviderSerializer(StrictSerializer):
 class ProviderTestSerializer(serializers.Serializer[Any]):
     """A test of a provider, and what it answered."""
 
-    run_id = serializers.UUIDField()
+    provider = serializers.CharField(help_text="Its key.")
+    run_id = serializers.UUIDField(help_text="It names the test, too.")
     delivery_id = serializers.UUIDField(allow_null=True)
     asked_at = serializers.DateTimeField()
     is_settled = serializers.BooleanField(help_text="Whether the answer is there.")
@@ -167,7 +168,7 @@ class TestProviderView(TenantView):
         """The test; its answer comes when a worker has sent it."""
         to, by = read_input(TestProviderSerializer, request)["to"], caller_of(request).prefix
         started = try_provider(tenant_id=self.tenant_id, key=key, to=to, cause=Cause.API, cause_ref=by)
-        trial = trial_of(tenant_id=self.tenant_id, key=key, run=started.public_id)
+        trial = trial_of(tenant_id=self.tenant_id, run=started.public_id)
         return Response(ProviderTestSerializer(trial).data, status=202)
 
 
@@ -182,6 +183,6 @@ class ProviderTestView(TenantView):
         responses=answers(ProviderTestSerializer, 404),
         tags=["Providers"],
     )
-    def get(self, request: Request, key: str, run_id: UUID) -> Response:
+    def get(self, request: Request, public_id: UUID) -> Response:
         """The answer, once there is one."""
-        return Response(ProviderTestSerializer(trial_of(tenant_id=self.tenant_id, key=key, run=run_id)).data)
+        return Response(ProviderTestSerializer(trial_of(tenant_id=self.tenant_id, run=public_id)).data)

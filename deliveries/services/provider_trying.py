@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from chimeway_py.errors import Conflict, Invalid, NotFound, fault
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.channels.registry import channel as channel_named
@@ -42,6 +44,7 @@ class ProviderDisabled(Conflict):
 class Trial:
     """A test and what came of it. Nothing is known yet while `is_settled` is False; `sentence` says it for people."""
 
+    provider: str
     run_id: uuid.UUID
     asked_at: datetime
     asked_by: str
@@ -94,10 +97,10 @@ def try_provider(*, tenant_id: int, key: str, to: Any = None, cause: Cause = Cau
         return started
 
 
-def trial_of(*, tenant_id: int, key: str, run: uuid.UUID) -> Trial:
-    """What came of one test of a provider. Raises `NotFound`."""
+def trial_of(*, tenant_id: int, run: uuid.UUID) -> Trial:
+    """What came of a test, which is named by its run. Raises `NotFound`."""
     with tenant_scope(tenant_id) as scope:
-        found = _runs(tenant_id, key).filter(public_id=run).first()
+        found = _runs(tenant_id).filter(public_id=run).first()
         if found is None:
             raise NotFound
         return _trial(found, scope.now)
@@ -105,12 +108,12 @@ def trial_of(*, tenant_id: int, key: str, run: uuid.UUID) -> Trial:
 
 def trials_of(*, tenant_id: int, key: str, most: int, now: datetime) -> list[Trial]:
     """The latest tests of a provider, newest first. Needs the tenant's scope."""
-    return [_trial(run, now) for run in _runs(tenant_id, key).order_by("-id")[:most]]
+    found = _runs(tenant_id).filter(correlation__provider=key).order_by("-id")
+    return [_trial(run, now) for run in found[:most]]
 
 
-def _runs(tenant_id: int, key: str) -> Any:
-    runs = Run.objects.for_tenant(tenant_id).filter(definition_key=TRIALS, subject=SUBJECT)
-    return runs.filter(correlation__provider=key)
+def _runs(tenant_id: int) -> "QuerySet[Run]":
+    return Run.objects.for_tenant(tenant_id).filter(definition_key=TRIALS, subject=SUBJECT)
 
 
 def _trial(run: Run, now: datetime) -> Trial:
@@ -118,7 +121,17 @@ def _trial(run: Run, now: datetime) -> Trial:
     is_settled = run.state in TERMINAL if sent is None else sent.status not in OWED
     sentence = why(sent, now) if sent else f"Its run is {run.state}."
     begun = run.transitions.in_order().first()
-    return Trial(run.public_id, run.created_at, begun.cause_ref if begun else "", run.state, is_settled, sentence, sent)
+    asked_by = begun.cause_ref if begun else ""
+    return Trial(
+        provider=run.correlation["provider"],
+        run_id=run.public_id,
+        asked_at=run.created_at,
+        asked_by=asked_by,
+        state=run.state,
+        is_settled=is_settled,
+        sentence=sentence,
+        delivery=sent,
+    )
 
 
 def _check_address(chosen: Channel, to: Any) -> None:

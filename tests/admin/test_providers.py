@@ -5,11 +5,15 @@ from typing import Any
 
 from django.test import Client
 from django.urls import reverse
+from pytest_httpserver import HTTPServer
 
 from deliveries.models import Provider
 from tenants.admin.paging import page_of
 from tenants.models import Role, Tenant
+from tenants.models.operator_action import OperatorAction
 from tenants.scope import tenant_scope
+from tests.deliveries.test_provider_trying import MESSAGES, NUMBER, go_on
+from tests.deliveries.test_providers import sms
 
 CANARY = "canary-of-a-credential"
 ADD = "admin:deliveries_provider_add"
@@ -58,3 +62,27 @@ def test_what_cannot_be_read_is_refused_without_being_told(operator: Callable[..
 
 def test_only_an_admin_stores_providers(operator: Callable[..., Client], tenant: Tenant) -> None:
     assert operator(tenant, role=Role.OPERATOR).get(reverse(ADD)).status_code == 403
+
+
+def test_a_test_is_sent_and_the_page_shows_the_answer(
+    tenant: Tenant, operator: Callable[..., Client], httpserver: HTTPServer, settings: Any
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    httpserver.expect_request(MESSAGES).respond_with_json({"sid": "SM8"}, status=201)
+    client, page = operator(tenant), page_of(sms(tenant, "texts", httpserver.url_for("")))
+    form = page.replace("change/", "test/")
+
+    wrong = client.post(form, {"to": "nobody"}).content.decode()
+    sent = client.post(form, {"to": NUMBER})
+    waiting = client.get(page).content.decode()
+    go_on(tenant)
+    answered = client.get(page).content.decode()
+
+    assert "One number with its country" in wrong
+    assert sent["Location"] == page
+    assert ("http-equiv" in waiting, "on its way" in waiting) == (True, True)
+    assert ("http-equiv" in answered, "SM8" in answered) == (False, True)
+    with tenant_scope(tenant.pk):
+        (act,) = OperatorAction.objects.filter(tenant_id=tenant.pk, action="test")
+    assert act.username in answered
+    assert operator(tenant, role=Role.OPERATOR).post(form, {"to": NUMBER}).status_code == 403

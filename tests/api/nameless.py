@@ -71,6 +71,7 @@ ALONE = {
     "post /v1/definitions/{key}/migrate map.*": "a step of the definition in the address",
     "post /v1/deliveries/{delivery}/bounce code": "a word of mail servers",
     "post /v1/external/{kind}/{external_id} status": "a word of who does the work",
+    "post /v1/providers/{key}/test to": "an address, which is nobody's object",
     "post /v1/sources mapping.*": "paths into a webhook's body",
     "post /v1/sources name": _TITLE,
     "post /v1/sources name_map.*": "names of signals, which every tenant sends itself",

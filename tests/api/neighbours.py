@@ -172,6 +172,12 @@ def sticky_cancel(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post("/v1/runs/cancel-by-key", asked))["sticky"]["id"])
 
 
+def provider_test(owner: APIClient, tenant: Tenant) -> str:
+    """A test of a provider."""
+    _made(owner.put(f"/v1/providers/{KEY}", PROVIDER))
+    return str(_made(owner.post(f"/v1/providers/{KEY}/test", {"to": NUMBER}))["run_id"])
+
+
 def _made(answer: Any) -> Any:
     assert answer.status_code < 300, answer.content
     return answer.json()
@@ -187,6 +193,7 @@ HOLD = {"on": "run", "reason": "a test"}
 KEPT = "cancelled"
 POLICY = {"days": 30}
 SUBSCRIPTION = {"url": "https://example.com/events", "description": CANARY}
+NUMBER = "+4366012345678"
 PROVIDER = {
     "kind": "twilio",
     "config": {"account_sid": "AC1", "from": CANARY},
@@ -215,6 +222,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "retention/orders": order,
     "retention/policies": policy,
     "providers": _put("providers", PROVIDER),
+    "provider-tests": provider_test,
     "runs": run,
     "schedules": schedule,
     "secrets": _put("secrets", SECRET),
@@ -282,7 +290,7 @@ BODIES: Mapping[str, Any] = {
     "delete /v1/retention/policies/{what}": {},
     "put /v1/providers/{key}": PROVIDER,
     "delete /v1/providers/{key}": {},
-    "post /v1/providers/{key}/test": {"to": "+4366012345678"},
+    "post /v1/providers/{key}/test": {"to": NUMBER},
     "patch /v1/runs/{public_id}": {"deadline_at": "2126-01-01T00:00:00Z"},
     "post /v1/runs/{public_id}/approve": DECISION,
     "post /v1/runs/{public_id}/attempts": HAND,

@@ -59,6 +59,7 @@ def _stored(walk: Walk, one: Furnished) -> None:
     provider = walk.file("provider.yaml", "kind: teams\n")
     secret = walk.file("credentials.yaml", f"url: {HOOK}\n")
     walk.write("providers", "put", "every_room", provider, "--credentials", secret)
+    walk.write("providers", "test", "every_room", "--wait", "0")
     walk.write("providers", "delete", "every_room")
     rules = {"quiet_hours": [{"from": "21:00", "to": "06:00"}], "caps": []}
     walk.write("sending_rules", "put", walk.file("rules.json", json.dumps(rules)))

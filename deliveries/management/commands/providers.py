@@ -88,11 +88,10 @@ class Command(BaseCommand):
 
     def _test(self, tenant_id: int, said: dict[str, Any]) -> str:
         """Workers send it. One that was not delivered ends the command with 1."""
-        place: dict[str, Any] = {"tenant_id": tenant_id, "key": said["key"]}
-        to, by = address_in(said["to"]), who(said)
-        run = try_provider(**place, to=to, cause=Cause.OPERATOR, cause_ref=by).public_id
+        asked: dict[str, Any] = {"key": said["key"], "to": address_in(said["to"]), "cause_ref": who(said)}
+        run = try_provider(tenant_id=tenant_id, cause=Cause.OPERATOR, **asked).public_id
         ends_at = time.monotonic() + said["wait"]
-        while not (trial := trial_of(**place, run=run)).is_settled and time.monotonic() < ends_at:
+        while not (trial := trial_of(tenant_id=tenant_id, run=run)).is_settled and time.monotonic() < ends_at:
             time.sleep(0.1)
         if trial.is_settled and trial.outcome != DeliveryStatus.DELIVERED:
             raise CommandError(f"{trial.outcome}: {trial.sentence}")
