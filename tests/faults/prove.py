@@ -148,6 +148,7 @@ class Prover:
             operations=sum(len(journey.accepted) for journey in self.plan.journeys),
             statuses=self.ground.calls.statuses,
             kills=self.kills,
+            happened=Counter(one.kind for one in self.plan.faults if one.happened),
             recoveries=lines,
             throughput=throughput,
             verdict=verdict,

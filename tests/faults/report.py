@@ -4,22 +4,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.faults.chaos import KINDS
 from tests.faults.checker import Verdict
 from tests.faults.recovery import TARGET, TARGETS, Recovery
+from tests.faults.table import not_verified
 from tests.faults.throughput import LEAST, RATE, Carried
-
-NOT_VERIFIED = (
-    "loss of power, and disks that lie about what they have written: nothing here cuts the power of a machine",
-    "disks that fail to read, or return what was not written",
-    "loss of the database's host: replication and failover are PostgreSQL's own, and one server runs here",
-    "networks between hosts: every link is loopback, so packets are not lost, reordered or sent twice",
-    "RabbitMQ: the broker of a run is Valkey or Redis; with RabbitMQ only configuration is checked",
-    "PgBouncer: connections go straight to PostgreSQL",
-    "Python 3.12 to 3.14: everything here runs under one interpreter",
-    "more than two cores, more than one host, more than a few thousand runs",
-    "real providers: what a receiver or mail server does after its 2xx is not seen",
-    "clocks of the database that jump: leases and timers are judged by them",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +19,7 @@ class Report:
     operations: int
     statuses: Mapping[int, int]
     kills: Mapping[str, int]
+    happened: Mapping[str, int]  # how often each kind of fault did
     recoveries: Sequence[Recovery]
     throughput: Sequence[Carried]
     verdict: Verdict
@@ -63,7 +53,9 @@ class Report:
         yield f"{'repeated':<13} {self.verdict.repeated} messages, under the same key, as attempts of unknown end tell"
         yield ""
         yield "Not verified"
-        yield from (f"  {text}" for text in NOT_VERIFIED)
+        yield from (f"  {text}" for text in not_verified(self.happened))
+        if missed := [kind for kind in KINDS if kind not in self.happened]:
+            yield f"  in this run: {', '.join(missed)}"
 
     def _throughput(self) -> Iterator[str]:
         if not self.throughput:
