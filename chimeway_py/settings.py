@@ -214,6 +214,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # -- The service ------------------------------------------------------------------------------------------------------
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=10)  # how long a silent worker keeps a claim
+STUCK_AFTER_SECONDS = env.float("STUCK_AFTER_SECONDS", default=300)  # a worker leaves; longer than any task may take
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=[])  # private CIDRs that webhooks may reach
 SIGNAL_TTL_DAYS = env.int("SIGNAL_TTL_DAYS", default=7)  # how long an unused signal may still be used
 PUBLIC_URL = env.str("PUBLIC_URL", default="")  # where people reach us from outside: links in mails begin with it

@@ -4,7 +4,7 @@ It cannot be told from an idle or a busy worker by looking at the process. It ca
 
 - **deaf**: messages wait in its queues, it holds none, and for `DEAF_AFTER` seconds it has received none. After some
   losses of the broker a Celery consumer stays connected and takes nothing (celery issue 8030 and its kin).
-- **stuck**: messages wait, and what it holds has been the same for `STUCK_AFTER` seconds.
+- **stuck**: messages wait, and what it holds has been the same for `STUCK_AFTER_SECONDS` (a setting).
 - **hung**: work that it does has not returned long after it must have.
 """
 
@@ -17,13 +17,13 @@ from typing import Any, NoReturn
 import structlog
 from celery.signals import task_received, worker_ready
 from celery.worker import state
+from django.conf import settings
 
 from chimeway_py import progress
 
 log = structlog.get_logger(__name__)
 
 DEAF_AFTER = 10.0  # seconds
-STUCK_AFTER = 300.0  # longer than any task may take (`time_limit` in tasks.py)
 HUNG_FOR = 30.0  # seconds after the end of its time
 LEAVING = 20.0  # seconds that others in the same process have to end what they do
 LOOK_EVERY = 2.0  # seconds
@@ -62,7 +62,7 @@ class Watchdog(threading.Thread):
         if now - self._heard_at > DEAF_AFTER:
             log.error("worker_is_deaf", queues=self._queues)
             os._exit(EXIT_CODE)
-        if held and now - self._moved_at > STUCK_AFTER:
+        if held and now - self._moved_at > settings.STUCK_AFTER_SECONDS:
             log.error("worker_is_stuck", queues=self._queues, held=len(held))
             os._exit(EXIT_CODE)
 

@@ -66,4 +66,5 @@ def not_verified(happened: Mapping[str, int], text: str | None = None) -> Iterat
     for row in rows(text):
         if row.gap:
             done = ", ".join(f"{kind} {happened.get(kind, 0)}" for kind in row.kinds if kind in happened)
-            yield f"{row.id} {row.fault}: {row.gap}" + (f" (this run: {done})" if done else "")
+            gap = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", row.gap)
+            yield f"{row.id} {row.fault}: {gap}" + (f" (this run: {done})" if done else "")
