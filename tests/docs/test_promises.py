@@ -10,7 +10,7 @@ from tests.faults.chaos import KINDS
 from tests.faults.table import HEADING, beyond, holders, not_verified, rows
 
 PROMISE, RELIABILITY = page("promise.md"), page("reliability.md")
-FAULTS = {*KINDS, "every run", "throughput"}
+FAULTS = {*KINDS, "every run", "throughput", "upgrade"}
 
 
 def promises() -> list[str]:
@@ -73,7 +73,7 @@ def test_what_the_page_admits_is_what_a_run_prints() -> None:
     faults = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", faults)
     admitted = re.findall(r"(?:not verified|in part): (.+?) \|$", faults, re.MULTILINE)
 
-    assert len(admitted) == len([row for row in rows() if row.gap]) > 15
+    assert len(admitted) == len([row for row in rows() if row.gap]) > 10
     assert [reason for reason in admitted if reason not in printed] == []
     assert len(beyond()) == last.count("\n- ") > 5
     assert all(item in printed for item in beyond())

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +14,13 @@ from chimeway_py.demo.screen import say
 from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
 from tests.faults.crowds import SLUG
-from tests.faults.ground import Ground
+from tests.faults.ground import Ground, end
 from tests.faults.journeys import new_seed
 from tests.faults.mutating import main as mutate
-from tests.faults.plan import FULL, QUICK, TENANTS, make_plan
+from tests.faults.plan import FULL, QUICK, TENANTS, Length, Plan, make_plan
 from tests.faults.prove import Prover
+from tests.faults.report import Report
+from tests.faults.upgrade import Upgraded, plan_of, prove_upgrade
 
 INTERRUPTED = 130
 LOOK_INTO = """Kept for a look into it: {folder}
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.mutants:
         return mutate()
     length = QUICK if options.quick else FULL
-    plan = make_plan(options.seed or new_seed(), length)
+    seed = options.seed or new_seed()
+    plan = plan_of(seed) if options.upgrade else make_plan(seed, length)
     if options.plan:
         print(plan)
         return 0
@@ -47,11 +49,9 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(number, _interrupt)
     folder = _folder()
     say(f"Seed {plan.seed}; everything of this run is in {folder}")
-    ground = Ground(folder, [*(f"tenant-{number}" for number in range(TENANTS)), SLUG])
     code = 1
     try:
-        ground.start(say)
-        report = Prover(ground, plan, length).run()
+        report = _prove(folder, plan, length, options)
         told = "\n".join(report.lines())
         (folder / "report.txt").write_text(f"{told}\n\n{plan}\n")
         print(told, flush=True)
@@ -63,10 +63,25 @@ def main(arguments: Sequence[str]) -> int:
         print(f"✗ {error}", file=sys.stderr)
     except Exception:
         traceback.print_exc()
-    finally:
-        _end(ground)
     _settle(folder, plan.seed, code, keep=options.keep)
     return code
+
+
+def _prove(folder: Path, plan: Plan, length: Length, options: argparse.Namespace) -> Report:
+    """The upgrade, where there is time for it, and then everything else. Raises DidNotStart."""
+    upgraded = Upgraded(why_not="a quick run has no time for it")
+    if not options.quick:
+        upgraded = prove_upgrade(folder / "upgrade", plan.seed)
+    if options.upgrade:
+        if upgraded.report is None:
+            raise DidNotStart(f"An upgrade cannot be tried here: {upgraded.why_not}.")
+        return upgraded.report
+    ground = Ground(folder, [*(f"tenant-{number}" for number in range(TENANTS)), SLUG])
+    try:
+        ground.start()
+        return upgraded.put_into(Prover(ground, plan, length).run())
+    finally:
+        end(ground)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -79,6 +94,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer faults: about two minutes")
     parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="only the upgrade under load, which a whole run begins with"
+    )
     parser.add_argument("--explore", action="store_true", help="try every order of a few actors instead, in memory")
     parser.add_argument("--mutants", action="store_true", help="take the guards out of copies; tests must go red")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run although everything held")
@@ -89,15 +107,6 @@ def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="chimeway-prove-"))
     folder.chmod(0o711)  # PostgreSQL runs as another user when we are root
     return folder
-
-
-def _end(ground: Ground) -> None:
-    """End every process, also when somebody interrupts once more."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    began = time.monotonic()
-    ground.stop()
-    say(f"All processes ended ({time.monotonic() - began:.1f} s)")
 
 
 def _settle(folder: Path, seed: str, code: int, *, keep: bool) -> None:

@@ -23,6 +23,12 @@ class Verdict:
     untried: list[str] = field(default_factory=list)  # what this run should have shown, and did not get to
     repeated: int = 0  # messages that arrived twice under the same key, as an attempt of unknown end says
 
+    def add(self, other: "Verdict", whose: str) -> None:
+        """What was found elsewhere was found."""
+        for name in ("lost", "doubled", "stuck", "violations", "untried"):
+            getattr(self, name).extend(f"{whose}: {text}" for text in getattr(other, name))
+        self.repeated += other.repeated
+
     @property
     def held(self) -> bool:
         """Whether nothing was found, and everything was tried."""

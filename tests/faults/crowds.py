@@ -33,10 +33,12 @@ def beyond(runs: Sequence[RunRow]) -> Iterator[str]:
             return
 
 
-def turned_away(journeys: Sequence[Journey]) -> str:
+def turned_away(journeys: Sequence[Journey]) -> Iterator[str]:
     """How many starts had to wait, and that all of them passed in the end; for the report."""
     crowd = [journey for journey in journeys if journey.kind == "crowd"]
+    if not crowd:
+        return
     waited = sum("start" in journey.refused for journey in crowd)
     passed = sum("start" in journey.accepted for journey in crowd)
     told = f"{waited} were told when to come again, {passed} passed in the end"
-    return f"{len(crowd)} starts of a tenant with a limit of {LIMIT} a minute: {told}"
+    yield f"{len(crowd)} starts of a tenant with a limit of {LIMIT} a minute: {told}"

@@ -4,18 +4,20 @@ import base64
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from chimeway_py.demo import commands
+from chimeway_py.demo.screen import say
 from chimeway_py.demo.supervisor import Supervisor
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
@@ -32,10 +34,13 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "CHIMEWAY_POSTGRES_BIN", "VIRTUAL_ENV"
 
 
 class Ground:
-    """Started in order, stopped in any state. Start it in the main thread: children die with their starter."""
+    """Started in order, stopped in any state. Start it in the main thread: children die with their starter.
 
-    def __init__(self, folder: Path, slugs: list[str]) -> None:
-        self.folder = folder
+    `root` holds the code that is started; what looks at it from outside is always today's.
+    """
+
+    def __init__(self, folder: Path, slugs: list[str], root: Path = commands.ROOT) -> None:
+        self.folder, self.root = folder, root
         self.slugs = slugs
         self.logs = folder / "logs"
         self.logs.mkdir()
@@ -50,7 +55,7 @@ class Ground:
         self.tenants: list[Tenant] = []
         self.env: dict[str, str] = {}
 
-    def start(self, say: Callable[[str], None]) -> None:
+    def start(self) -> None:
         """Servers, tenants, processes. Raises DidNotStart."""
         self.postgres.start()
         self.broker.start()
@@ -120,7 +125,7 @@ class Ground:
             "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner"),
         }
         command = [sys.executable, "-m", "tests.faults.prepare", str(answer), *self.slugs]
-        done = subprocess.run(command, env=env, cwd=commands.ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=env, cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode:
             raise DidNotStart(f"The database could not be prepared:\n{done.stdout}{done.stderr}")
         keys: Mapping[str, str] = json.loads(answer.read_text())
@@ -132,7 +137,10 @@ class Ground:
         seconds = [make(self.env, self.logs / "second") for make in (commands.beat, commands.sweeper)]
         for child in seconds:
             child.name = f"{child.name}-2"
-        return [*commands.service(self.env, self.logs, port, listener), *seconds]
+        children = [*commands.service(self.env, self.logs, port, listener), *seconds]
+        for child in children:
+            child.cwd = self.root
+        return children
 
     def _wait_until_ready(self, patience: float = 90.0) -> None:
         deadline = time.monotonic() + patience
@@ -140,6 +148,17 @@ class Ground:
             if time.monotonic() > deadline:
                 raise DidNotStart(f"The web server does not answer:\n{self.child('web').log_tail()}")
             time.sleep(0.2)
+
+
+def end(ground: Ground) -> None:
+    """End every process, also when somebody interrupts meanwhile."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    began = time.monotonic()
+    ground.stop()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    say(f"All processes ended ({time.monotonic() - began:.1f} s)")
 
 
 def _through(url: str, port: int) -> str:

@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chimeway_py.demo.screen import say
 from tests.faults.calls import Tenant
@@ -28,8 +28,10 @@ TELL_EVERY = 10.0
 class Prover:
     """A run in the middle of things."""
 
-    def __init__(self, ground: Ground, plan: Plan, length: Length) -> None:
-        self.ground, self.plan, self.length = ground, plan, length
+    def __init__(
+        self, ground: Ground, plan: Plan, length: Length, kinds: Mapping[str, Callable[[World], Fault]] = KINDS
+    ) -> None:
+        self.ground, self.plan, self.length, self.kinds = ground, plan, length, kinds
         self.kills: Counter[str] = Counter()
         self.notes: list[str] = []
         self.began = time.monotonic()
@@ -89,7 +91,7 @@ class Prover:
     def _fault(self, broken: Broken) -> Fault:
         dice = random.Random(f"{self.plan.seed} {broken.kind} {broken.at}")
         world = World(self.ground, dice, broken)
-        fault = KINDS[broken.kind](world)
+        fault = self.kinds[broken.kind](world)
         try:
             yield from fault
         finally:
@@ -134,7 +136,7 @@ class Prover:
         verdict.violations += self.ground.calls.faults
         verdict.violations += [f"{one.kind}: {one.fault}" for one in self.plan.faults if one.fault]
         self._verify(verdict)
-        self.notes.append(turned_away(self.plan.journeys))
+        self.notes += turned_away(self.plan.journeys)
         lines = recoveries(self.plan.faults, facts.runs)
         verdict.untried += untried(self.plan.faults, lines)
         throughput = carried(self.plan.slots, facts.runs, began_at)

@@ -26,6 +26,8 @@ class Report:
     notes: Sequence[str]
     seconds: float
     load: float  # of the machine when it began
+    upgrade: Sequence[str] = ()  # what came of an upgrade under load
+    left_out: Sequence[str] = ()  # what this run could not try, and why
 
     def lines(self) -> Iterator[str]:
         """The report."""
@@ -38,6 +40,11 @@ class Report:
             yield f"              The machine had other work (load {self.load:.1f}): times are not judged."
         yield from self._recoveries()
         yield from self._throughput()
+        if self.upgrade:
+            yield ""
+            yield "An upgrade while clients went on, with old and new code side by side"
+            yield from (f"  {text}" for text in self.upgrade)
+            yield ""
         yield from (f"  {note}" for note in self.notes)
         yield ""
         found = (
@@ -54,6 +61,7 @@ class Report:
         yield ""
         yield "Not verified"
         yield from (f"  {text}" for text in not_verified(self.happened))
+        yield from (f"  in this run: {text}" for text in self.left_out)
         if missed := [kind for kind in KINDS if kind not in self.happened]:
             yield f"  in this run: {', '.join(missed)}"
 
@@ -65,6 +73,8 @@ class Report:
         yield from (f"  {one}{'   TOO LITTLE' if one.too_little else ''}" for one in self.throughput)
 
     def _recoveries(self) -> Iterator[str]:
+        if not self.recoveries:
+            return
         yield ""
         yield "Moving again, from the moment that the fault was mended or the process had died, to a mail that arrived"
         for line in self.recoveries:
