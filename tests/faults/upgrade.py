@@ -8,9 +8,11 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from chimeway_py.demo import commands
 from chimeway_py.demo.screen import say
@@ -33,11 +35,14 @@ GIVEN_UP = "tried 2 of"
 TOGETHER = 4.0  # seconds in which old and new processes serve side by side, from when both have sent something
 BOTH_WITHIN = 25.0
 MIGRATES_WITHIN = 60.0
+NEWER: dict[str, Any] = {"key": "newer", "steps": [{"key": "call", "kind": "newer"}]}
+PARKED, PARKED_WITHIN = 3, 25.0  # runs that old workers do not understand, and seconds until all of them stand there
 _SINCE = """
 SELECT count(*) FROM workflows_attempt
  WHERE split_part(worker, ':', 2) = %s
    AND started_at >= (SELECT min(started_at) FROM workflows_attempt WHERE split_part(worker, ':', 2) = %s)
 """
+_NEWER = "SELECT state, status_reason, count(*) FROM workflows_run WHERE definition_key = 'newer' GROUP BY 1, 2"
 _TABLES = "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind = 'r' AND relowner = 'chimeway_owner'::regrole"
 
 
@@ -77,6 +82,7 @@ def prove_upgrade(folder: Path, seed: str) -> Upgraded:
         ground.start()
         upgrade = Upgrade()
         report = Prover(ground, plan_of(seed), LENGTH, {"upgrade": upgrade.carry_out}).run()
+        upgrade.judge_newer(ground)
     finally:
         end(ground)
     report.verdict.violations += [*upgrade.wrong, *upgrade.refused(folder / "requests.jsonl")]
@@ -99,9 +105,13 @@ class Upgrade:
         old, new = [*supervisor.watched], [*_new_processes(world.ground)]
         pids = {watched.child.name: watched.child.pid for watched in old}
         yield from self._migrate(world)
-        for watched in new:
-            watched.start(time.monotonic())
-        supervisor.watched += new
+        for first in (True, False):  # the web server takes what the workers of before do not know yet
+            started = [watched for watched in new if (watched.child.name == "new web") == first]
+            for watched in started:
+                watched.start(time.monotonic())
+            supervisor.watched += started
+            if first:
+                yield from self._owe_what_is_newer(world.ground)
         world.count("new processes", len(new))
         pids |= {watched.child.name: watched.child.pid for watched in new}
         yield from self._work_together(world.ground, pids["work"], pids["new work"])
@@ -110,6 +120,28 @@ class Upgrade:
         for watched in old:
             supervisor.watched.remove(watched)  # whoever ends now is not started again
         yield from self._let_go(world, [watched.child for watched in old])
+
+    def _owe_what_is_newer(self, ground: Ground) -> Fault:
+        """Runs with a step of a kind that only new code knows: old workers leave them alone."""
+        calls, tenant, ends_at = ground.calls, ground.tenants[0], time.monotonic() + PARKED_WITHIN
+        asked = [("definitions", NEWER), ("definitions/newer/versions/1/publish", None)]
+        asked += [("runs", {"workflow": "newer", "subject": f"early-{number}"}) for number in range(PARKED)]
+        for path, body in asked:
+            while not calls.ask(tenant, "POST", path, body, str(uuid.uuid4())).accepted:  # the old one does not know it
+                if time.monotonic() > ends_at:
+                    self.wrong.append(f"no web server took {path} of a newer kind")
+                    return
+                yield 0.1
+        while (found := self.newer(ground)) != {"active step_kind_unknown": PARKED}:
+            if time.monotonic() > ends_at:
+                self.wrong.append(f"runs of a kind that old code does not know are not parked: {found}")
+                return
+            yield 0.2
+
+    def newer(self, ground: Ground) -> dict[str, int]:
+        """How many runs of the newer kind stand where."""
+        with ground.superuser() as database:
+            return {f"{state} {reason}".strip(): number for state, reason, number in database.execute(_NEWER)}
 
     def _migrate(self, world: World) -> Fault:
         """As `docs/deploy.md` says, while somebody holds a lock for longer than a migration waits for its own."""
@@ -153,6 +185,13 @@ class Upgrade:
         if not (by_old and by_new):
             self.wrong.append("old and new code did not work at the same time")
 
+    def judge_newer(self, ground: Ground) -> None:
+        """In the end, with new code alone, every one of them was done."""
+        found = {state.partition(" ")[0]: number for state, number in self.newer(ground).items()}
+        self.told.append(f"{PARKED} runs of a kind that old code does not know: parked, and then {found}")
+        if found != {"completed": PARKED}:
+            self.wrong.append(f"runs of a newer kind were parked and are not done: {found}")
+
     def _let_go(self, world: World, old: Sequence[Child]) -> Fault:
         began = time.monotonic()
         for child in old:
@@ -186,6 +225,7 @@ def _new_processes(ground: Ground) -> Iterator[Watched]:
     """Today's processes, not yet started, on the port of the old ones."""
     logs = ground.logs / "new"
     logs.mkdir()
-    for child in commands.service(ground.env, logs, ground.calls.port, ground.listener):
+    env = {**ground.env, "CHANNEL_MODULES": "tests.faults.newer"}
+    for child in commands.service(env, logs, ground.calls.port, ground.listener):
         child.name = f"new {child.name}"
         yield Watched(child, longest_pause=RESTART_AFTER)
