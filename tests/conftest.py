@@ -1,6 +1,5 @@
 """Fixtures for everybody. Tests commit for real, as the app role under row-level security, in tenants of their own."""
 
-import logging
 import tempfile
 import threading
 import uuid
@@ -23,8 +22,9 @@ from tenants.models.api_key import Scope
 from tenants.second_factor.sign_in import sign_ins
 from tenants.services import create_api_key, create_tenant
 from tests.fleet import Web, Workers
-from tests.leaks import Listener, leaks
+from tests.leaks import Listener
 from tests.plugin import SERVERS, Servers
+from tests.shown import leaks
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def _open_database(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
 def _nothing_was_shown(_open_database: None, servers: Servers) -> Iterator[None]:
     """After the last test, no store, log or page of the session shows a secret or a payload of any of them."""
     listener = Listener()
-    logging.getLogger().addHandler(listener)
+    listener.listen()
     yield
     found = sorted({*listener.shown, *leaks(servers)})
     assert not found, "\n".join(["Something shows what must not be seen:", *found[:40]])

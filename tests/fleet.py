@@ -13,6 +13,14 @@ from chimeway_py.embedded.memory import LOOPBACK, listen
 from chimeway_py.embedded.processes import Child
 
 NEARBY = {"OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}  # receivers of webhooks are on this machine in tests
+
+
+def environment() -> dict[str, str]:
+    """The settings of the session. More is logged than by its own process, to be looked through when it ends."""
+    talkative = {} if os.environ.get("LOG_LEVEL") == "DEBUG" else {"LOG_LEVEL": "INFO"}
+    return {**os.environ, **NEARBY, **talkative}
+
+
 LEASE_SECONDS = 4  # of workers: short, so that a test sees one end, and long enough for a machine that is busy
 
 
@@ -73,7 +81,7 @@ class Web:
         self.listener = listen()
         port = self.listener.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{port}"
-        self.server = commands.web({**os.environ, **NEARBY}, logs, port, self.listener)
+        self.server = commands.web(environment(), logs, port, self.listener)
 
     def start(self, *, seconds: float = 30.0) -> None:
         """Start the server; returns when it answers requests. Raises AssertionError with its log."""

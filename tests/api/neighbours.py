@@ -15,9 +15,10 @@ from workflows.heads.signing import sign_heads
 from workflows.models import Run
 from workflows.retention.pruning import carry_out
 
-CANARY = "canary-of-the-neighbour"
+CANARY = "canary-of-the-neighbour"  # whoever it is; its subjects, names and words may be seen by itself
+SAID = "canary-of-a-neighbours-payload"
 KEY = "theirs"
-INTAKE = {"name": "order.made", "subject": CANARY, "data": {"said": CANARY}}
+INTAKE = {"name": "order.made", "subject": CANARY, "data": {"said": SAID}}
 DOCUMENT: dict[str, Any] = {
     "key": KEY,
     "templates": {"hello": {"subject": "Hello", "text": f"Hello {CANARY}"}},
@@ -44,7 +45,7 @@ def published(owner: APIClient, tenant: Tenant) -> str:
 def run(owner: APIClient, tenant: Tenant) -> str:
     """A run that has filled an inbox and waits for an approval."""
     published(owner, tenant)
-    [started] = _made(owner.post("/v1/runs", {"workflow": KEY, "subject": CANARY}))["runs"]
+    [started] = _made(owner.post("/v1/runs", {"workflow": KEY, "subject": CANARY, "data": {"said": SAID}}))["runs"]
     drain(tenant)
     return str(started["id"])
 
@@ -105,7 +106,7 @@ def digest(owner: APIClient, tenant: Tenant) -> str:
     """A digest that collects."""
     _made(owner.post("/v1/definitions", COLLECTING))
     _made(owner.post(f"/v1/definitions/{COLLECTING['key']}/versions/1/publish"))
-    _made(owner.post("/v1/runs", {"workflow": COLLECTING["key"], "subject": CANARY, "data": {"said": CANARY}}))
+    _made(owner.post("/v1/runs", {"workflow": COLLECTING["key"], "subject": CANARY, "data": {"said": SAID}}))
     drain(tenant)
     return str(_made(owner.get("/v1/digests"))["items"][0]["id"])
 
@@ -197,9 +198,9 @@ NUMBER = "+4366012345678"
 PROVIDER = {
     "kind": "twilio",
     "config": {"account_sid": "AC1", "from": CANARY},
-    "credentials": {"auth_token": f"{CANARY}-token"},
+    "credentials": {"auth_token": f"{SAID}-token"},
 }
-SECRET = {"value": f"{CANARY}-secret"}
+SECRET = {"value": f"{SAID}-secret"}
 SEGMENT = {"name": CANARY, "condition": {"path": "recipient.attributes.said", "eq": CANARY}}
 TEMPLATE = {"channel": "in_app", "subject": "Hello", "text": CANARY}
 

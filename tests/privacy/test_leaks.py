@@ -6,10 +6,15 @@ import logging
 import pytest
 import redis
 
+from tenants.admin.paging import page_of
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tenants.services import create_api_key
-from tests.leaks import CANARY, Listener, leaks, shown_in
+from tests.journeys import waiting_run
+from tests.leaks import CANARY, OURS, Listener, showing, shown_in, stores
 from tests.plugin import Servers
+from tests.shown import answers_of_rest, fullest, pages_of_admin
+from workflows.models import Run
 
 
 @pytest.mark.parametrize("before", ["", "x", "xy"])
@@ -23,7 +28,7 @@ def test_what_is_shown_is_found_however_it_is_written(before: str) -> None:
 
 def test_stores_are_searched(tenant: Tenant, servers: Servers) -> None:
     token = create_api_key(tenant_id=tenant.pk, name="shown", scopes=["runs:read"]).token
-    file, before = servers.folder / "logs-of-a-leak", set(leaks(servers))
+    file, before = servers.folder / "logs-of-a-leak", set(showing(stores(servers)))
     name = "UPDATE tenants_tenant SET name = %s WHERE id = %s"
     with servers.postgres.connect() as owner, redis.Redis.from_url(servers.broker.url) as client:
         try:
@@ -31,7 +36,7 @@ def test_stores_are_searched(tenant: Tenant, servers: Servers) -> None:
             owner.commit()
             client.set("leak", CANARY)
             file.write_text(token)
-            found = set(leaks(servers)) - before
+            found = set(showing(stores(servers))) - before
         finally:
             owner.execute(name, ["", tenant.pk])
             owner.commit()
@@ -45,6 +50,26 @@ def test_stores_are_searched(tenant: Tenant, servers: Servers) -> None:
     }
 
 
+def test_pages_and_answers_of_the_fullest_tenants_are_searched(tenant: Tenant, servers: Servers) -> None:
+    """Of a session in which a payload has come into rows that everybody shows."""
+    waiting_run(tenant)
+    tenants = [tenant, *fullest(servers)]
+    whole = [dict(pages_of_admin(tenants)), dict(answers_of_rest(tenants))]
+    with servers.postgres.connect() as owner:
+        try:
+            owner.execute("UPDATE workflows_run SET subject = %s WHERE tenant_id = %s", [CANARY, tenant.pk])
+            owner.commit()
+            found = {one.partition(": ")[0] for one in showing([*pages_of_admin([tenant]), *answers_of_rest([tenant])])}
+        finally:
+            owner.execute("UPDATE workflows_run SET subject = 'anna' WHERE tenant_id = %s", [tenant.pk])
+
+    with tenant_scope(tenant.pk):
+        run = Run.objects.get(tenant_id=tenant.pk)
+    assert list(showing([*whole[0].items(), *whole[1].items()])) == []
+    assert {f"page {page_of(run)}", "page /admin/workflows/run/", "answer /v1/runs"} <= found
+    assert "answer /v1/runs/{public_id}/explain" in whole[1]
+
+
 def test_what_is_logged_here_is_heard() -> None:
     listener, logger = Listener(), logging.getLogger("of.a.test")
     logger.propagate = False  # the session listens, too
@@ -53,3 +78,5 @@ def test_what_is_logged_here_is_heard() -> None:
     logger.warning("they said %s", CANARY)
 
     assert [CANARY in one for one in listener.shown] == [True]
+    assert all(logging.getLogger(f"{name}.any").isEnabledFor(logging.DEBUG) for name in OURS)
+    assert [one.level for one in logging.getLogger().handlers if isinstance(one, Listener)] == [logging.NOTSET]
