@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -18,6 +19,7 @@ from tenants.models import Limit, OperatorAction, Tenant
 from tenants.scope import tenant_scope
 from tests.journeys import rows_of
 from tests.limits.test_taking import limit
+from tests.plugin import Servers
 from tests.signals.conftest import Post
 from tests.signals.test_hooks import EVENT, NewSource
 
@@ -55,6 +57,38 @@ def test_a_refused_write_writes_nothing_and_may_be_sent_again(rest: APIClient, t
     assert rows_of(tenant, (Signal,)) == [0]
     limit(tenant, "signals_per_minute", None)
     assert rest.post("/v1/signals", asked, headers={"Idempotency-Key": "k1"}).status_code == 202
+
+
+def test_nobody_else_notices_a_tenant_at_its_limit(
+    rest: APIClient, client_of: Callable[..., APIClient], tenant: Tenant, other_tenant: Tenant, servers: Servers
+) -> None:
+    """Neither of what it takes nor of how long that takes: somebody holds its buckets meanwhile."""
+    limit(tenant, "requests_per_minute", 3)
+    limit(other_tenant, "requests_per_minute", 100)
+    other = client_of(other_tenant)
+    assert (rest.get("/v1/runs").status_code, other.get("/v1/runs").status_code) == (200, 200)
+
+    with servers.postgres.connect() as owner, owner.transaction():
+        owner.execute("SELECT FROM tenants_limituse WHERE tenant_id = %s FOR UPDATE", [tenant.pk])
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+        held, meanwhile = rest.get("/v1/runs").status_code, other.get("/v1/runs")
+    statuses = [(rest.get("/v1/runs").status_code, other.get("/v1/runs").status_code) for _ in range(20)]
+    last = other.get("/v1/runs")
+    connection.close()
+
+    assert (held, meanwhile.status_code) == (503, 200)
+    assert statuses == [(200, 200)] * 2 + [(429, 200)] * 18
+    assert left_of(meanwhile) - left_of(last) in (
+        19,
+        20,
+        21,
+    )  # its own twenty and one, less what has come back meanwhile
+
+
+def left_of(answer: Any) -> int:
+    """What is left of a limit on requests, as an answer tells it."""
+    return int(answer["RateLimit"].partition("r=")[2].partition(";")[0])
 
 
 def test_who_used_it_up_is_told(rest: APIClient, client_of: Callable[..., APIClient], tenant: Tenant) -> None:
