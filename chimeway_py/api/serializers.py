@@ -39,8 +39,13 @@ def read_object(request: Request) -> Mapping[str, Any]:
     return request.data if isinstance(request.data, Mapping) else {}
 
 
-def read_input(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    """The body of a request as `serializer` reads it. Raises `ValidationError`, which becomes `invalid`."""
-    reader = serializer(data=request.data)
+def read_input(
+    serializer: type[StrictSerializer], request: Request, said: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body of a request, or what is said instead, as `serializer` reads it.
+
+    Raises `ValidationError`, which becomes `invalid`.
+    """
+    reader = serializer(data=request.data if said is None else said)
     reader.is_valid(raise_exception=True)
     return dict(reader.validated_data)

@@ -1,4 +1,4 @@
-"""Finding messages by the address that they went to. It is personal: it is posted, and in no address or log."""
+"""Finding messages and recipients by an address. It is personal: it is posted, and in no address or log."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from django.urls import URLPattern, path, reverse
 from chimeway_py.errors import ChimewayError
 from deliveries.models import Delivery, Recipient
 from deliveries.recipients.reading import LONGEST_ADDRESS
-from deliveries.recipients.searching import deliveries_to
+from deliveries.recipients.searching import deliveries_to, recipients_at
 from deliveries.recipients.why import why
 from tenants.admin import words
 from tenants.admin.pages import PageAdmin, Section
 from tenants.admin.writes import WIDE, ServiceForm, ask_tenant
 from tenants.models import Role
 
-PAGE = 50
+PAGE, MOST_PEOPLE = 50, 20
+WHO = ["Recipient", "Zone", "Locale", "Changed"]
 HEADINGS = ["Delivery", "Planned", "Channel", "To", "Recipient", "Run", "Status", "Why"]
 
 
@@ -59,8 +60,14 @@ def _found(form: AddressForm) -> dict[str, Any]:
     names = {row.subject for row in rows}
     known = Recipient.objects.filter(tenant_id=said["tenant"].pk, external_id__in=names).defer("sealed")
     recipients = {row.external_id: row for row in known}
+    there = recipients_at(said["tenant"].pk, said["address"]).defer("sealed").order_by("-id")[:MOST_PEOPLE]
+    people = Section("Who has it now", WHO, [_person(row) for row in there], "No recipient has it.")
     shown = Section("Messages", HEADINGS, [_line(row, recipients) for row in rows[:PAGE]], "Nothing went there.")
-    return {"section": shown, "said": said, "next": rows[PAGE - 1].pk if len(rows) > PAGE else None}
+    return {"people": people, "section": shown, "said": said, "next": rows[PAGE - 1].pk if len(rows) > PAGE else None}
+
+
+def _person(row: Recipient) -> list[Any]:
+    return [words.link(row), row.zone or "–", row.locale or "–", words.moment(row.updated_at)]
 
 
 def _line(row: Delivery, recipients: dict[str, Recipient]) -> list[Any]:

@@ -27,6 +27,7 @@ MOST_ROWS = 100
 class RecipientAdmin(PageAdmin):
     """Recipients, to read: your product tells who they are."""
 
+    change_list_template = "admin/recipient_list.html"
     list_display = ["external_id", "tenant", "zone", "locale", "updated_at"]
     list_filter = [TenantFilter]
     search_fields = ["=external_id"]

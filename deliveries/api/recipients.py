@@ -8,10 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
-from chimeway_py.api.serializers import read_object
+from chimeway_py.api.serializers import read_input, read_object
 from chimeway_py.errors import Invalid, fault
 from deliveries.api.sending_rules import PeriodSerializer
+from deliveries.api.serializers import AddressSerializer
 from deliveries.models import Recipient
+from deliveries.recipients.searching import recipients_at
 from deliveries.recipients.upsert import merge_recipients, put_recipient
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -127,6 +129,26 @@ class RecipientListView(TenantView):
         except Invalid as error:
             raise _inside(error) from error
         return Response(StoredRecipientsSerializer({"recipients": stored}).data)
+
+
+class RecipientSearchView(TenantView):
+    """Recipients by an address. It is personal, so it stands in the body and in no address or log."""
+
+    scopes = {"POST": Scope.RECIPIENTS_READ}
+
+    @extend_schema(
+        operation_id="recipient_search",
+        summary="Who has an address",
+        description="Those who have it now, on any channel, however it is written.",
+        parameters=[IDEMPOTENCY_KEY, *PAGE_PARAMETERS],
+        request=AddressSerializer,
+        responses=answers(page_of(SeenRecipientSerializer), 400),
+        tags=TAG,
+    )
+    def post(self, request: Request) -> Response:
+        """A page of them."""
+        said = read_input(AddressSerializer, request)
+        return self.page(recipients_at(self.tenant_id, said["address"]), SeenRecipientSerializer)
 
 
 class RecipientView(TenantView):

@@ -27,7 +27,7 @@ from deliveries.api.inbox_bulk import ArchiveManyView, ReadManyView, SeenManyVie
 from deliveries.api.inbox_live import StreamView, TokenView
 from deliveries.api.preferences import CategoryListView, CategoryView, PreferenceDefaultsView, PreferencesView
 from deliveries.api.providers import ProviderListView, ProviderTestView, ProviderView, TestProviderView
-from deliveries.api.recipients import RecipientListView, RecipientView
+from deliveries.api.recipients import RecipientListView, RecipientSearchView, RecipientView
 from deliveries.api.segments import SegmentCountView, SegmentListView, SegmentView
 from deliveries.api.sending_rules import SendingRulesView
 from deliveries.api.templates import (
@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern] = [
     path("inbox/<path:subject>/stream", StreamView.as_view(), name="inbox-stream"),
     path("inbox/<path:subject>", InboxView.as_view(), name="inbox"),
     path("recipients", RecipientListView.as_view(), name="recipients"),
+    path("recipient-search", RecipientSearchView.as_view(), name="recipient-search"),
     path("recipients/<path:external_id>/history", HistoryView.as_view(), name="recipient-history"),
     path("recipients/<path:external_id>/preferences", PreferencesView.as_view(), name="preferences"),
     path("recipients/<path:external_id>", RecipientView.as_view(), name="recipient"),

@@ -13,7 +13,7 @@ from chimeway_py.errors import Invalid, NotFound
 from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Recipient
 from deliveries.preferences.storing import put_preferences, rules_of
-from deliveries.recipients.searching import deliveries_to
+from deliveries.recipients.searching import deliveries_to, recipients_at
 from deliveries.recipients.upsert import merge_recipients
 from deliveries.recipients.why import why
 from tenants.audit.commands import add_by
@@ -124,6 +124,22 @@ class SentTo(Verb):
         with tenant_scope(tenant_id) as scope:
             found = list(deliveries_to(tenant_id, address).order_by("-id")[: max(options["limit"], 0)])
         yield from (f"{one.subject}: {_told(one, scope.now)}" for one in found)
+
+
+class Find(Verb):
+    """The address is read from standard input, as above."""
+
+    name, help = "find", "Print who has the address that is given on standard input."
+
+    def arguments(self, parser: ArgumentParser) -> None:
+        """Its options."""
+        parser.add_argument("--limit", type=int, default=20)
+
+    def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
+        """Their ids, newest first."""
+        with tenant_scope(tenant_id):
+            found = recipients_at(tenant_id, sys.stdin.readline()).order_by("-id")
+            yield from list(found.values_list("external_id", flat=True)[: max(options["limit"], 0)])
 
 
 def _told(one: Delivery, now: datetime) -> str:

@@ -3,6 +3,7 @@
 import json
 from typing import Any, TypedDict
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -29,6 +30,8 @@ class Recipient(TenantRow):
     zone = models.CharField(max_length=64, blank=True, db_default="")
     locale = models.CharField(max_length=35, blank=True, db_default="")
     sealed = models.BinaryField(null=True, help_text="Addresses by channel and attributes, sealed.")
+    # by which they are found when somebody asks for an address; a list of what `recipients.forms` makes of each
+    address_digests: "models.JSONField[Any, Any]" = models.JSONField(default=list, db_default=[])
     quiet_hours: "models.JSONField[Any, Any]" = models.JSONField(null=True)  # null: the tenant's
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -38,6 +41,7 @@ class Recipient(TenantRow):
             models.UniqueConstraint(fields=["tenant", "external_id"], name="recipient_external_id"),
             models.UniqueConstraint(fields=["tenant", "public_id"], name="recipient_public_id"),
         ]
+        indexes = [GinIndex(fields=["address_digests"], name="recipient_addresses", opclasses=["jsonb_path_ops"])]
 
     def __str__(self) -> str:
         return self.external_id

@@ -64,7 +64,8 @@ def _about_faults(rule: Mapping[str, Any], at: str, known: Collection[str], requ
     if category and workflow:
         yield fault(f"{at}/workflow", "conflict", "A rule is about a category or a workflow, not both.")
     if category is not None and not _one_of(category, known):
-        yield fault(f"{at}/category", "unknown_category", "One of the tenant's categories.")
+        told = f"One of {', '.join(sorted(known))}." if known else "The tenant has no categories yet."
+        yield fault(f"{at}/category", "unknown_category", told)
     elif category in required and rule.get("allowed") is False:
         yield fault(f"{at}/category", "required_category", "Nobody may refuse this category.")
     if channel is not None and not _one_of(channel, channels()):

@@ -6,7 +6,11 @@ from typing import Any
 
 from deliveries.channels.base import Channel, Undeliverable
 from deliveries.models import Recipient
+from deliveries.states import DeliveryStatus
+from workflows.steps.base import Outcome
 from workflows.steps.sources import Facts, text_of
+
+NO_RECIPIENT = "no_recipient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,18 @@ def addressed(step: Mapping[str, Any], facts: Facts, channel: Channel, recipient
     """
     external_id = whom(step, facts)
     if "recipient" in step and not external_id:
-        raise Undeliverable("no_recipient")
+        raise Undeliverable(NO_RECIPIENT)
     to = _address(channel, external_id, recipient, "recipient" in step)
     if to is not None and "to" not in step and "to" in channel.schema:
         step = {**step, "to": {"const": to}}
     return Addressed(step, {**facts, "recipient": recipient_tree(external_id, recipient)})
+
+
+def refusal(step: Mapping[str, Any], refused: Undeliverable) -> Outcome:
+    """The outcome of a message that cannot go out; of one without an address, as its step says."""
+    if refused.error == NO_RECIPIENT and step.get("without_address") == "skip":
+        return Outcome(DeliveryStatus.SUPPRESSED, NO_RECIPIENT)
+    return refused.as_outcome()
 
 
 def recipient_tree(external_id: str, recipient: Recipient | None) -> dict[str, Any]:

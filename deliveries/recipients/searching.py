@@ -1,17 +1,12 @@
-"""Messages to an address, whoever it belonged to. The address is asked for and not kept: only digests are compared."""
+"""Whose an address is, and what went to it. The address is asked for and not kept: only digests are compared."""
 
-from contextlib import suppress
-
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
-from deliveries.channels.base import Undeliverable
-from deliveries.channels.push import one_text, subscription_of
-from deliveries.channels.sms import phone_number
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Recipient
 from deliveries.querysets import DeliveryQuerySet
-from deliveries.recipients.addresses import digest_of
+from deliveries.recipients.forms import digests_for
 from deliveries.recipients.reading import LONGEST_ADDRESS
 from deliveries.states import ARRIVED, NOT_SENT, OWED
 
@@ -21,19 +16,23 @@ def deliveries_to(tenant_id: int, address: str) -> DeliveryQuerySet:
 
     Each of the three groups of statuses has an index of its own, of which the last is what is owed and small.
     """
-    text = address.strip()
-    if not text or not is_storable(text, LONGEST_ADDRESS):
-        raise Invalid("The address is not valid.", [fault("/address", "bad_address", "An address of one recipient.")])
-    to_it = Q(recipient_digest__in=[digest_of(tenant_id, form) for form in _forms(text)])
+    to_it = Q(recipient_digest__in=digests_for(tenant_id, _checked(address)))
     found = Q()
     for statuses in (ARRIVED, NOT_SENT, OWED):
         found |= to_it & ~Q(recipient_digest="") & Q(status__in=sorted(statuses))
     return Delivery.objects.for_tenant(tenant_id).filter(found)
 
 
-def _forms(text: str) -> list[str]:
-    """How the channels may have written it: as it stands, as a number in E.164, as the subscription of a browser."""
-    forms = [text, phone_number(text)]
-    with suppress(Undeliverable):
-        forms.append(one_text(subscription_of(text)))
-    return list(dict.fromkeys(filter(None, forms)))
+def recipients_at(tenant_id: int, address: str) -> "QuerySet[Recipient]":
+    """The tenant's recipients who have an address now, on any channel. Raises `Invalid` for what is none."""
+    found = Q()
+    for digest in digests_for(tenant_id, _checked(address)):
+        found |= Q(address_digests__contains=[digest])
+    return Recipient.objects.filter(found, tenant_id=tenant_id)
+
+
+def _checked(address: str) -> str:
+    text = address.strip()
+    if not text or not is_storable(text, LONGEST_ADDRESS):
+        raise Invalid("The address is not valid.", [fault("/address", "bad_address", "An address of one recipient.")])
+    return text

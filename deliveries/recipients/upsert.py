@@ -9,6 +9,7 @@ from typing import Any
 from chimeway_py.errors import Invalid
 from deliveries.models import Recipient
 from deliveries.models.recipient import Person
+from deliveries.recipients.forms import digests_of_all
 from deliveries.recipients.reading import LARGEST, recipient_faults, subject_faults
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
@@ -26,7 +27,7 @@ _MAKE = insert(
 
 
 _CHANGED = {"id": "bigint", "zone": "text", "locale": "text", "quiet_hours": "jsonb", "sealed": "bytea"}
-_CHANGED |= {"updated_at": "timestamptz"}
+_CHANGED |= {"updated_at": "timestamptz", "address_digests": "jsonb"}
 _CHANGE = update("deliveries_recipient", _CHANGED)
 
 
@@ -86,7 +87,7 @@ def store_recipients(tenant_id: int, said: Mapping[str, Said], now: datetime, *,
 def _columns(row: Recipient) -> tuple[object, ...]:
     """A row of `_CHANGED`."""
     hours = None if row.quiet_hours is None else json.dumps(row.quiet_hours)
-    return row.pk, row.zone, row.locale, hours, row.sealed, row.updated_at
+    return row.pk, row.zone, row.locale, hours, row.sealed, row.updated_at, json.dumps(row.address_digests)
 
 
 def _change(row: Recipient, said: Said, replace: bool) -> bool:
@@ -104,6 +105,7 @@ def _change(row: Recipient, said: Said, replace: bool) -> bool:
     if merged != row.person:
         _check_size(merged)
         row.seal(merged)
+        row.address_digests = digests_of_all(row.tenant_id, merged["addresses"])
     return True
 
 

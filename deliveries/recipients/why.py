@@ -13,12 +13,15 @@ _BY: Mapping[str, str] = {
     Layer.REQUIRED: "the required category",
     Layer.NOBODY: "nobody",
 }
+_NO_ADDRESS = "they have no address for this channel"
 _NOT_SENT: Mapping[str, str] = {
     "bounced_before": "mail to this address bounced before",
     "endpoint_disabled": "the endpoint is disabled",
+    "no_recipient": _NO_ADDRESS,
     "run_ended": "its run had ended",
 }
 _NOT_POSSIBLE: Mapping[str, str] = {
+    "no_recipient": _NO_ADDRESS,
     "run_data_gone": "what its run worked with was erased, or is not kept any more",
 }
 

@@ -12,7 +12,7 @@ from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.preferences.unsubscribe import unsubscribe_headers
-from deliveries.recipients.addressing import Addressed, addressed, whom
+from deliveries.recipients.addressing import Addressed, addressed, refusal, whom
 from deliveries.services.handing_on import is_wanted
 from deliveries.services.words import asked_by, coalesced_facts, note_words
 from deliveries.standing import standing_of
@@ -70,7 +70,7 @@ def _send(claim: Claim, loaded: _Loaded) -> Outcome:
     except TemplateFault as error:
         return Outcome(DeliveryStatus.PERMANENT_FAILURE, f"template: {error.message}"[:200])
     except Undeliverable as refused:
-        return refused.as_outcome()
+        return refusal(loaded.step, refused)
 
 
 def _load(claim: Claim, now: datetime) -> _Loaded:
@@ -112,7 +112,7 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
     try:
         there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
     except Undeliverable as refused:
-        return there, refused.as_outcome()
+        return there, refusal(there.step, refused)
     there = replace(there, facts={**there.facts, "coalesced": coalesced_facts(_joined(delivery), there.facts)})
     verdict = may_go(delivery, there.step, there.facts, standing, now, is_sending=True)
     decided = {name: getattr(delivery, name) for name in DECIDED}

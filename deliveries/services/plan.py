@@ -15,7 +15,7 @@ from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
 from deliveries.recipients import digest_of, masked
-from deliveries.recipients.addressing import addressed, whom
+from deliveries.recipients.addressing import addressed, refusal, whom
 from deliveries.services.events import record_settled
 from deliveries.services.words import asked_by, note_words
 from deliveries.standing import Standing, standing_of
@@ -126,7 +126,7 @@ def _draft(
         verdict = may_go(delivery, step, there.facts, standing, now)
         draft.outcome = None if verdict.may_go else verdict.as_outcome()
     except Undeliverable as refused:
-        draft.outcome = refused.as_outcome()
+        draft.outcome = refusal(step, refused)
     return draft
 
 

@@ -27,6 +27,10 @@ _OWN = {
     "locale": SOURCE,
     "recipient": SOURCE,
     "category": _KEY,
+    "without_address": {
+        "description": "what becomes of a message to somebody who has no address there: fail (the default), or skip",
+        "enum": ["fail", "skip"],
+    },
     **TIMING,
     **TRIES,
 }

@@ -208,6 +208,7 @@ def look_around(walk: Walk, one: Furnished) -> None:
     ):
         walk.read(*words)
     walk.read("recipients", "sent_to", said="ada@example.com\n")
+    walk.read("recipients", "find", said="ada@example.com\n")
     for words in (
         *(("audit", "export", slug, "--csv"), ("audit", "export", slug), ("limits", "show", slug)),
         *(("tenant", "show", slug), ("operator", "show", new_account()), ("keys", "show"), ("heads", "keys")),

@@ -215,6 +215,31 @@ def test_a_step_may_name_another_recipient(rest: APIClient, journey: Journey, sm
     assert journey.deliveries(stranger)[0].error == "no_recipient"  # never at an address of anna's
 
 
+def test_somebody_without_an_address_is_a_failure_unless_the_step_skips_them(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    """Also when the address goes between the plan and the try; an address that is none stays a failure."""
+    skip = {"channel": "email", "template": "hello", "without_address": "skip", "recipient": "run.subject"}
+    journey.publish(skip | {"on_outcome": {"suppressed": "next"}}, {**skip, "without_address": "fail"}, templates=HELLO)
+    rest.put("/v1/recipients/gone", ADA | {"addresses": {"email": "gone@example.com"}})
+
+    never, gone = journey.start("never"), journey.start("gone")
+    rest.put("/v1/recipients/gone", {"attributes": ADA["attributes"]})
+    journey.work()
+    journey.work()
+
+    for run in (never, gone):
+        assert [(one.status, one.error) for one in journey.deliveries(run)] == [
+            ("suppressed", "no_recipient"),
+            ("permanent_failure", "no_recipient"),
+        ]
+    assert smtp_sink.to("gone@example.com") == []
+    journey.publish(
+        {"channel": "sms", "template": "hello", "without_address": "skip", "to": "data.phone"}, templates=HELLO
+    )
+    assert journey.delivery(journey.start("never", phone="none")).error == "invalid_address"
+
+
 def test_the_same_id_in_two_tenants_shares_nothing(
     rest: APIClient, client_of: Callable[..., APIClient], tenant: Tenant, other_tenant: Tenant
 ) -> None:

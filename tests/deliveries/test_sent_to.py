@@ -1,12 +1,15 @@
 """Did anything go to this address? Found by digest, for one tenant, by pages, and told to nobody else."""
 
+import json
 from collections.abc import Callable
+from importlib import import_module
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -14,13 +17,14 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
 from deliveries.admin import address_search
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Recipient
 from deliveries.recipients.searching import deliveries_to
 from tenants.models import Role, Tenant
 from tenants.models.api_key import Scope
 from tenants.scope import tenant_scope
 from tests.admin.conftest import operator
 from tests.deliveries.conftest import Journey
+from tests.deliveries.test_provider_kinds import subscription
 
 SEARCH = "/v1/deliveries/search"
 ADMIN = reverse("admin:deliveries_delivery_to_address")
@@ -64,6 +68,51 @@ def test_what_went_to_an_address_is_found_however_it_is_written(rest: APIClient,
     assert first["items"][0]["why"].startswith("Not sent: the recipient said no")
 
 
+def test_who_has_an_address_is_found_by_all_its_forms_and_by_nobody_else(
+    rest: APIClient,
+    client_of: Callable[..., APIClient],
+    tenant: Tenant,
+    other_tenant: Tenant,
+    operator: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    browser = subscription("https://push.example.com/1")
+    ann = {"email": ADDRESS, "sms": NUMBER, "push": [browser]}
+    said = [{"id": "ann", "addresses": ann}, {"id": "bob", "addresses": {"email": "bob@example.org"}}]
+    assert rest.post("/v1/recipients", {"recipients": said}).status_code == 200
+    client_of(other_tenant).put("/v1/recipients/cid", {"addresses": ann})
+
+    def who(address: str, client: APIClient = rest) -> list[str]:
+        answer = client.post("/v1/recipient-search", {"address": address})
+        assert answer.status_code == 200, answer.content
+        assert address.casefold() not in answer.content.decode().casefold()
+        return [one["id"] for one in answer.json()["items"]]
+
+    for form in (ADDRESS, " ann.lee@EXAMPLE.org ", NUMBER, "+436640000001", json.dumps(browser)):
+        assert who(form) == ["ann"], form
+    assert who(ADDRESS, client_of(other_tenant)) == ["cid"]
+    assert who("nobody@example.org") == []
+    page = operator(tenant, role=Role.VIEWER).post(ADMIN, {"tenant": tenant.pk, "address": NUMBER}).content.decode()
+    assert ("Who has it now" in page, ">ann<" in page, ">cid<" in page) == (True, True, False)
+    monkeypatch.setattr("sys.stdin", StringIO(f"{ADDRESS}\n"))
+    out = StringIO()
+    call_command("recipients", "find", "--tenant", tenant.slug, stdout=out)
+    assert out.getvalue() == "ann\n"
+
+    with tenant_scope(tenant.pk):  # as an older process stored them
+        kept = dict(Recipient.objects.filter(tenant_id=tenant.pk).values_list("external_id", "address_digests"))
+        Recipient.objects.filter(tenant_id=tenant.pk).update(address_digests=[])
+    fill = import_module("deliveries.migrations.0017_recipient_addresses").fill
+    fill(None, SimpleNamespace(connection=connections["owner"]))
+    with tenant_scope(tenant.pk):
+        again = dict(Recipient.objects.filter(tenant_id=tenant.pk).values_list("external_id", "address_digests"))
+    assert again == kept
+    rest.put("/v1/recipients/ann", {"addresses": {"email": "new@example.org"}})
+    assert (who(ADDRESS), who("new@example.org")) == ([], ["ann"])
+    few = client_of(tenant, {Scope.DELIVERIES_READ}).post("/v1/recipient-search", {"address": ADDRESS})
+    assert few.status_code == 403
+
+
 @pytest.mark.parametrize(
     ("body", "query"),
     [
@@ -78,6 +127,7 @@ def test_what_went_to_an_address_is_found_however_it_is_written(rest: APIClient,
 )
 def test_what_is_no_address_is_refused(rest: APIClient, body: dict[str, Any], query: str) -> None:
     assert rest.post(SEARCH + query, body).status_code == 400
+    assert rest.post(f"/v1/recipient-search{query}", body).status_code == 400
 
 
 def test_nothing_of_the_address_is_told_or_found_by_others(

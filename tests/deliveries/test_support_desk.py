@@ -84,7 +84,9 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     ({"status": "suppressed", "error": "endpoint_disabled"}, "Not sent: the endpoint is disabled."),
     ({"status": "temporary_failure", "error": "smtp 451"}, "Failed: it could not be sent (smtp 451)."),
     ({"status": "retries_exhausted", "error": "smtp 451"}, "Failed: every try failed (smtp 451)."),
-    ({"status": "permanent_failure", "error": "no_recipient"}, "Failed: it could not be sent (no_recipient)."),
+    ({"status": "permanent_failure", "error": "smtp 550"}, "Failed: it could not be sent (smtp 550)."),
+    ({"status": "permanent_failure", "error": "no_recipient"}, "Failed: they have no address for this channel."),
+    ({"status": "suppressed", "error": "no_recipient"}, "Not sent: they have no address for this channel."),
     (
         {"status": "bounced", "delivered_at": NOW, "bounced_at": NOW, "error": "bounced 5.1.1"},
         "Sent at 2026-11-20 21:14 UTC, and it came back at 2026-11-20 21:14 UTC (bounced 5.1.1).",

@@ -86,6 +86,24 @@ def test_an_item_is_taken_out_and_its_run_says_so(rest: APIClient, tenant: Tenan
     assert collected_by(tenant, second)["items"] == [{"n": 2}]
 
 
+def test_a_client_that_sends_no_body_says_why_in_the_query(rest: APIClient, tenant: Tenant) -> None:
+    collecting(tenant)
+    first, _ = bring(tenant, 1, 2)
+    item = f"/v1/digests/{digests_of(tenant)[0].public_id}/items/1"
+
+    twice = rest.delete(f"{item}?reason=a+test", WHY)
+    other = rest.delete(f"{item}?reason=a+test&force=true")
+    removed = rest.delete(f"{item}?reason=by+mistake")
+    close_all(tenant)
+
+    assert [(one.status_code, one.json()["detail"][0]["path"]) for one in (twice, other)] == [
+        (400, "/reason"),
+        (400, "/force"),
+    ]
+    assert (removed.status_code, removed.json()["left_why"]) == (200, "removed")
+    assert "by mistake" in [one.get("why") for one in told_of(tenant, first, "step_settled")]
+
+
 @pytest.mark.parametrize(
     ("verb", "path", "body", "status", "fault"),
     [

@@ -167,17 +167,24 @@ class DigestItemView(TenantView):
     @extend_schema(
         operation_id="digests_remove_item",
         summary="Take an item out of a digest that collects",
-        description="Its run goes where the step's outcome `removed` leads, or else stops.",
+        description="Its run goes where the step's outcome `removed` leads, or else stops. The reason is in the body,"
+        " or in the query where a client sends no body with a DELETE.",
         tags=TAG,
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY, OpenApiParameter("reason", str)],
         request=DigestReasonSerializer,
         responses=answers(DigestItemSerializer, 400, 404, 409),
     )
     def delete(self, request: Request, public_id: uuid.UUID, position: int) -> Response:
         """The item, which has left."""
-        item = remove_item(tenant_id=self.tenant_id, public_id=public_id, position=position, asked=_asked(request))
+        check_query(request, ("reason",))
+        said = request.query_params.dict()
+        if request.body and said:
+            raise Invalid("The request is not valid.", [fault("/reason", "repeated", "Give it once.")])
+        asked = _asked(request, None if request.body else said)
+        item = remove_item(tenant_id=self.tenant_id, public_id=public_id, position=position, asked=asked)
         return Response(DigestItemSerializer(item).data)
 
 
-def _asked(request: Request) -> Asked:
-    return Asked(Cause.API, caller_of(request).prefix, read_input(DigestReasonSerializer, request)["reason"])
+def _asked(request: Request, said: dict[str, str] | None = None) -> Asked:
+    reason = read_input(DigestReasonSerializer, request, said)["reason"]
+    return Asked(Cause.API, caller_of(request).prefix, reason)

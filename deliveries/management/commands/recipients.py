@@ -1,10 +1,10 @@
-"""manage.py recipients put|show|prefer|history|sent_to"""
+"""manage.py recipients put|show|prefer|history|sent_to|find"""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from deliveries.management.recipient_verbs import History, Prefer, PutRecipients, SentTo, ShowRecipient
+from deliveries.management.recipient_verbs import Find, History, Prefer, PutRecipients, SentTo, ShowRecipient
 from deliveries.models import Preference
 from workflows.management.recording import in_the_name
 from workflows.management.verbs import VerbCommand
@@ -15,7 +15,7 @@ ABOUT_RULES = "prefer"
 class Command(VerbCommand):
     help = "Keep recipients and what they prefer, and say what was sent to them."
     about = "recipients"
-    verbs = (PutRecipients(), ShowRecipient(), Prefer(), History(), SentTo())
+    verbs = (PutRecipients(), ShowRecipient(), Prefer(), History(), SentTo(), Find())
 
     def recording(self, tenant_id: int, verb: str, options: Mapping[str, Any]) -> AbstractContextManager[None]:
         """With what `prefer` changes. Of the recipients in a file there may be millions: that it was read is told."""
