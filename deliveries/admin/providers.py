@@ -14,6 +14,7 @@ from django.utils.functional import lazy
 from chimeway_py.admin_site import register_concern
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.admin.yaml_text import as_yaml
+from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Provider
 from deliveries.providers.base import ProviderKind
 from deliveries.providers.registry import provider_kinds
@@ -102,7 +103,7 @@ class TestForm(ServiceForm):
         required=False,
         max_length=4000,
         widget=WIDE,
-        help_text="An address of its channel. A chat whose account leads to one place needs none.",
+        help_text="A chat whose account leads to one place needs none.",
     )
 
 
@@ -185,6 +186,7 @@ class ProviderAdmin(WritingAdmin):
         if not self.has_change_permission(request, row):
             return self._refused(request)
         form = TestForm(request.POST or None)
+        form.fields["to"].help_text = f"{channels()[row.channel].address} {form.fields['to'].help_text}".strip()
         if request.method == "POST" and form.is_valid():
             asked: dict[str, Any] = {"tenant_id": row.tenant_id, "key": row.key, "cause": Cause.OPERATOR}
             said = form.cleaned_data

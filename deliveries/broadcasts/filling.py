@@ -28,7 +28,8 @@ def fill(broadcast: Broadcast, loaded: Loaded, data: Mapping[str, Any], targets:
     filling.flush()
     if filling.refused:
         more = f"; the first {MOST_FAULTS} are listed" if filling.refused > MOST_FAULTS else ""
-        raise Invalid(f"{filling.refused} faults{more}. Nothing was stored.", filling.faults)
+        many = "1 fault" if filling.refused == 1 else f"{filling.refused} faults"
+        raise Invalid(f"{many}{more}. Nothing was stored.", filling.faults)
     broadcast.total = filling.position
     broadcast.skipped = {"duplicate": filling.duplicates} if filling.duplicates else {}
     return filling.tells_recipients

@@ -35,7 +35,7 @@ def record_bounce(
         if mine.status in _MAY_BOUNCE:
             _note(mine, error, batch.now)
             if mine.resend_of_id is None:
-                context = {"delivery": str(mine.public_id)}
+                context = {"delivery": str(mine.public_id), "error": mine.error}
                 tell_later_outcome(batch, mine.step_run_id, DeliveryStatus.BOUNCED, mine.key, context)
                 batch.flush()
             accept_signals(tenant_id=tenant_id, signals=[signal_of(mine, ReportKind.BOUNCED, batch.now)], counted=False)

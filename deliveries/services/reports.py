@@ -210,6 +210,7 @@ def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
     record_settled(delivery.tenant_id, [delivery.pk])
     if delivery.resend_of_id is None:
         context = {"delivery": str(delivery.public_id), "reported": why}
+        context |= {"error": delivery.error} if delivery.error else {}
         tell_later_outcome(batch, delivery.step_run_id, outcome, delivery.key, context)
 
 

@@ -27,6 +27,7 @@ from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
 from tests.deliveries.doubles import HangsUp
 from tests.steps.owing import make_due
+from workflows.explain import explain_run
 from workflows.models import Run
 from workflows.verify import verify_trace
 
@@ -131,10 +132,13 @@ def test_the_run_follows_what_is_reported(journey: Journey, phones: Provider, sm
     waiting = journey.run(run).state
 
     tell(journey, run, "failed", "30003")
+    told = journey.read(lambda: explain_run(tenant_id=run.tenant_id, public_id=run.public_id)).last_outcome
     journey.work()
     journey.work()
 
     assert waiting == "waiting"
+    assert told is not None
+    assert (told.outcome, told.error) == ("permanent_failure", "reported failed 30003")
     assert [(one.status, one.error) for one in journey.deliveries(run)] == [
         ("permanent_failure", "reported failed 30003"),
         ("delivered", ""),

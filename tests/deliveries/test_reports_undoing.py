@@ -90,6 +90,7 @@ def test_a_report_is_told_in_the_trace_and_the_explanation(tenant: Tenant, phone
         "outcome": "permanent_failure",
         "was": "delivered",
         "reported": "reported failed 30003",
+        "error": "reported failed 30003",
         "delivery": str(deliveries(tenant)[-1].public_id),
     }
     said = explained(tenant, run_id)
