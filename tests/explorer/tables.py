@@ -212,7 +212,7 @@ def _write_waits(turn: Turn, pending: Pending, now: datetime) -> None:
 
 
 def _finish(turn: Turn, run_id: int) -> None:
-    """store/write._FINISH and _CANCEL_WORK: what a finished run leaves behind."""
+    """store/write._REST_LISTENERS, _EXPIRE_SIGNALS and _CANCEL_WORK: what a finished run leaves behind."""
     for one in list(turn.select("listener")):
         if one.run_id == run_id:
             turn.update("listener", (run_id, one.name, one.key), one._replace(live=False))

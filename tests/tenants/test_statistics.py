@@ -22,6 +22,11 @@ _TARGETS = """
 SELECT c.relname, coalesce(a.attstattarget, -1) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
  WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id' AND NOT a.attisdropped
 """
+_EXPECTED = """
+SELECT c.relname, s.n_distinct FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+  LEFT JOIN pg_stats s ON s.schemaname = 'public' AND s.tablename = c.relname AND s.attname = 'tenant_id'
+ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id' AND NOT a.attisdropped
+"""
 
 
 def test_no_table_keeps_statistics_of_its_tenants() -> None:
@@ -31,6 +36,13 @@ def test_no_table_keeps_statistics_of_its_tenants() -> None:
 
     assert len(targets) > 15
     assert {table for table, target in targets.items() if target != 0} <= {"tenants_membership"}
+
+
+def test_every_tenant_is_expected_to_have_a_fair_share_of_a_table(postgres: Postgres) -> None:
+    with postgres.connect() as superuser:
+        told = dict(superuser.execute(_EXPECTED).fetchall())
+
+    assert {table for table, expected in told.items() if expected != 50} <= {"tenants_membership"}
 
 
 def test_a_table_that_has_doubled_is_counted_once() -> None:
@@ -43,11 +55,25 @@ def test_a_table_that_has_doubled_is_counted_once() -> None:
     assert analyze_grown_tables() == 0
 
 
+def test_a_table_that_has_lost_its_statistics_gets_them_back(
+    postgres: Postgres, crowd: tuple[Tenant, list[int]]
+) -> None:
+    with postgres.connect() as superuser:  # as after a dump was restored
+        superuser.execute("SELECT pg_clear_attribute_stats('public', 'workflows_run', 'tenant_id', false)")
+        superuser.execute("SELECT pg_clear_relation_stats('public', 'workflows_run')")
+        before = superuser.execute(_EXPECTED).fetchall()
+        while analyze_grown_tables():
+            pass
+
+        assert ("workflows_run", None) in before
+        assert ("workflows_run", 50) in superuser.execute(_EXPECTED).fetchall()
+
+
 @pytest.mark.parametrize(
     ("statement", "given", "index"),
     [
         (load._WAITS, "'{{{runs}}}', {tenant}", "wait_one_open"),
-        (write._FINISH[0], "{tenant}, '{{{runs}}}'", "listener_run"),
+        (write._REST_LISTENERS, "{tenant}, '{{{runs}}}'", "listener_run"),
     ],
     ids=["open waits", "listeners"],
 )

@@ -38,6 +38,7 @@ class Pending:
     reminded: list[int] = field(default_factory=list)  # waits
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
     finished: list[int] = field(default_factory=list)
+    expiring: list[int] = field(default_factory=list)  # those of them for which early signals were kept
     answers: list[tuple[int, str, int, Answer]] = field(default_factory=list)  # with the run, the step and the visit
     reasons: list[tuple[int, str]] = field(default_factory=list)  # with the address of what somebody said
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
@@ -57,6 +58,7 @@ class RunBatch:
         self._owed: list[tuple[LockedRun, Owed]] = []
         self._work_planned = False
         self._asked: list[Callable[[], None]] = []  # answers to what was sent
+        self._keepers = {run.id for run in runs.values() if run.facts.pending_signals}
         self._kept: dict[str, str] = {}  # what people said in this batch, and where it is kept
         self._undoing: dict[int, Undo | None] = {}
         self.owed_compensations: dict[int, list[str]] = {}  # by run, what the flush made owed
@@ -168,6 +170,7 @@ class RunBatch:
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
         if run.facts.is_finished and decision.moves[-1].from_state not in TERMINAL:
             pending.finished.append(run.id)
+            pending.expiring += [run.id] if run.id in self._keepers else []
         self._owed += [(run, owed) for owed in decision.owed]
 
     def _keep_reasons(self, run: LockedRun, decision: Decision) -> None:

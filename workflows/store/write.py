@@ -49,11 +49,10 @@ _OF_RUNS = (
     "FROM (SELECT %s::bigint AS tenant, id FROM unnest(%s::bigint[]) AS u (id) OFFSET 0) u "
     "WHERE t.tenant_id = u.tenant AND t.run_id = u.id"
 )
-_FINISH = (
-    f"UPDATE workflows_listener t SET live = false {_OF_RUNS} AND t.live",  # noqa: S608  our own text
-    f"UPDATE workflows_signalverdict t SET verdict = 'expired', reason = 'run_finished' {_OF_RUNS} "  # noqa: S608
-    "AND t.verdict = 'buffered'",
-)
+_REST_LISTENERS = f"UPDATE workflows_listener t SET live = false {_OF_RUNS} AND t.live"  # noqa: S608  our own text
+_EXPIRE_SIGNALS = f"""
+UPDATE workflows_signalverdict t SET verdict = 'expired', reason = 'run_finished' {_OF_RUNS} AND t.verdict = 'buffered'
+"""  # noqa: S608
 _CANCEL_WORK = """
 UPDATE workflows_steprun SET held = true,
     status = CASE status WHEN 'owed' THEN 'cancelled' ELSE status END,
@@ -102,8 +101,9 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
         execute(_CHANGE_RUNS, [tenant_id, *arrays(changed, rows.CHANGED_RUN)])
     _hold_work(tenant_id, pending)
     if pending.finished:
-        for statement in _FINISH:
-            execute(statement, [tenant_id, pending.finished])
+        execute(_REST_LISTENERS, [tenant_id, pending.finished])
+    if pending.expiring:
+        execute(_EXPIRE_SIGNALS, [tenant_id, pending.expiring])
     _write_verdicts(tenant_id, pending, now)
 
 
