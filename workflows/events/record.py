@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
-from tenants.sql import Question, execute, fetch
+from tenants.sql import execute, fetch
 from workflows.events.types import EventType, by_move
 from workflows.states import UNDOING
 from workflows.store.chain import canonical
 
 _KINDS = ", ".join(f"('{start}', '{end}', '{type_}')" for (start, end), type_ in by_move().items())
 _UNDOING = ", ".join(sorted(UNDOING))
-_IS_WATCHED = "EXISTS (SELECT 1 FROM workflows_eventsubscription WHERE tenant_id = %s)"
+#: Whether the tenant has a subscription, enabled or not, as an expression.
+IS_WATCHED = "EXISTS (SELECT 1 FROM workflows_eventsubscription WHERE tenant_id = %s)"
 _RECORD = """
 WITH happened AS (
     INSERT INTO workflows_event (tenant_id, public_id, type, run_public_id, data, occurred_at)
@@ -63,17 +64,12 @@ _RECORD_MOVES, _RECORD_ONE = recording(_MOVES), recording(_ONE)
 
 def watching(insert: str) -> str:
     """A statement that inserts, and answers whether the tenant has a subscription. One more parameter: the tenant."""
-    return f"WITH written AS ({insert}) SELECT {_IS_WATCHED}"
-
-
-def asking_watched(tenant_id: int) -> Question:
-    """Whether the tenant has a subscription, enabled or not."""
-    return f"SELECT {_IS_WATCHED}", [tenant_id]
+    return f"WITH written AS ({insert}) SELECT {IS_WATCHED}"
 
 
 def is_watched(tenant_id: int) -> bool:
-    """The answer, now. Needs the tenant's scope."""
-    return bool(fetch(*asking_watched(tenant_id))[0][0])
+    """Whether the tenant has a subscription now. Needs its scope."""
+    return bool(fetch(f"SELECT {IS_WATCHED}", [tenant_id])[0][0])
 
 
 def record(tenant_id: int, statement: str, parameters: Sequence[Any]) -> None:

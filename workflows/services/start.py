@@ -40,12 +40,12 @@ def start_runs(
     `LimitReached` or `BeyondLimit` when the tenant's limits do not allow it.
     """
     which, ground = asking_startable(tenant_id, definition_key, version), asking_ground(tenant_id, len(runs))
-    with tenant_scope(tenant_id, *which, *ground) as scope:
-        loaded = startable(tenant_id, definition_key, version, scope.answers[: len(which)])
+    with tenant_scope(tenant_id, which, *ground) as scope:
+        loaded = startable(tenant_id, definition_key, version, scope.answers[0])
         checked = check_starts(loaded, runs)
         if limits_of(tenant_id):
             _take(tenant_id, checked)
-        known = ground_of(scope.answers[len(which) :])
+        known = ground_of(scope.answers[1:])
         started = insert_runs(tenant_id, loaded, checked, scope.now, ground=known, is_last=True)
     if on_duplicate == "skip":
         return [one if one.created else replace(one, skipped=True) for one in started]

@@ -6,42 +6,40 @@ from typing import TYPE_CHECKING, Any
 
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable, scalar_text
-from tenants.sql import Question, Rows, fetch_each
+from tenants.sql import Question, Rows, fetch
 from workflows.definitions.data_schema import data_faults, patience
 from workflows.definitions.document import correlation_names
 from workflows.definitions.errors import DefinitionNotFound
 from workflows.errors import DefinitionOff
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded, documents
-from workflows.store.switches import OFF
 
 if TYPE_CHECKING:
     from workflows.services.start_rows import NewRun
 
 
-_PUBLISHED = """
-SELECT id FROM workflows_definition
- WHERE tenant_id = %s AND key = %s AND status = 'published' AND version = coalesce(%s, version)
- ORDER BY version DESC LIMIT 1
+_STARTABLE = """
+SELECT (SELECT id FROM workflows_definition
+         WHERE tenant_id = %s AND key = %s AND status = 'published' AND version = coalesce(%s, version)
+         ORDER BY version DESC LIMIT 1), switched_off(%s)
 """
 
 
-def asking_startable(tenant_id: int, key: str, version: int | None = None) -> list[Question]:
+def asking_startable(tenant_id: int, key: str, version: int | None = None) -> Question:
     """What `startable` must know, for one trip to the server with whatever else is asked."""
-    return [(_PUBLISHED, [tenant_id, key, version]), (OFF, [tenant_id])]
+    return _STARTABLE, [tenant_id, key, version, tenant_id]
 
 
-def startable(tenant_id: int, key: str, version: int | None, answers: Sequence[Rows] | None = None) -> Loaded:
+def startable(tenant_id: int, key: str, version: int | None, answer: Rows | None = None) -> Loaded:
     """The published version that a start uses: the one asked for, or the latest.
 
     Raises `DefinitionNotFound`, and `DefinitionOff` when its key is switched off.
     """
-    found, [(off,)] = answers or fetch_each(*asking_startable(tenant_id, key, version))
-    if not found:
+    [(id_, off)] = answer or fetch(*asking_startable(tenant_id, key, version))
+    if id_ is None:
         raise DefinitionNotFound(f"No published definition {key!r}" + (f" version {version}." if version else "."))
     if (switch := off.get(key)) is not None:
         raise DefinitionOff(f"{key} is switched off.", {"level": switch["level"]})
-    id_ = found[0][0]
     return documents(tenant_id, [id_])[id_]
 
 

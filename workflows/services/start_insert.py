@@ -17,17 +17,19 @@ from tenants.sql import Question, Rows, arrays, ask, execute, fetch, fetch_each,
 from tenants.vault import vault_of
 from workflows.engine.matching import listener_keys
 from workflows.errors import StartConflict
-from workflows.events.record import asking_watched
+from workflows.events.record import IS_WATCHED
 from workflows.retention.buried import withdraw_buried
 from workflows.services.companions import companions
 from workflows.services.documents import Loaded
 from workflows.services.start_rows import NEW_RUN, NewRun, StartRow, first_transition, run_columns, start_row
-from workflows.services.sticky_cancels import asking_sticky, catch_cancelled, marks
+from workflows.services.sticky_cancels import IS_STICKING, catch_cancelled, marks, sharing_starts
 from workflows.states import Cause
 from workflows.store import rows
 from workflows.store.write import write_transitions
 
-_IDS = "SELECT nextval('workflows_run_id_seq') FROM generate_series(1, %s)"
+_GROUND = f"""
+SELECT ARRAY(SELECT nextval('workflows_run_id_seq') FROM generate_series(1, %s)), {IS_STICKING}, {IS_WATCHED}
+"""  # noqa: S608  our own text
 # In the order of the unique key, so that two starts with the same keys wait for each other instead of deadlocking.
 _RUNS = insert(
     "workflows_run",
@@ -71,13 +73,13 @@ class Ground:
 
 def asking_ground(tenant_id: int, count: int) -> list[Question]:
     """What `ground_of` makes a `Ground` for so many runs of."""
-    return [*asking_sticky(tenant_id), asking_watched(tenant_id), (_IDS, [count])]
+    return [sharing_starts(tenant_id), (_GROUND, [count, tenant_id, tenant_id])]
 
 
 def ground_of(answers: Sequence[Rows]) -> Ground:
     """The answers to `asking_ground`, which were asked in this transaction."""
-    _, [(has_cancels,)], [(is_watched,)], ids = answers
-    return Ground([id_ for (id_,) in ids], has_cancels, is_watched)
+    _, [ground] = answers
+    return Ground(*ground)
 
 
 def insert_runs(

@@ -15,7 +15,8 @@ from workflows.store.batch import RunBatch
 _LOCK_SPACE = 0x57C << 48  # above any tenant id, so that locks of other purposes do not meet these
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
 _OWN = "SELECT pg_advisory_xact_lock(%s)"
-_ANY = "SELECT EXISTS (SELECT 1 FROM workflows_stickycancel WHERE tenant_id = %s AND until > clock_timestamp())"
+#: Whether any cancel of the tenant waits for runs, as an expression.
+IS_STICKING = "EXISTS (SELECT 1 FROM workflows_stickycancel WHERE tenant_id = %s AND until > clock_timestamp())"
 _STICKING = """
 SELECT mark, public_id, cause, cause_ref, reason FROM workflows_stickycancel
  WHERE tenant_id = %s AND workflow IN ('', %s) AND mark = ANY(%s) AND until > clock_timestamp()
@@ -34,15 +35,15 @@ def lock_starts(tenant_id: int) -> None:
     fetch(_OWN, [_LOCK_SPACE + tenant_id])
 
 
-def asking_sticky(tenant_id: int) -> list[Question]:
-    """Whether any cancel of the tenant waits for runs; none can begin to until this transaction ends."""
-    return [(_SHARE, [_LOCK_SPACE + tenant_id]), (_ANY, [tenant_id])]
+def sharing_starts(tenant_id: int) -> Question:
+    """To be asked before `IS_STICKING`: no cancel can begin to wait for runs until this transaction ends."""
+    return _SHARE, [_LOCK_SPACE + tenant_id]
 
 
 def catch_cancelled(tenant_id: int, workflow: str, starts: Mapping[int, Sequence[str]]) -> set[int]:
     """Cancel the runs, given by id with their marks, that cancels were waiting for; the ids of those caught.
 
-    Inside the transaction that wrote the runs, after `asking_sticky`.
+    Inside the transaction that wrote the runs, after `sharing_starts`.
     """
     wanted = sorted({mark for own in starts.values() for mark in own})
     return _cancel(tenant_id, starts, fetch(_STICKING, [tenant_id, workflow, wanted])) if wanted else set()
