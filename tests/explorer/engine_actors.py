@@ -160,7 +160,7 @@ def _claim_signals(turn: Turn, scene: Scene) -> None:
 
 
 def _find_runs(turn: Turn, scene: Scene) -> None:
-    """route._CANDIDATES: by the index of listeners alone."""
+    """The rest of route._CLAIM: by the index of listeners alone."""
     found = {id_: _listening(turn, turn.get("signal", id_), live=True) for id_ in turn.kept("signals")}
     turn.keep("found", tuple(found.items()))
     turn.keep("runs", tuple(sorted({run for runs in found.values() for run in runs})))

@@ -17,7 +17,7 @@ from workflows.services.documents import Loaded
 from workflows.services.start_rows import StartRow
 from workflows.store import rows as columns
 from workflows.store.batch import Pending, RunBatch
-from workflows.store.load import LockedRun, _locked, _wait, signal_facts
+from workflows.store.load import Locked, LockedRun, _locked, _wait, signal_facts
 from workflows.store.rows import dumps
 from workflows.store.write import _last_words
 
@@ -95,6 +95,7 @@ class Seen(NamedTuple):
     runs: tuple[RunRow, ...]
     waits: tuple[WaitRow, ...]
     buffered: tuple[tuple[int, SignalRow], ...]
+    working: frozenset[int]  # runs with work that is owed or under way
 
 
 def read_runs(turn: Turn, ids: Iterable[int], waits: tuple[WaitRow, ...] | None = None) -> Seen:
@@ -105,6 +106,7 @@ def read_runs(turn: Turn, ids: Iterable[int], waits: tuple[WaitRow, ...] | None 
         tuple(run for run in wanted if run is not None),
         open_waits(turn) if waits is None else waits,
         tuple(sorted(held, key=lambda one: (one[1].received_at, one[1].id))),
+        frozenset(work.run_id for work in turn.select("steprun") if work.status in ("owed", "running")),
     )
 
 
@@ -115,10 +117,12 @@ def open_waits(turn: Turn) -> tuple[WaitRow, ...]:
 
 def batch_of(seen: Seen, documents: Mapping[int, Loaded], now: datetime) -> RunBatch:
     """A batch of the real store on what was read."""
-    batch = RunBatch(TENANT, {run.id: locked(run, documents) for run in seen.runs}, now)
+    batch = RunBatch(TENANT, Locked({run.id: locked(run, documents) for run in seen.runs}, now, False, ()))
     for wait in seen.waits:
         if wait.run_id in batch.runs:
             batch.runs[wait.run_id].facts.wait = _wait(_wait_values(wait))
+    for run_id in seen.working & batch.runs.keys():
+        batch.runs[run_id].has_work = True
     for run_id, signal in seen.buffered:
         if run_id in batch.runs:
             facts = batch.runs[run_id].facts
@@ -172,8 +176,8 @@ def flush(turn: Turn, batch: RunBatch) -> None:
         turn.update("run", run.id, row._replace(**{name: changed[name] for name in changed if name in row._fields}))
         if turn.lacks(Guard.LISTENERS_WITH_RUN) and run.facts.wait is not None:
             new_listeners(turn, run.id, run.definition, run.facts)
-    for run_id in pending.finished:
-        _finish(turn, run_id)
+    for run in pending.finished:
+        _finish(turn, run)
     _write_verdicts(turn, pending, batch.now)
     if turn.lacks(Guard.ONE_TRANSACTION):
         turn.keep("lines", tuple(pending.transitions))
@@ -198,6 +202,7 @@ def _write_work(turn: Turn, batch: RunBatch) -> None:
         key = f"{run.facts.public_id}:{owed.step}:{owed.visit}"
         row = StepRunRow(key, run.id, owed.step, owed.visit, bool(step.config.get("at_most_once")), batch.now)
         turn.insert("steprun", key, row)
+        run.has_work = True
 
 
 def _write_waits(turn: Turn, pending: Pending, now: datetime) -> None:
@@ -211,16 +216,16 @@ def _write_waits(turn: Turn, pending: Pending, now: datetime) -> None:
         turn.insert("wait", id_, WaitRow(id_, *columns.opened_wait(run_id, wait, outcome, now)))
 
 
-def _finish(turn: Turn, run_id: int) -> None:
+def _finish(turn: Turn, run: LockedRun) -> None:
     """store/write._REST_LISTENERS, _EXPIRE_SIGNALS and _CANCEL_WORK: what a finished run leaves behind."""
     for one in list(turn.select("listener")):
-        if one.run_id == run_id:
-            turn.update("listener", (run_id, one.name, one.key), one._replace(live=False))
-    for said in list(turn.select("verdict")):
-        if said.run_id == run_id and said.verdict == "buffered":
-            turn.update("verdict", (said.signal_id, run_id), said._replace(verdict="expired"))
-    for work in list(turn.select("steprun")) if not turn.lacks(Guard.MEET_AT_WORK) else ():
-        if work.run_id == run_id and work.status in ("owed", "running"):
+        if one.run_id == run.id:
+            turn.update("listener", (run.id, one.name, one.key), one._replace(live=False))
+    for said in list(turn.select("verdict")) if run.kept_signals else ():
+        if said.run_id == run.id and said.verdict == "buffered":
+            turn.update("verdict", (said.signal_id, run.id), said._replace(verdict="expired"))
+    for work in list(turn.select("steprun")) if run.has_work and not turn.lacks(Guard.MEET_AT_WORK) else ():
+        if work.run_id == run.id and work.status in ("owed", "running"):
             turn.lock("steprun", work.id)
             ended = {"status": "cancelled", "due_at": None} if work.status == "owed" else {}
             turn.update("steprun", work.id, work._replace(held=True, **ended))
@@ -228,8 +233,9 @@ def _finish(turn: Turn, run_id: int) -> None:
 
 def _write_verdicts(turn: Turn, pending: Pending, now: datetime) -> None:
     """store/write._write_verdicts: one per signal and run, the last word counts."""
+    finished = {run.id for run in pending.finished}
     for (signal_id, run_id), (signal, judged) in sorted(pending.verdicts.items()):
         row = VerdictRow(*columns.verdict(run_id, signal, judged, now))
-        if row.verdict == "buffered" and run_id in pending.finished:
+        if row.verdict == "buffered" and run_id in finished:
             row = row._replace(verdict="expired", reason="run_finished")
         turn.update("verdict", (signal_id, run_id), row)

@@ -86,11 +86,11 @@ MUTANTS = (
         "one transaction",
         "state and transitions are committed together",
         "workflows/store/write.py",
-        "        tell = write_transitions(tenant_id, pending.transitions)\n",
+        "        return then + write_transitions(tenant_id, pending.transitions, is_watched=is_watched)\n",
         '        execute("COMMIT", ())\n'
         '        execute("BEGIN", ())\n'
         "        execute(\"SELECT set_config('chimeway.tenant_id', %s, true)\", [str(tenant_id)])\n"
-        "        tell = write_transitions(tenant_id, pending.transitions)\n",
+        "        return then + write_transitions(tenant_id, pending.transitions, is_watched=is_watched)\n",
         ("tests/workflows/test_append_only.py::test_a_trace_that_cannot_be_written_leaves_the_run_as_it_was",),
     ),
     Mutant(

@@ -169,10 +169,10 @@ def test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that
     receipt = paid(tenant)
     run_ids = []
     began_at = signal_of(tenant, receipt).received_at
-    find = route._find_runs
+    cut = route._cut
 
     def find_none_and_let_a_run_begin(*given: Any) -> Any:
-        found = find(*given)
+        found = cut(*given)
         [run_id] = together(lambda: start(tenant, "dunning", correlation={"invoice_id": "42"}, began_at=began_at))
         run_ids.append(run_id)
         return found
@@ -183,7 +183,7 @@ def test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that
         together(lambda: advance_due(tenant_id=tenant.pk))
         tell(*given)
 
-    monkeypatch.setattr(route, "_find_runs", find_none_and_let_a_run_begin)
+    monkeypatch.setattr(route, "_cut", find_none_and_let_a_run_begin)
     monkeypatch.setattr(route, "_tell_finished", tell_after_the_run_has_ended)
 
     route_signals(tenant_id=tenant.pk)

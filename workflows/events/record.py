@@ -62,11 +62,6 @@ def recording(source: str) -> str:
 _RECORD_MOVES, _RECORD_ONE = recording(_MOVES), recording(_ONE)
 
 
-def watching(insert: str) -> str:
-    """A statement that inserts, and answers whether the tenant has a subscription. One more parameter: the tenant."""
-    return f"WITH written AS ({insert}) SELECT {IS_WATCHED}"
-
-
 def is_watched(tenant_id: int) -> bool:
     """Whether the tenant has a subscription now. Needs its scope."""
     return bool(fetch(f"SELECT {IS_WATCHED}", [tenant_id])[0][0])

@@ -92,7 +92,7 @@ def repair_run(*, tenant_id: int, public_id: uuid.UUID) -> Rebuilt:
         rebuilt = _fold(tenant_id, run_id, stored)
         if rebuilt.is_repairable:
             execute(_REPAIR, _as_columns(rebuilt.state) | {"tenant_id": tenant_id, "id": run_id})
-            runs, *_ = lock_runs(tenant_id, [run_id])
+            runs = lock_runs(tenant_id, [run_id]).runs
             execute(_SET_CLOCK, [next_clock(runs[run_id]), tenant_id, run_id])
         elif rebuilt.faults:
             raise TraceBroken(detail=[{"seq": one.seq, "code": str(one.code)} for one in rebuilt.faults])

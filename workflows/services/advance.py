@@ -73,7 +73,7 @@ def _advance(tenant_id: int, limit: int, now: datetime | None, run_id: int | Non
         for run in list(batch.runs.values()):
             decision = batch.apply(run.id, _event(run, batch.now))
             reminded += [(run, wait) for wait in decision.reminded]
-        batch.flush()
+        batch.flush(is_last=not reminded)
         send_reminders(tenant_id, reminded)
         return len(due)
 

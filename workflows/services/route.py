@@ -5,7 +5,6 @@ one order: signals by id, then runs by id. Candidates come from the listeners' i
 waiting runs.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +12,8 @@ from typing import Any
 import structlog
 from django.db import OperationalError
 
-from signals_app.services.keys import keys_of
 from signals_app.services.payloads import load_payloads
 from signals_app.verdicts import BEST_FIRST, Verdict
-from tenants.packing import Packed
 from tenants.scope import tenant_scope
 from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, update
 from workflows.engine.events import SignalArrived
@@ -33,31 +30,38 @@ MOST_RUNS = 500  # runs that one signal, or one batch, may touch in one transact
 SLICE = 125  # runs of a very wide signal that are written while the next are decided
 LATE_RUNS = 3  # finished runs that are told of a signal nobody else takes
 
+# With the runs that each may mean: one index probe per key of each signal, in order of run, from where the last part of
+# a very wide signal ended. Seen at the moment of the claim: a run that is committed later looks back after that.
 _CLAIM = """
-SELECT id, public_id, name, subject, correlation, received_at, payload_sha, route_cursor, verdict, verdict_reason
-  FROM signals_app_signal
- WHERE tenant_id = %s AND routed_at IS NULL AND (route_after IS NULL OR route_after <= clock_timestamp()) {one}
- ORDER BY id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+WITH claimed AS MATERIALIZED (
+    SELECT id, public_id, name, subject, correlation, received_at, payload_sha, route_cursor, verdict, verdict_reason
+      FROM signals_app_signal
+     WHERE tenant_id = %(tenant)s AND routed_at IS NULL
+       AND (route_after IS NULL OR route_after <= clock_timestamp()) {one}
+     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+SELECT c.*, ARRAY(
+    SELECT DISTINCT l.run_id FROM signals_app_signalkey k CROSS JOIN LATERAL (
+        SELECT run_id FROM workflows_listener l
+         WHERE l.tenant_id = %(tenant)s AND l.name = c.name AND l.key = k.key AND l.run_id > c.route_cursor
+           AND l.live AND l.rest <@ c.correlation
+         ORDER BY l.run_id LIMIT %(most)s) l
+     WHERE k.tenant_id = %(tenant)s AND k.signal_id = c.id ORDER BY l.run_id LIMIT %(most)s)
+  FROM claimed c ORDER BY c.id
 """
-# One index probe per key of each signal, in order of run, from where the last part of a very wide signal ended.
-_PROBE = {"id": "bigint", "name": "text", "key": "text", "correlation": "jsonb", "after": "bigint"}
-_CANDIDATES = f"""
-SELECT u.id, l.run_id FROM {given(_PROBE)} CROSS JOIN LATERAL (
-    SELECT run_id FROM workflows_listener l
-     WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND l.run_id > u.after
-       AND l.live AND l.rest <@ u.correlation
-     ORDER BY l.run_id LIMIT %s) l
-"""  # noqa: S608  column types of our own
 # With the verdict that the run has of the signal: a look-back may have told it a moment ago, and ended it.
-_FINISHED = f"""
-SELECT u.id, l.run_id, v.verdict FROM {given(_PROBE)} CROSS JOIN LATERAL (
+_FINISHED = """
+SELECT s.id, l.run_id, v.verdict FROM unnest(%(signals)s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+    SELECT id, name, correlation FROM signals_app_signal WHERE tenant_id = %(tenant)s AND id = u.id OFFSET 0) s
+ CROSS JOIN LATERAL (
+    SELECT key FROM signals_app_signalkey WHERE tenant_id = %(tenant)s AND signal_id = u.id OFFSET 0) k
+ CROSS JOIN LATERAL (
     SELECT run_id FROM workflows_listener l
-     WHERE l.tenant_id = %s AND l.name = u.name AND l.key = u.key AND NOT l.live AND l.rest <@ u.correlation
-     ORDER BY l.run_id DESC LIMIT %s) l
+     WHERE l.tenant_id = %(tenant)s AND l.name = s.name AND l.key = k.key AND NOT l.live AND l.rest <@ s.correlation
+     ORDER BY l.run_id DESC LIMIT %(most)s) l
   LEFT JOIN LATERAL (
-    SELECT verdict FROM workflows_signalverdict WHERE tenant_id = %s AND signal_id = u.id AND run_id = l.run_id
-     OFFSET 0) v ON true
-"""  # noqa: S608
+    SELECT verdict FROM workflows_signalverdict WHERE tenant_id = %(tenant)s AND signal_id = u.id
+       AND run_id = l.run_id OFFSET 0) v ON true
+"""
 # `OFFSET 0`, here and elsewhere: the planner shall look each row up by its whole key, whatever it thinks of the table.
 _JUDGED = """
 SELECT v.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
@@ -126,14 +130,14 @@ def _route_or_postpone(tenant_id: int, signal_id: int) -> int:
 
 def _unrouted(tenant_id: int, limit: int) -> list[int]:
     with tenant_scope(tenant_id):
-        return [row[0] for row in fetch(_CLAIM.format(one=""), [tenant_id, limit])]
+        return [row[0] for row in fetch(*_claim(tenant_id, limit, None))]
 
 
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
     with tenant_scope(tenant_id, *_claiming(tenant_id, limit, signal_id)) as scope:
         catalog, claimed = _claimed_by(tenant_id, scope.answers)
-        claimed = _find_runs(tenant_id, claimed)
+        claimed = _cut(claimed)
         if not claimed:
             return 0
         # After the batch was cut: a run that is started gets the verdict of its signal in this very transaction. The
@@ -147,20 +151,24 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
             _tell_started(batch, one, started.get(one.facts.id, []))
         _tell_finished(tenant_id, batch, claimed)
         _finish(batch, claimed, catalog)
-        batch.flush()
+        batch.flush(is_last=True)
         return len(claimed)
 
 
 def _claiming(tenant_id: int, limit: int, signal_id: int | None) -> list[Question]:
     """Lock the oldest signals, and read what the tenant's definitions ask of signals."""
-    one = "AND id = %s" if signal_id is not None else ""
-    parameters = [tenant_id, *([signal_id] if signal_id is not None else []), limit]
     # In this order: listeners, which are read next, stay as they are from the first statement on.
     return [
         (OFF_FOR_ROUTING, [ROUTING_SPACE, tenant_id, tenant_id]),
         (VERSIONS, [tenant_id]),
-        (_CLAIM.format(one=one), parameters),
+        _claim(tenant_id, limit, signal_id),
     ]
+
+
+def _claim(tenant_id: int, limit: int, signal_id: int | None) -> Question:
+    one = "" if signal_id is None else "AND id = %(signal)s"
+    given = {"tenant": tenant_id, "limit": limit, "most": MOST_RUNS + 1}
+    return _CLAIM.format(one=one), given if signal_id is None else given | {"signal": signal_id}
 
 
 def _claimed_by(tenant_id: int, answers: Sequence[Rows]) -> tuple[Catalog, list[Claimed]]:
@@ -176,36 +184,20 @@ def _claimed_by(tenant_id: int, answers: Sequence[Rows]) -> tuple[Catalog, list[
 def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:
     sha = bytes(row[6]) if row[6] is not None else None
     facts = SignalFacts(row[0], str(row[1]), row[2], row[3], row[4], row[5], payloads.get(sha, {}) if sha else {})
-    return Claimed(facts, row[7], [Judged(row[8], row[9])] if row[8] else [])
+    said = [Judged(row[8], row[9])] if row[8] else []
+    return Claimed(facts, row[7], said, row[10][:MOST_RUNS], has_more=len(row[10]) > MOST_RUNS)
 
 
-def _find_runs(tenant_id: int, claimed: list[Claimed]) -> list[Claimed]:
-    """Fill in the candidates; cut the batch where it would touch too many runs. What is cut stays unrouted."""
-    if not claimed:
-        return []
-    found = defaultdict(set)
-    for signal_id, run_id in fetch(_CANDIDATES, [*_probes(claimed), tenant_id, MOST_RUNS + 1]):
-        found[signal_id].add(run_id)
+def _cut(claimed: Sequence[Claimed]) -> list[Claimed]:
+    """The batch, cut where it would touch too many runs. What is cut stays unrouted."""
     taken: list[Claimed] = []
     total = 0
     for one in claimed:
-        runs = sorted(found[one.facts.id])
-        one.runs, one.has_more = runs[:MOST_RUNS], len(runs) > MOST_RUNS
         if taken and total + len(one.runs) > MOST_RUNS:
             break
         total += len(one.runs)
         taken.append(one)
     return taken
-
-
-def _probes(claimed: Sequence[Claimed]) -> list[Packed]:
-    """One row per key of each signal, as arrays."""
-    probes = [
-        (one.facts.id, one.facts.name, key, dumps(dict(one.facts.correlation)), one.cursor)
-        for one in claimed
-        for key in keys_of(one.facts.subject, one.facts.correlation)
-    ]
-    return arrays(probes, _PROBE)
 
 
 def _judged_before(tenant_id: int, claimed: Sequence[Claimed]) -> list[Question]:
@@ -265,7 +257,8 @@ def _tell_finished(tenant_id: int, batch: RunBatch, claimed: Sequence[Claimed]) 
         return
     by_id = {one.facts.id: one for one in silent}
     late = Judged("late", "run_finished")
-    for signal_id, run_id, verdict in fetch(_FINISHED, [*_probes(silent), tenant_id, LATE_RUNS, tenant_id]):
+    asked = {"tenant": tenant_id, "signals": list(by_id), "most": LATE_RUNS}
+    for signal_id, run_id, verdict in fetch(_FINISHED, asked):
         by_id[signal_id].said.append(late if verdict is None else Judged(verdict, ""))
         if verdict is None:
             batch.verdict(run_id, by_id[signal_id].facts, late)

@@ -106,13 +106,14 @@ def insert_runs(
         for row in asked:
             first.setdefault(row.name, row)
         mine = _insert(tenant_id, loaded, list(first.values()), now)
-        tell = _write(tenant_id, loaded, mine, now)
+        then = _write(tenant_id, loaded, mine, now, is_watched=ground.is_watched)
         if mine:
             nudge_after_commit("engine", tenant_id)
     if commits:  # whoever subscribes now comes after these runs
         return _answers(asked, first, {})
     hold_payloads()
-    tell()
+    for record in then:
+        record()
     caught = _catch(tenant_id, loaded, mine) if ground.has_cancels else set()
     _store_companions(tenant_id, [row.new for row in mine], now)
     created = {row.id for row in mine}
@@ -141,9 +142,11 @@ def _keys_to_doubt(given: Sequence[StartRow]) -> list[str]:
     return [row.new.idempotency_key for row in given if row.new.idempotency_key and row.new.cause != Cause.SIGNAL]
 
 
-def _write(tenant_id: int, loaded: Loaded, mine: Sequence[StartRow], now: datetime) -> Callable[[], None]:
+def _write(
+    tenant_id: int, loaded: Loaded, mine: Sequence[StartRow], now: datetime, *, is_watched: bool
+) -> list[Callable[[], None]]:
     """Write the traces and listeners of new runs. Call what is returned: it records the events."""
-    tell = write_transitions(tenant_id, [first_transition(row, now) for row in mine])
+    then = write_transitions(tenant_id, [first_transition(row, now) for row in mine], is_watched=is_watched)
     listeners = [
         (row.id, name, key, rows.dumps(dict(rest)), True)
         for row in mine
@@ -151,7 +154,7 @@ def _write(tenant_id: int, loaded: Loaded, mine: Sequence[StartRow], now: dateti
     ]
     if listeners:
         execute(_LISTENERS, [tenant_id, *arrays(listeners, rows.LISTENER)])
-    return tell
+    return then
 
 
 def _catch(tenant_id: int, loaded: Loaded, mine: Sequence[StartRow]) -> set[int]:

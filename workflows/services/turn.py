@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 TURN_SECONDS = 0.25
 # Work that comes one by one is as dear as many times as much: a pass that found few lets more come together.
 FEW = 25  # signals and runs
-GATHER = 0.01  # seconds
+GATHER, LONGEST_GATHER = 0.01, 0.04  # seconds: twice as long each time, as long as passes find few
 
 
 def engine_turn(*, tenant_id: int) -> int:
@@ -35,7 +35,7 @@ def engine_turn(*, tenant_id: int) -> int:
     The answer is how many were taken up. Runs that a schedule started are advanced in the turn after.
     """
     ends_at = time.monotonic() + TURN_SECONDS
-    total, owes = 0, engine_owes(tenant_id)
+    total, owes, gather = 0, engine_owes(tenant_id), GATHER
     while taken := _go_on(tenant_id, owes):
         total += taken
         if time.monotonic() >= ends_at:
@@ -43,7 +43,8 @@ def engine_turn(*, tenant_id: int) -> int:
             break
         owes = engine_owes(tenant_id)
         if taken <= FEW and (owes.signals or owes.runs):
-            time.sleep(GATHER)
+            time.sleep(gather)
+            gather = min(2 * gather, LONGEST_GATHER)
     return total + (fire_due_schedules(tenant_id=tenant_id) if owes.schedules else 0)
 
 

@@ -124,7 +124,7 @@ def _move(
     tenant_id: int, versions: Versions, plan: MovePlan, ids: Sequence[int], who: tuple[Cause, str, str]
 ) -> list[MoveVerdict]:
     """Judge under lock, let the willing stand on the new version, load them again as that one reads them, and write."""
-    runs, *_ = lock_runs(tenant_id, ids)
+    runs = lock_runs(tenant_id, ids).runs
     outcomes = _judged(tenant_id, versions, plan, runs)
     willing = [id_ for id_, outcome in outcomes.items() if outcome in MOVING]
     if willing:

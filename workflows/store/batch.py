@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
-from tenants.sql import Parameters, Question, Rows
+from tenants.scope import with_commit
+from tenants.sql import Parameters, Question, Rows, pipelined
 from workflows import hooks
 from workflows.engine.decide import decide
 from workflows.engine.events import IN_SPITE_OF_SWITCH, Event, StepRests, StepSettled
@@ -22,7 +23,7 @@ from workflows.steps.registry import step_kind
 from workflows.store import rows, undoing, write
 from workflows.store.answers import answer_name, store_answer
 from workflows.store.chain import digest
-from workflows.store.load import LockedRun, lock_runs
+from workflows.store.load import Locked, LockedRun, lock_runs
 from workflows.store.reasons import keep_words, replaced, words_in
 from workflows.store.rows import dumps
 
@@ -37,8 +38,7 @@ class Pending:
     closed: list[tuple[int, WaitFacts, str]] = field(default_factory=list)
     reminded: list[int] = field(default_factory=list)  # waits
     verdicts: dict[tuple[int, int], tuple[SignalFacts, Judged]] = field(default_factory=dict)
-    finished: list[int] = field(default_factory=list)
-    expiring: list[int] = field(default_factory=list)  # those of them for which early signals were kept
+    finished: list[LockedRun] = field(default_factory=list)
     answers: list[tuple[int, str, int, Answer]] = field(default_factory=list)  # with the run, the step and the visit
     reasons: list[tuple[int, str]] = field(default_factory=list)  # with the address of what somebody said
     held: dict[int, bool] = field(default_factory=dict)  # runs that were paused (True) or go on (False)
@@ -52,13 +52,13 @@ _CANCELLED = frozenset({Reason.CANCELLED, Reason.CANCELLED_BEFORE_START})
 class RunBatch:
     """Load with `lock`, `apply` events in any number, `flush` once. Needs the tenant's scope around it."""
 
-    def __init__(self, tenant_id: int, runs: dict[int, LockedRun], now: datetime) -> None:
-        self.tenant_id, self.runs, self.now = tenant_id, runs, now
+    def __init__(self, tenant_id: int, locked: Locked, *, now: datetime | None = None) -> None:
+        self.tenant_id, self.runs, self.now = tenant_id, locked.runs, now or locked.now
+        self._is_watched = locked.is_watched
         self._pending = Pending()
         self._owed: list[tuple[LockedRun, Owed]] = []
         self._work_planned = False
         self._asked: list[Callable[[], None]] = []  # answers to what was sent
-        self._keepers = {run.id for run in runs.values() if run.facts.pending_signals}
         self._kept: dict[str, str] = {}  # what people said in this batch, and where it is kept
         self._undoing: dict[int, Undo | None] = {}
         self.owed_compensations: dict[int, list[str]] = {}  # by run, what the flush made owed
@@ -68,16 +68,15 @@ class RunBatch:
         cls, tenant_id: int, run_ids: Iterable[int], *, now: datetime | None = None, skip_locked: bool = False
     ) -> "RunBatch":
         """Lock runs in id order. `now` replaces the database clock where a test moves time."""
-        runs, clock, _ = lock_runs(tenant_id, run_ids, skip_locked=skip_locked)
-        return cls(tenant_id, runs, now or clock)
+        return cls(tenant_id, lock_runs(tenant_id, run_ids, skip_locked=skip_locked), now=now)
 
     @classmethod
     def lock_and_ask(
         cls, tenant_id: int, run_ids: Iterable[int], *asked: Question
     ) -> tuple["RunBatch", Sequence[Rows]]:
         """Lock runs in id order and, in the same trip to the server, ask what is to be known once they are locked."""
-        runs, clock, answers = lock_runs(tenant_id, run_ids, *asked)
-        return cls(tenant_id, runs, clock), answers
+        locked = lock_runs(tenant_id, run_ids, *asked)
+        return cls(tenant_id, locked), locked.answers
 
     def apply(self, run_id: int, event: Event) -> Decision:
         """Let one thing happen to one run. Nothing is written before `flush`."""
@@ -116,9 +115,15 @@ class RunBatch:
         """Let the flush send one more statement that writes, before its own."""
         self._pending.also.append((statement, parameters))
 
-    def flush(self) -> None:
-        """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction."""
-        self.send()
+    def flush(self, *, is_last: bool = False) -> None:
+        """Plan the owed work, then write everything: state, trace, waits, verdicts and work in this transaction.
+
+        `is_last`: the caller does nothing after it in its scope, so that the commit may go out with what is written.
+        """
+        self._plan_all()
+        has_answers = self._asked or self._is_watched or any(run.has_work for run in self._pending.finished)
+        with pipelined() if has_answers or not is_last else with_commit():
+            self.send()
         asked, self._asked = self._asked, []
         for read in asked:
             read()
@@ -128,18 +133,21 @@ class RunBatch:
 
         Nothing may happen any more to a run that was changed: what is written is not read again.
         """
+        self._plan_all()
+        self._asked += write.send(self.tenant_id, self._pending, self.now, is_watched=self._is_watched)
+        if hooks.is_anybody_listening():
+            hooks.tell_after_commit(self._events())
+        if self._work_planned:
+            nudge_after_commit("work", self.tenant_id)
+        self._pending, self._work_planned = Pending(), False
+
+    def _plan_all(self) -> None:
         while self._owed:
             owed, self._owed = self._owed, []
             self._plan(owed)
         while self._undoing:
             asked, self._undoing = self._undoing, {}
             undoing.undo_runs(self, asked)
-        self._asked.append(write.send(self.tenant_id, self._pending, self.now))
-        if hooks.is_anybody_listening():
-            hooks.tell_after_commit(self._events())
-        if self._work_planned:
-            nudge_after_commit("work", self.tenant_id)
-        self._pending, self._work_planned = Pending(), False
 
     def _events(self) -> Iterator[hooks.RunEvent]:
         for run_id, *values in self._pending.transitions:
@@ -169,8 +177,7 @@ class RunBatch:
         pending.reminded += [wait.id for wait in decision.reminded if wait.id is not None]
         pending.opened += [(run.id, wait, outcome) for wait, outcome in decision.opened]
         if run.facts.is_finished and decision.moves[-1].from_state not in TERMINAL:
-            pending.finished.append(run.id)
-            pending.expiring += [run.id] if run.id in self._keepers else []
+            pending.finished.append(run)
         self._owed += [(run, owed) for owed in decision.owed]
 
     def _keep_reasons(self, run: LockedRun, decision: Decision) -> None:
@@ -211,6 +218,8 @@ class RunBatch:
     def _plan(self, owed: list[tuple[LockedRun, Owed]]) -> None:
         """Write the step runs, let each kind plan its own rows, and go on with what was settled at once."""
         ids = write.write_step_runs(self.tenant_id, [(run, item) for run, item in owed], self.now)
+        for run, _ in owed:
+            run.has_work = True
         by_kind: dict[str, list[tuple[LockedRun, PlannedStep]]] = {}
         for (run, item), (step_run_id, key) in zip(owed, ids, strict=True):
             step = run.definition.document.by_key[item.step]

@@ -10,6 +10,7 @@ from tenants.sql import Question, Rows, fetch, fetch_each
 from workflows.definitions.document import Step, Target
 from workflows.engine.events import HeldBySwitch
 from workflows.engine.facts import BoundRule, RunFacts, SignalFacts, WaitFacts
+from workflows.events.record import IS_WATCHED
 from workflows.services.documents import Loaded, documents
 from workflows.steps.base import PlannedStep
 from workflows.store.answers import Addresses, addresses_of, merged
@@ -26,7 +27,12 @@ SELECT r.* FROM (SELECT id FROM unnest(%s::bigint[]) AS u(id) ORDER BY id) u CRO
       FROM workflows_run WHERE tenant_id = %s AND id = u.id FOR NO KEY UPDATE {skip}) r
 """
 # What is switched off is read after the locks, too, and cannot change any more before this transaction ends.
-_CLOCK = "SELECT switched_off(%s), clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s)"
+_CLOCK = f"""
+SELECT switched_off(%s), clock_timestamp(), (SELECT time_zone FROM tenants_tenant WHERE id = %s), {IS_WATCHED},
+       ARRAY(SELECT w.run_id FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+           SELECT run_id FROM workflows_steprun
+            WHERE tenant_id = %s AND run_id = u.id AND status IN ('owed', 'running') OFFSET 0) w)
+"""  # noqa: S608  our own text
 _WAITS = """
 SELECT w.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
     SELECT run_id, id, step, visit, signals, look_back_from, opened_at, due_at, on_timeout, routes,
@@ -44,6 +50,16 @@ SELECT v.run_id, s.* FROM unnest(%s::bigint[]) AS u(id) CROSS JOIN LATERAL (
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Runs under their row locks, and what was seen once the last lock was taken."""
+
+    runs: dict[int, "LockedRun"]
+    now: datetime
+    is_watched: bool  # the tenant has a subscription to events
+    answers: Sequence[Rows]  # to what was asked besides
+
+
 @dataclass(slots=True)
 class LockedRun:
     """A run under its row lock: the engine's facts, and what the writer needs to go on with the trace."""
@@ -55,6 +71,8 @@ class LockedRun:
     chain_head: bytes
     held_by: HeldBySwitch | None = None  # its definition is switched off
     finished_at: datetime | None = None
+    kept_signals: bool = False  # early signals were kept for it when it was locked
+    has_work: bool = False  # work of it is owed or under way
 
     def planned(self, tenant_id: int, step_run_id: int, key: str, step: Step, visit: int) -> PlannedStep:
         """The work of a step run of it, as the kind of the step plans it."""
@@ -73,33 +91,33 @@ class LockedRun:
         )
 
 
-def lock_runs(
-    tenant_id: int, run_ids: Iterable[int], *asked: Question, skip_locked: bool = False
-) -> tuple[dict[int, LockedRun], datetime, Sequence[Rows]]:
-    """The runs that exist, locked in id order, and the database clock as read after the last lock was taken.
-
-    With them what is asked besides, as of after the locks.
-    """
+def lock_runs(tenant_id: int, run_ids: Iterable[int], *asked: Question, skip_locked: bool = False) -> Locked:
+    """The runs that exist, locked in id order. What is asked besides is answered as of after the locks."""
     statement = _LOCK.format(skip="SKIP LOCKED" if skip_locked else "")
     ids = sorted(set(run_ids))
     # In this order, each with a snapshot of its own: what comes after the locks sees what their last holders committed.
-    rows, [(off, now, time_zone)], waits, *answered = fetch_each(
-        (statement, [ids, tenant_id]), (_CLOCK, [tenant_id, tenant_id]), (_WAITS, [ids, tenant_id]), *asked
+    rows, [(off, now, time_zone, is_watched, working)], waits, *answers = fetch_each(
+        (statement, [ids, tenant_id]),
+        (_CLOCK, [tenant_id, tenant_id, tenant_id, ids, tenant_id]),
+        (_WAITS, [ids, tenant_id]),
+        *asked,
     )
     if not rows:
-        return {}, now, answered
+        return Locked({}, now, is_watched, answers)
     loaded = documents(tenant_id, {row[2] for row in rows})
-    answers = _answers(tenant_id, rows, loaded)
-    payloads = _payloads(tenant_id, rows, loaded, answers)
+    kept = _answers(tenant_id, rows, loaded)
+    payloads = _payloads(tenant_id, rows, loaded, kept)
     held = {key: held_by(switch) for key, switch in off.items() if holds(switch)}
     runs = {row[0]: _locked(row, loaded[row[2]], payloads, time_zone, held) for row in rows}
-    for run_id, addresses in answers.items():
+    for run_id, addresses in kept.items():
         runs[run_id].facts.data = merged(runs[run_id].facts.data, addresses, payloads)
     for run_id, *row in waits:
         if run_id in runs:  # not those that others hold
             runs[run_id].facts.wait = _wait(row)
-    _load_buffered(tenant_id, [run for run in runs.values() if run.facts.pending_signals], runs)
-    return runs, now, answered
+    for run_id in runs.keys() & set(working):
+        runs[run_id].has_work = True
+    _load_buffered(tenant_id, [run for run in runs.values() if run.kept_signals], runs)
+    return Locked(runs, now, is_watched, answers)
 
 
 def signal_facts(row: Sequence[Any], data: Any = None) -> SignalFacts:
@@ -147,7 +165,8 @@ def _locked(
         begins_at=_begins_at(row[6], row[14], row[18]),
         suspended_until=row[19],
     )
-    return LockedRun(row[0], loaded, facts, row[16], bytes(row[17]), held.get(loaded.key), row[20])
+    seq, head, ended_at = row[16], bytes(row[17]), row[20]
+    return LockedRun(row[0], loaded, facts, seq, head, held.get(loaded.key), ended_at, kept_signals=row[12] > 0)
 
 
 def _begins_at(state: str, status: Mapping[str, Any], due_at: datetime | None) -> datetime | None:

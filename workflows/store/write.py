@@ -10,7 +10,7 @@ import structlog
 
 from tenants.sql import arrays, ask, execute, fetch, insert, pipelined, update
 from workflows.engine.facts import Owed, WaitFacts
-from workflows.events.record import record_moves, watching
+from workflows.events.record import record_moves
 from workflows.steps.base import WorkKind
 from workflows.steps.registry import kinds
 from workflows.store import rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _CHANGE_RUNS = update("workflows_run", rows.CHANGED_RUN, "engine_failures = 0")
-_TRANSITIONS = watching(insert("workflows_transition", rows.TRANSITION))
+_TRANSITIONS = insert("workflows_transition", rows.TRANSITION)
 _CLOSE_WAITS = update("workflows_wait", rows.CLOSED_WAIT, where="t.closed_at IS NULL")
 _OPEN_WAITS = insert("workflows_wait", rows.OPENED_WAIT)
 _STEP_RUNS = insert("workflows_steprun", rows.STEP_RUN, "RETURNING key, id")
@@ -68,18 +68,19 @@ UPDATE workflows_steprun SET held = %s
 """
 
 
-def send(tenant_id: int, pending: "Pending", now: datetime) -> Callable[[], None]:
+def send(tenant_id: int, pending: "Pending", now: datetime, *, is_watched: bool) -> list[Callable[[], None]]:
     """Write everything of a batch. The caller holds the row locks of all its runs, and calls what is returned."""
     with pipelined():
         _write(tenant_id, pending, now)
-        ended = ask(_CANCEL_WORK, [now, tenant_id, pending.finished]) if pending.finished else list
-        tell = write_transitions(tenant_id, pending.transitions)
+        then = _cancel_work(tenant_id, [run.id for run in pending.finished if run.has_work], now)
+        return then + write_transitions(tenant_id, pending.transitions, is_watched=is_watched)
 
-    def read() -> None:
-        tell()
-        abandon(tenant_id, [(kind, id_) for kind, id_, status in ended() if status == "cancelled"], now)
 
-    return read
+def _cancel_work(tenant_id: int, run_ids: Sequence[int], now: datetime) -> list[Callable[[], None]]:
+    if not run_ids:
+        return []
+    ended = ask(_CANCEL_WORK, [now, tenant_id, run_ids])
+    return [lambda: abandon(tenant_id, [(kind, id_) for kind, id_, status in ended() if status == "cancelled"], now)]
 
 
 def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
@@ -101,9 +102,9 @@ def _write(tenant_id: int, pending: "Pending", now: datetime) -> None:
         execute(_CHANGE_RUNS, [tenant_id, *arrays(changed, rows.CHANGED_RUN)])
     _hold_work(tenant_id, pending)
     if pending.finished:
-        execute(_REST_LISTENERS, [tenant_id, pending.finished])
-    if pending.expiring:
-        execute(_EXPIRE_SIGNALS, [tenant_id, pending.expiring])
+        execute(_REST_LISTENERS, [tenant_id, [run.id for run in pending.finished]])
+    if kept := [run.id for run in pending.finished if run.kept_signals]:
+        execute(_EXPIRE_SIGNALS, [tenant_id, kept])
     _write_verdicts(tenant_id, pending, now)
 
 
@@ -124,22 +125,18 @@ def abandon(tenant_id: int, ended: Sequence[tuple[Any, ...]], now: datetime) -> 
             kind.abandon(tenant_id, ids, now)
 
 
-def write_transitions(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+def write_transitions(
+    tenant_id: int, transitions: Sequence[tuple[Any, ...]], *, is_watched: bool
+) -> list[Callable[[], None]]:
     """Append rows of `rows.TRANSITION`, already numbered and chained, to the traces of their runs.
 
-    Call what is returned, in the same transaction: it records the events if anybody watches.
+    Call what is returned, in the same transaction: it records the events, if the tenant has a subscription.
     """
     if not transitions:
-        return lambda: None
+        return []
     _log(tenant_id, transitions)
-    answer = ask(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION), tenant_id])
-
-    def tell() -> None:
-        ((is_watched,),) = answer()
-        if is_watched:
-            record_moves(tenant_id, transitions)
-
-    return tell
+    execute(_TRANSITIONS, [tenant_id, *arrays(transitions, rows.TRANSITION)])
+    return [lambda: record_moves(tenant_id, transitions)] if is_watched else []
 
 
 def _log(tenant_id: int, transitions: Sequence[tuple[Any, ...]]) -> None:
@@ -180,7 +177,7 @@ def hold_step_runs(tenant_id: int, held: Sequence[tuple[int, datetime | None]]) 
 
 def _write_verdicts(tenant_id: int, pending: "Pending", now: datetime) -> None:
     """One row per signal and run, in one order. What a finished run leaves unused has expired."""
-    finished = set(pending.finished)
+    finished = {run.id for run in pending.finished}
     written = []
     for (_, run_id), (signal, judged) in sorted(pending.verdicts.items()):
         if judged.verdict == "buffered" and run_id in finished:
