@@ -6,7 +6,8 @@ HEAD_SECONDS and its body for BODY_SECONDS at most, and only then a thread takes
 many bytes wait, those that wait longest are let go, so a flood of slow clients pushes out itself.
 
 Only a body that is too large to be collected is read by a thread, a quarter of the threads at most, for BODY_SECONDS
-at most. A client that takes no answer for BODY_SECONDS is let go.
+at most. What a client does not take of an answer, the main loop sends when it does; one that takes nothing of it for
+BODY_SECONDS is let go.
 
     gunicorn chimeway_py.wsgi --worker-class chimeway_py.web_worker.Worker --threads 8
 """
@@ -17,18 +18,20 @@ import socket
 import time
 from contextlib import suppress
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from chimeway_py.safe_log import log_uncaught
+from chimeway_py.web_answers import Outbox, Room
 from chimeway_py.web_arrivals import Arrival, Stage
 
 HEAD_SECONDS = float(os.environ.get("WEB_HEAD_SECONDS", "10"))
 BODY_SECONDS = float(os.environ.get("WEB_BODY_SECONDS", "30"))
 MOST_COLLECTED = int(os.environ.get("WEB_BODY_BYTES", str(64 * 1024 * 1024)))
+MOST_KEPT = MOST_COLLECTED  # bytes of answers that clients have not taken yet
 LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.25  # between two looks at who is late
 QUICK_SECONDS = 1.0  # whoever has said in this time what it wants gives way to nobody
@@ -49,6 +52,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.most_large = max(1, self.cfg.threads // 4)
         self.large: set[TConn] = set()  # whose bodies a thread reads
         self.body_ends: dict[TConn, float] = {}
+        self.cfg.set("sendfile", False)  # in which a thread would wait for its client
+        self.room = Room(MOST_KEPT)
+        self.leaving: dict[TConn, Outbox] = {}  # answers that clients have not taken yet
         self.looked_at = 0.0
         self.lingering: dict[TConn, float] = {}
 
@@ -72,13 +78,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._take(conn, arrival, known)
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
-        """Answer a request. One read or one write of the socket takes BODY_SECONDS at most."""
+        """Answer a request. One read of the socket takes BODY_SECONDS at most, and hardly a write waits."""
         conn.sock.settimeout(BODY_SECONDS)
-        if getattr(conn, "was_told_to_go_on", False):
+        if self.cfg.is_ssl:
+            return super().handle_request(req, conn)
+        if conn.was_told_to_go_on:
             req._expected_100_continue = False  # once is enough
         if conn in self.large:
             req.force_close()  # or the thread would wait for what the view did not read
-        return super().handle_request(req, conn)
+        client = conn.sock
+        conn.sock = conn.outbox = Outbox(client, self.room, BODY_SECONDS)
+        try:
+            return super().handle_request(req, conn)
+        finally:
+            conn.sock = client
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         try:
@@ -87,9 +100,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
-        """Close the connection, or wait for its next request. Another large one may have the thread."""
+        """Close the connection or wait for its next request, once its client has taken all of the answer."""
         self.body_ends.pop(conn, None)
-        super().finish_request(conn, fs)
+        outbox = getattr(conn, "outbox", None)
+        if outbox is not None and outbox.kept and conn.sock.fileno() >= 0:
+            conn.sock.setblocking(False)
+            self.leaving[conn] = outbox
+            self.poller.register(conn.sock, EVENT_WRITE, partial(self._send_more, conn, fs))
+        else:
+            super().finish_request(conn, fs)
+        self._free_large(conn)
+
+    def _send_more(self, conn: TConn, fs: Any, client: socket.socket) -> None:
+        outbox = self.leaving[conn]
+        try:
+            is_out = outbox.drain()
+        except OSError:  # the client has gone
+            is_out = True
+        if is_out:
+            self._stop_leaving(conn)
+            super().finish_request(conn, fs)
+
+    def _stop_leaving(self, conn: TConn) -> None:
+        self.leaving.pop(conn).give_up()
+        self.poller.unregister(conn.sock)
+
+    def _free_large(self, conn: TConn) -> None:
+        """Its thread is free for another large one."""
         if conn in self.large:
             self.large.remove(conn)
             for other, arrival in self.arriving.items():
@@ -115,14 +152,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             _deafen(conn)  # whoever waits for more reads its end; the answer still goes out
         for conn in [conn for conn, ends in self.lingering.items() if ends <= now]:
             self._forget(conn)
+        for conn in [conn for conn, outbox in self.leaving.items() if outbox.is_stuck]:
+            self._leave_it(conn)
         self._make_room(now)
 
     def _make_room(self, now: float) -> None:
-        """When no more connections can be taken, those that say slowly what they want give way to others."""
+        """When no more connections can be taken, clients that say or take something slowly give way to others."""
         if self.nr_conns >= self.worker_connections:
             slow = [one for one in self.arriving.items() if one[1].began + QUICK_SECONDS <= now]
             for conn, _ in slow:
                 self._let_go(conn, TOO_MANY)
+            for conn in [conn for conn, outbox in self.leaving.items() if outbox.began + QUICK_SECONDS <= now]:
+                self._leave_it(conn)
+
+    def _leave_it(self, conn: TConn) -> None:
+        """Send no more of an answer."""
+        self._stop_leaving(conn)
+        self.nr_conns -= 1
+        self.close(conn)
 
     def close(self, conn: TConn, graceful: bool = False) -> None:
         """Close a connection. If gracefully, what still comes is read away first, or the client might lose the answer.

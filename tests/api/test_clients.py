@@ -43,6 +43,15 @@ class Server:
         connection.sendall(said)
         return connection
 
+    def connect_narrowly(self, said: bytes) -> socket.socket:
+        """A connection that takes little at a time, and has said this much."""
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect((self.address.hostname, self.address.port))
+        connection.sendall(said)
+        return connection
+
     def say(self, *pieces: bytes) -> bytes:
         """Send these pieces, and return all that comes back until the server closes."""
         with self.connect() as connection:
@@ -89,6 +98,7 @@ def running(servers: Servers) -> Iterator[Server]:
         for name, value in PATIENCE.items():
             patch.setenv(name, value)
         web = Web(servers.folder / "logs-clients")
+    web.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # what a network far away takes at once
     web.start()
     yield Server(web)
     web.stop()
@@ -163,6 +173,28 @@ def test_large_bodies_that_come_slowly_leave_threads_for_others(
 
     assert meanwhile < 1.0
     assert answers == {(400, "body_incomplete"), (503, "")}  # those that had a thread, and those that waited for one
+
+
+def test_clients_that_take_no_answer_hold_nobody_up_and_get_all_of_it_when_they_do(server: Server) -> None:
+    asked = b"GET /v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    whole = server.say(asked + b"Connection: close\r\n\r\n").partition(b"\r\n\r\n")[2]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.connect_narrowly(asked + b"\r\n")) for _ in range(2 * THREADS)]
+        gone = [stack.enter_context(server.connect_narrowly(asked + b"\r\n")) for _ in range(4)]
+
+        meanwhile = server.serves()
+        for one in gone:
+            one.close()
+        for client in clients:  # the second request comes when the first answer is out
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        answers = [heard(client) for client in clients]
+
+    assert meanwhile < 2.0  # to make so many answers takes a while; to wait for those who take none would take longer
+    assert len(whole) > 100_000
+    for answer in answers:
+        first, _, second = answer.partition(b"\r\n\r\n")[2].partition(whole)
+        assert (first, status_of(second)) == (b"", 200)
 
 
 def test_a_body_in_pieces_a_word_to_go_on_and_a_second_request_are_read_as_they_are_meant(
