@@ -60,8 +60,9 @@ class Outbox:
         if len(self.kept) + len(said) <= MOST_KEPT and self._room.take(len(said)):
             self.kept += said
             return
-        self.client.sendall(self.kept)
-        self.give_up()
+        kept = bytes(self.kept)
+        self.give_up()  # first: if the client takes only a part now, nobody may send it again
+        self.client.sendall(kept)
         self.client.sendall(said)
 
     def drain(self) -> bool:

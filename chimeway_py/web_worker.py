@@ -18,32 +18,25 @@ import socket
 import time
 from contextlib import suppress
 from functools import partial
-from selectors import EVENT_READ, EVENT_WRITE
+from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn import util
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn
 
 from chimeway_py.safe_log import log_uncaught
-from chimeway_py.web_answers import Outbox, Room
 from chimeway_py.web_arrivals import Arrival, Stage
+from chimeway_py.web_leaving import BODY_SECONDS, MOST_BYTES, LeavingWorker, said_by
 
 HEAD_SECONDS = float(os.environ.get("WEB_HEAD_SECONDS", "10"))
-BODY_SECONDS = float(os.environ.get("WEB_BODY_SECONDS", "30"))
-MOST_COLLECTED = int(os.environ.get("WEB_BODY_BYTES", str(64 * 1024 * 1024)))
-MOST_KEPT = MOST_COLLECTED  # bytes of answers that clients have not taken yet
-LINGER_SECONDS = 2.0
 LOOK_SECONDS = 0.25  # between two looks at who is late
 QUICK_SECONDS = 1.0  # whoever has said in this time what it wants gives way to nobody
-MOST_LINGERING = 1000
 TOO_SLOW, TOO_LARGE = b"408 Request Timeout", b"431 Request Header Fields Too Large"
 TOO_MANY = b"503 Service Unavailable\r\nRetry-After: 2"
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CHUNK = 64 * 1024
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's gthread, whose threads see whole requests only, and wait for large bodies within bounds."""
+class Worker(LeavingWorker):
+    """Its threads see whole requests only, wait for large bodies within bounds, and for hardly a client to read."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -52,11 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.most_large = max(1, self.cfg.threads // 4)
         self.large: set[TConn] = set()  # whose bodies a thread reads
         self.body_ends: dict[TConn, float] = {}
-        self.cfg.set("sendfile", False)  # in which a thread would wait for its client
-        self.room = Room(MOST_KEPT)
-        self.leaving: dict[TConn, Outbox] = {}  # answers that clients have not taken yet
         self.looked_at = 0.0
-        self.lingering: dict[TConn, float] = {}
 
     def load_wsgi(self) -> None:
         """Load the application, and from then on log as it does: gunicorn's own lines quote requests and errors."""
@@ -80,18 +69,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer a request. One read of the socket takes BODY_SECONDS at most, and hardly a write waits."""
         conn.sock.settimeout(BODY_SECONDS)
-        if self.cfg.is_ssl:
-            return super().handle_request(req, conn)
-        if conn.was_told_to_go_on:
+        if getattr(conn, "was_told_to_go_on", False):
             req._expected_100_continue = False  # once is enough
         if conn in self.large:
             req.force_close()  # or the thread would wait for what the view did not read
-        client = conn.sock
-        conn.sock = conn.outbox = Outbox(client, self.room, BODY_SECONDS)
-        try:
-            return super().handle_request(req, conn)
-        finally:
-            conn.sock = client
+        return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         try:
@@ -100,30 +82,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             return False
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
-        """Close the connection or wait for its next request, once its client has taken all of the answer."""
+        """Close the connection or wait for its next request. Another large one may have the thread."""
         self.body_ends.pop(conn, None)
-        outbox = getattr(conn, "outbox", None)
-        if outbox is not None and outbox.kept and conn.sock.fileno() >= 0:
-            conn.sock.setblocking(False)
-            self.leaving[conn] = outbox
-            self.poller.register(conn.sock, EVENT_WRITE, partial(self._send_more, conn, fs))
-        else:
-            super().finish_request(conn, fs)
+        super().finish_request(conn, fs)
         self._free_large(conn)
-
-    def _send_more(self, conn: TConn, fs: Any, client: socket.socket) -> None:
-        outbox = self.leaving[conn]
-        try:
-            is_out = outbox.drain()
-        except OSError:  # the client has gone
-            is_out = True
-        if is_out:
-            self._stop_leaving(conn)
-            super().finish_request(conn, fs)
-
-    def _stop_leaving(self, conn: TConn) -> None:
-        self.leaving.pop(conn).give_up()
-        self.poller.unregister(conn.sock)
 
     def _free_large(self, conn: TConn) -> None:
         """Its thread is free for another large one."""
@@ -150,10 +112,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         for conn in [conn for conn, ends in self.body_ends.items() if ends <= now]:
             del self.body_ends[conn]
             _deafen(conn)  # whoever waits for more reads its end; the answer still goes out
-        for conn in [conn for conn, ends in self.lingering.items() if ends <= now]:
-            self._forget(conn)
-        for conn in [conn for conn, outbox in self.leaving.items() if outbox.is_stuck]:
-            self._leave_it(conn)
+        self.end_stuck(now)
         self._make_room(now)
 
     def _make_room(self, now: float) -> None:
@@ -162,39 +121,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             slow = [one for one in self.arriving.items() if one[1].began + QUICK_SECONDS <= now]
             for conn, _ in slow:
                 self._let_go(conn, TOO_MANY)
-            for conn in [conn for conn, outbox in self.leaving.items() if outbox.began + QUICK_SECONDS <= now]:
-                self._leave_it(conn)
-
-    def _leave_it(self, conn: TConn) -> None:
-        """Send no more of an answer."""
-        self._stop_leaving(conn)
-        self.nr_conns -= 1
-        self.close(conn)
-
-    def close(self, conn: TConn, graceful: bool = False) -> None:
-        """Close a connection. If gracefully, what still comes is read away first, or the client might lose the answer.
-
-        gunicorn's own waits for that in the main loop, two seconds for each client that does not close.
-        """
-        conn.sock.setblocking(False)
-        try:
-            if not graceful or len(self.lingering) >= MOST_LINGERING:
-                raise OSError
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            util.close(conn.sock)
-            return
-        self.lingering[conn] = time.monotonic() + LINGER_SECONDS
-        self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
-
-    def _drain(self, conn: TConn, client: socket.socket) -> None:
-        if _said(client) == b"":
-            self._forget(conn)
-
-    def _forget(self, conn: TConn) -> None:
-        del self.lingering[conn]
-        self.poller.unregister(conn.sock)
-        util.close(conn.sock)
+            self.end_begun_before(now - QUICK_SECONDS)
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -203,7 +130,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _hear(self, conn: TConn, arrival: Arrival, client: socket.socket) -> None:
         """Take what has come of a request."""
-        said = _said(client)
+        said = said_by(client)
         if said:
             self._take(conn, arrival, said)
         elif said is not None and arrival.has_head:
@@ -230,7 +157,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             case Stage.BODY if not before:
                 arrival.ends = time.monotonic() + BODY_SECONDS
                 self._tell_to_go_on(conn, arrival)
-        while self.collected > MOST_COLLECTED:
+        while self.collected > MOST_BYTES:
             self._let_go(next(one for one, arrival in self.arriving.items() if arrival.has_head), TOO_MANY)
 
     def _tell_to_go_on(self, conn: TConn, arrival: Arrival) -> None:
@@ -271,16 +198,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.collected -= arrival.collected
         if arrival.stage is not Stage.LARGE:
             self.poller.unregister(conn.sock)
-
-
-def _said(client: socket.socket) -> bytes | None:
-    """What a client says: nothing when it is gone or says no more, None when it says nothing now."""
-    try:
-        return client.recv(_CHUNK)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
 
 
 def _deafen(conn: TConn) -> None:

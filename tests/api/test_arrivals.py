@@ -11,7 +11,8 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
-from chimeway_py import web_worker
+from chimeway_py import web_answers, web_worker
+from chimeway_py.web_answers import Outbox, Room
 from chimeway_py.web_arrivals import MOST_BODY, MOST_IN_CHUNKS, Arrival, Stage
 from chimeway_py.web_worker import Worker
 
@@ -134,7 +135,7 @@ def test_slow_clients_give_way_when_no_more_connections_can_be_taken(clients: Cl
 def test_who_waits_longest_gives_way_when_too_much_is_collected(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_worker, "MOST_COLLECTED", 1200)
+    monkeypatch.setattr(web_worker, "MOST_BYTES", 1200)
     silent, first, second = (clients.connect(said) for said in (b"", HALF, HALF))
 
     third = clients.connect(HALF)
@@ -159,3 +160,30 @@ def test_large_bodies_get_a_quarter_of_the_threads_and_the_next_one_when_one_end
     arrival.ends = time.monotonic() - 1
     clients.look()
     assert b" 503 " in (heard(clients.sockets[4]) or b"")
+
+
+def test_an_answer_is_kept_within_bounds_and_ends_when_nobody_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, its = socket.socketpair()
+    its.settimeout(0.1)
+    room, now = Room(2_000_000), time.monotonic()
+    with ours, its:
+        outbox = Outbox(its, room, patience=30)
+
+        outbox.sendall(b"a" * 900_000)
+        kept = len(outbox.kept)
+        free = room.take(2_000_001 - kept), room.take(2_000_000 - kept)
+        ours.recv(1_000_000, socket.MSG_WAITALL | socket.MSG_DONTWAIT)
+        moved = outbox.drain(), len(outbox.kept)
+        monkeypatch.setattr(web_answers.time, "monotonic", lambda: now + 60)
+
+        assert 0 < kept < 900_000
+        assert free == (False, True)
+        assert (moved[0], 0 < moved[1] < kept) == (False, True)
+        assert outbox.is_stuck
+        with pytest.raises(TimeoutError):
+            outbox.sendall(b"b")
+        outbox.give_up()
+        assert room.take(kept)
+        with pytest.raises(TimeoutError):
+            outbox.sendall(b"c" * 3_000_000)  # more than is kept: it waits for the client, as the socket says
+        assert not outbox.kept
