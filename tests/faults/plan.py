@@ -45,7 +45,7 @@ class Length:
 
 
 QUICK = Length(faults=8, pause=7.5, storm=10.0, storm_faults=4, drain=45.0)
-FULL = Length(faults=len(KINDS), pause=7.5, storm=45.0, storm_faults=20, drain=90.0, throughput=True)
+FULL = Length(faults=len(KINDS), pause=7.0, storm=45.0, storm_faults=20, drain=90.0, throughput=True)
 
 
 @dataclass(frozen=True, slots=True)
