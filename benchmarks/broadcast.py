@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.meter import Observer, memory_mb
-from benchmarks.probe import Probe
+from benchmarks.probe import Probe, watch_others
 from benchmarks.report import Check, Report, machine, say
 from benchmarks.stand import Stand
 
@@ -28,16 +28,7 @@ _WAITING = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND state = 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options."""
     parser.add_argument("--targets", type=int, default=100_000, help="rows of the file (default %(default)s)")
-    parser.add_argument("--others", type=int, default=5, help="other tenants (default %(default)s)")
-    parser.add_argument(
-        "--rate", type=float, default=2.0, help="signals a second of each of them (default %(default)s)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=10.0, help="how long they are watched before (default %(default)s)"
-    )
-    parser.add_argument(
-        "--patience", type=float, default=170.0, help="seconds until it is given up (default %(default)s)"
-    )
+    watch_others(parser, seconds=10.0)
 
 
 def run(stand: Stand, options: argparse.Namespace) -> Report:

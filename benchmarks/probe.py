@@ -3,6 +3,7 @@
 The clock starts when a signal was to be sent, not when it could be: a client that is held up does not hide it.
 """
 
+import argparse
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +18,20 @@ from benchmarks.stand import Stand
 _DONE = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND public_id = %s AND state = 'completed'"
 LOOK_EVERY = 0.002
 PATIENCE = 120.0
+
+
+def watch_others(parser: argparse.ArgumentParser, *, seconds: float) -> None:
+    """The options of a benchmark that watches other tenants while one has very much to do."""
+    parser.add_argument("--others", type=int, default=5, help="other tenants (default %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=2.0, help="signals a second of each of them (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, help="how long they are watched before (default %(default)s)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=170.0, help="seconds until it is given up (default %(default)s)"
+    )
 
 
 @dataclass(slots=True)

@@ -64,9 +64,8 @@ class CursorPages(BasePagination):
 def check_query(request: Request, known: Collection[str]) -> None:
     """Refuse a query with names that mean nothing here, or one name twice. Raises `Invalid`."""
     names = {"limit", "cursor", *known}
-    faults = [
-        fault(f"/{name}", "unknown_filter", "No such filter.") for name in request.query_params if name not in names
-    ]
+    told = f"No such filter. Known here: {', '.join(sorted(names))}."
+    faults = [fault(f"/{name}", "unknown_filter", told) for name in request.query_params if name not in names]
     faults += [
         fault(f"/{name}", "repeated", "Give it once.")
         for name, values in request.query_params.lists()
