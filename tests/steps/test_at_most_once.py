@@ -13,6 +13,7 @@ from tests.journeys import drain, reasons_of, rows_of, run_of, told_of
 from tests.steps.owing import attempts, claimed, key_of, make_due, owed, step_run_of
 from tests.workflows.probe import Probe
 from workflows.errors import StaleAttempt, StepRunNotFound
+from workflows.explain import explain_run
 from workflows.models import Attempt, Run, StepRun, Transition
 from workflows.services.control import cancel_runs
 from workflows.services.lost_work import end_lost_work
@@ -52,6 +53,25 @@ def test_a_lost_worker_leaves_it_unknown_and_nobody_tries_again(tenant: Tenant, 
     assert probe.resolved == ["unknown"]
     assert end_lost_work(tenant_id=tenant.pk) == 0
     assert list(verify_trace(tenant_id=tenant.pk)) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "ends"),
+    [
+        (ONCE, "it may have taken effect, and it must not happen twice, so it ends as unknown."),
+        ({}, "it may have taken effect, and another worker takes over under the same key."),
+    ],
+)
+def test_while_a_worker_is_silent_the_explanation_says_what_comes(
+    step: dict[str, Any], ends: str, tenant: Tenant, probe: Probe
+) -> None:
+    run_id = owed(tenant, step)
+    claimed(tenant)
+    make_due(tenant)
+
+    told = explain_run(tenant_id=tenant.pk, public_id=run_of(tenant, run_id).public_id).sentence
+
+    assert told.endswith(ends)
 
 
 def test_without_it_a_lost_worker_is_followed_by_another_try(tenant: Tenant, probe: Probe) -> None:
