@@ -11,6 +11,8 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg_pool import PoolTimeout
 
+from chimeway_py.postgres.alive import check
+
 BRIEFLY = 0.25  # seconds: enough for a connection that is there, and to make one
 AGAIN = 1.0  # seconds between two that wait patiently
 
@@ -44,6 +46,14 @@ patience = Patience()
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection to PostgreSQL, from the pool where there is one."""
+
+    @property
+    def pool(self) -> Any:
+        """The pool of this process. Django lets it ask the server at each request, and takes no other check."""
+        pool = super().pool
+        if pool:
+            pool._check = check
+        return pool
 
     def get_new_connection(self, conn_params: Any) -> Any:
         """A connection. Raises OperationalError, soon."""
