@@ -21,9 +21,10 @@ from workflows.engine.events import CancelAsked, Event, PauseAsked, ResumeAsked,
 from workflows.engine.facts import Judged
 from workflows.engine.permits import why_not
 from workflows.services.advance import _event
+from workflows.services.claiming import Claimed
 from workflows.services.control import _standing
 from workflows.services.look_back import look_back_since
-from workflows.services.route import Claimed, _judge, _overall
+from workflows.services.route import _judge, _overall
 from workflows.states import Cause
 from workflows.store.batch import RunBatch
 
@@ -145,7 +146,7 @@ def routes(name: str = "router", *, at_most: int = 200) -> Actor:
 
 
 def _claim_signals(turn: Turn, scene: Scene) -> None:
-    """route._claiming: switches.OFF_FOR_ROUTING, then route._CLAIM"""
+    """claiming.claiming: switches.OFF_FOR_ROUTING, then claiming._CLAIM"""
     if not turn.lacks(Guard.ROUTING_LOCK):
         turn.share("routing", 1)
     ids = [one.id for one in list(turn.select("signal")) if one.routed_at is None and turn.lock_free("signal", one.id)]
@@ -160,7 +161,7 @@ def _claim_signals(turn: Turn, scene: Scene) -> None:
 
 
 def _find_runs(turn: Turn, scene: Scene) -> None:
-    """The rest of route._CLAIM: by the index of listeners alone."""
+    """The rest of claiming._CLAIM: by the index of listeners alone."""
     found = {id_: _listening(turn, turn.get("signal", id_), live=True) for id_ in turn.kept("signals")}
     turn.keep("found", tuple(found.items()))
     turn.keep("runs", tuple(sorted({run for runs in found.values() for run in runs})))

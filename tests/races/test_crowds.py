@@ -11,7 +11,7 @@ from tests.journeys import GRACE, drain, paid, publish, rows_of, run_of, send, s
 from workflows.errors import StartConflict
 from workflows.events.subscriptions import put_subscription
 from workflows.models import Event, Run, SignalVerdict, StepRun, Wait
-from workflows.services import route
+from workflows.services import claiming, route
 from workflows.services.advance import advance_due
 from workflows.services.route import route_signals
 from workflows.services.start import NewRun, start_runs
@@ -109,7 +109,7 @@ def test_a_signal_that_breaks_the_engine_does_not_block_its_neighbours(
 def test_a_signal_for_more_runs_than_one_transaction_takes_is_routed_in_parts(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(route, "MOST_RUNS", 4)
+    monkeypatch.setattr(claiming, "MOST_RUNS", 4)
     publish(tenant, GRACE)
     runs = [start(tenant, "dunning", subject="ada", correlation={"invoice_id": f"i{n}"}) for n in range(11)]
     drain(tenant)

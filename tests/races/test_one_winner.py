@@ -169,7 +169,7 @@ def test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that
     receipt = paid(tenant)
     run_ids = []
     began_at = signal_of(tenant, receipt).received_at
-    cut = route._cut
+    cut = route.cut
 
     def find_none_and_let_a_run_begin(*given: Any) -> Any:
         found = cut(*given)
@@ -183,7 +183,7 @@ def test_a_run_that_is_told_and_ends_while_its_signal_is_routed_is_not_told_that
         together(lambda: advance_due(tenant_id=tenant.pk))
         tell(*given)
 
-    monkeypatch.setattr(route, "_cut", find_none_and_let_a_run_begin)
+    monkeypatch.setattr(route, "cut", find_none_and_let_a_run_begin)
     monkeypatch.setattr(route, "_tell_finished", tell_after_the_run_has_ended)
 
     route_signals(tenant_id=tenant.pk)

@@ -22,7 +22,7 @@ from tests.journeys import (
     waiting_run,
     waits_of,
 )
-from workflows.services import route
+from workflows.services import claiming
 from workflows.services.advance import advance_due
 from workflows.services.control import cancel_runs
 
@@ -337,7 +337,7 @@ def test_a_definition_with_the_longest_key_starts_like_any_other(tenant: Tenant)
 
 
 def test_a_run_is_not_ended_by_the_signal_that_started_it(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(route, "MOST_RUNS", 4)
+    monkeypatch.setattr(claiming, "MOST_RUNS", 4)
     wait = {"key": "again", "kind": "wait", "for": "P1D", "signals": [{"name": "user.joined", "then": "complete"}]}
     publish(
         tenant, {"key": "hello", "start_on": {"signal": "user.joined", "subject": "signal.subject"}, "steps": [wait]}

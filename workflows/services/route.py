@@ -6,48 +6,27 @@ waiting runs.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import structlog
 from django.db import OperationalError
 
-from signals_app.services.payloads import load_payloads
 from signals_app.verdicts import BEST_FIRST, Verdict
 from tenants.scope import tenant_scope
 from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, update
 from workflows.engine.events import SignalArrived
-from workflows.engine.facts import Judged, SignalFacts
-from workflows.services.signal_starts import VERSIONS, Catalog, catalog_of, start_by_signals
+from workflows.engine.facts import Judged
+from workflows.services.claiming import Claimed, claim, claimed_by, claiming, cut
+from workflows.services.signal_starts import Catalog, start_by_signals
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
-from workflows.store.switches import OFF_FOR_ROUTING, ROUTING_SPACE
 
 log = structlog.get_logger(__name__)
 
 BATCH = 200  # signals in one transaction
-MOST_RUNS = 500  # runs that one signal, or one batch, may touch in one transaction; the rest follows in the next
 SLICE = 125  # runs of a very wide signal that are written while the next are decided
 LATE_RUNS = 3  # finished runs that are told of a signal nobody else takes
 
-# With the runs that each may mean: one index probe per key of each signal, in order of run, from where the last part of
-# a very wide signal ended. Seen at the moment of the claim: a run that is committed later looks back after that.
-_CLAIM = """
-WITH claimed AS MATERIALIZED (
-    SELECT id, public_id, name, subject, correlation, received_at, payload_sha, route_cursor, verdict, verdict_reason
-      FROM signals_app_signal
-     WHERE tenant_id = %(tenant)s AND routed_at IS NULL
-       AND (route_after IS NULL OR route_after <= clock_timestamp()) {one}
-     ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
-SELECT c.*, ARRAY(
-    SELECT DISTINCT l.run_id FROM signals_app_signalkey k CROSS JOIN LATERAL (
-        SELECT run_id FROM workflows_listener l
-         WHERE l.tenant_id = %(tenant)s AND l.name = c.name AND l.key = k.key AND l.run_id > c.route_cursor
-           AND l.live AND l.rest <@ c.correlation
-         ORDER BY l.run_id LIMIT %(most)s) l
-     WHERE k.tenant_id = %(tenant)s AND k.signal_id = c.id ORDER BY l.run_id LIMIT %(most)s)
-  FROM claimed c ORDER BY c.id
-"""
 # With the verdict that the run has of the signal: a look-back may have told it a moment ago, and ended it.
 _FINISHED = """
 SELECT s.id, l.run_id, v.verdict FROM unnest(%(signals)s::bigint[]) AS u(id) CROSS JOIN LATERAL (
@@ -90,17 +69,6 @@ UPDATE signals_app_signal SET route_failures = route_failures + 1,
 """
 
 
-@dataclass(slots=True)
-class Claimed:
-    """One signal on its way."""
-
-    facts: SignalFacts
-    cursor: int
-    said: list[Judged] = field(default_factory=list)  # so far
-    runs: list[int] = field(default_factory=list)
-    has_more: bool = False
-
-
 def route_signals(*, tenant_id: int, limit: int = BATCH) -> int:
     """Route the tenant's oldest unrouted signals; how many were taken up. Routing one again is a no-op.
 
@@ -130,14 +98,14 @@ def _route_or_postpone(tenant_id: int, signal_id: int) -> int:
 
 def _unrouted(tenant_id: int, limit: int) -> list[int]:
     with tenant_scope(tenant_id):
-        return [row[0] for row in fetch(*_claim(tenant_id, limit, None))]
+        return [row[0] for row in fetch(*claim(tenant_id, limit))]
 
 
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
-    with tenant_scope(tenant_id, *_claiming(tenant_id, limit, signal_id)) as scope:
-        catalog, claimed = _claimed_by(tenant_id, scope.answers)
-        claimed = _cut(claimed)
+    with tenant_scope(tenant_id, *claiming(tenant_id, limit, signal_id)) as scope:
+        catalog, claimed = claimed_by(tenant_id, scope.answers)
+        claimed = cut(claimed)
         if not claimed:
             return 0
         # After the batch was cut: a run that is started gets the verdict of its signal in this very transaction. The
@@ -153,51 +121,6 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
         _finish(batch, claimed, catalog)
         batch.flush(is_last=True)
         return len(claimed)
-
-
-def _claiming(tenant_id: int, limit: int, signal_id: int | None) -> list[Question]:
-    """Lock the oldest signals, and read what the tenant's definitions ask of signals."""
-    # In this order: listeners, which are read next, stay as they are from the first statement on.
-    return [
-        (OFF_FOR_ROUTING, [ROUTING_SPACE, tenant_id, tenant_id]),
-        (VERSIONS, [tenant_id]),
-        _claim(tenant_id, limit, signal_id),
-    ]
-
-
-def _claim(tenant_id: int, limit: int, signal_id: int | None) -> Question:
-    one = "" if signal_id is None else "AND id = %(signal)s"
-    given = {"tenant": tenant_id, "limit": limit, "most": MOST_RUNS + 1}
-    return _CLAIM.format(one=one), given if signal_id is None else given | {"signal": signal_id}
-
-
-def _claimed_by(tenant_id: int, answers: Sequence[Rows]) -> tuple[Catalog, list[Claimed]]:
-    [(_, off)], versions, rows = answers
-    catalog = catalog_of(tenant_id, off, versions)
-    if not rows:
-        return catalog, []
-    shas = {bytes(row[6]) for row in rows if row[6] is not None and row[2] in catalog.conditioned}
-    payloads = load_payloads(tenant_id, shas) if shas else {}
-    return catalog, [_claimed(row, payloads) for row in rows]
-
-
-def _claimed(row: tuple[Any, ...], payloads: dict[bytes, Any]) -> Claimed:
-    sha = bytes(row[6]) if row[6] is not None else None
-    facts = SignalFacts(row[0], str(row[1]), row[2], row[3], row[4], row[5], payloads.get(sha, {}) if sha else {})
-    said = [Judged(row[8], row[9])] if row[8] else []
-    return Claimed(facts, row[7], said, row[10][:MOST_RUNS], has_more=len(row[10]) > MOST_RUNS)
-
-
-def _cut(claimed: Sequence[Claimed]) -> list[Claimed]:
-    """The batch, cut where it would touch too many runs. What is cut stays unrouted."""
-    taken: list[Claimed] = []
-    total = 0
-    for one in claimed:
-        if taken and total + len(one.runs) > MOST_RUNS:
-            break
-        total += len(one.runs)
-        taken.append(one)
-    return taken
 
 
 def _judged_before(tenant_id: int, claimed: Sequence[Claimed]) -> list[Question]:
