@@ -64,15 +64,20 @@ def scope_of(tenant_ids: Iterable[int], *asked: Question) -> Iterator[Scope]:
 
 
 def peek(tenant_id: int, statement: str, parameters: Parameters) -> Rows:
-    """The rows of one statement that reads, as of now, in one trip to the server and without a transaction of its own.
+    """The rows of one statement that reads, as of now, in one trip to the server."""
+    return at_once(tenant_id, (statement, parameters))[0]
 
-    PostgreSQL takes what is sent up to the next sync as one transaction, so the setting that opens a scope holds for
-    the statement and ends with it.
+
+def at_once(tenant_id: int, *asked: Question) -> Sequence[Rows]:
+    """All rows of statements that are a transaction of their own, unless there is one, in one trip to the server.
+
+    PostgreSQL takes what is sent up to the next sync as one transaction and commits it then, so the setting that opens
+    a scope holds for these statements and ends with them.
     """
     if connection.in_atomic_block:
-        with tenant_scope(tenant_id, (statement, parameters)) as scope:
-            return scope.answers[0]
-    return fetch_each(_opening((tenant_id,)), (statement, parameters))[1]
+        with tenant_scope(tenant_id, *asked) as scope:
+            return scope.answers
+    return fetch_each(_opening((tenant_id,)), *asked)[1:]
 
 
 @contextmanager

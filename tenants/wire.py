@@ -173,5 +173,8 @@ class Wire:
             result = message.result = (yield from fetch_many(self._pgconn))[-1]
             if result.status not in _GOOD:
                 failed = failed or result  # the first; what comes after it says only that it did not run
-        yield from fetch_many(self._pgconn)  # the end of the trip
+        end = yield from fetch_many(self._pgconn)
+        while end[-1].status != ExecStatus.PIPELINE_SYNC:
+            failed = failed or end[-1]  # what was sent is a transaction of its own, which could not be committed
+            end = yield from fetch_many(self._pgconn)
         return failed

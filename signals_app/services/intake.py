@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from django.db import connection
+
 from chimeway_py.errors import Conflict
 from chimeway_py.nudges import nudge_after_commit
 from signals_app.services.forgetting import forget_payloads
@@ -20,8 +22,8 @@ from tenants.ids import new_public_id
 from tenants.limits.board import limits_of
 from tenants.limits.kinds import LimitKind
 from tenants.limits.taking import take
-from tenants.scope import tenant_scope, with_commit
-from tenants.sql import Question, Rows, arrays, execute, fetch, fetch_each, given, insert
+from tenants.scope import at_once, tenant_scope
+from tenants.sql import Question, Rows, arrays, execute, fetch, fetch_each, given
 from tenants.vault import vault_of
 
 # Ids follow the order of the batch (routing takes signals by id); rows are inserted in the order of the unique key.
@@ -46,8 +48,13 @@ SELECT %s, now.at, id, {", ".join(_SIGNAL).replace("occurred_at", "coalesce(occu
 ON CONFLICT (tenant_id, source, external_id) DO NOTHING
 RETURNING id, public_id, received_at
 """  # noqa: S608  column names of our own
-_KEY = {"signal_id": "bigint", "name": "text", "key": "text", "received_at": "timestamptz"}
-_WRITE_KEYS = insert("signals_app_signalkey", _KEY)  # what the new signals can be found by
+# What they can be found by: written for those that were new, which alone are there under these public ids.
+_KEY = {"public_id": "uuid", "name": "text", "key": "text"}
+_WRITE_KEYS = f"""
+INSERT INTO signals_app_signalkey (tenant_id, signal_id, name, key, received_at)
+SELECT %s, s.id, u.name, u.key, s.received_at FROM {given(_KEY)} CROSS JOIN LATERAL (
+    SELECT id, received_at FROM signals_app_signal WHERE tenant_id = %s AND public_id = u.public_id OFFSET 0) s
+"""  # noqa: S608
 _MET = """
 SELECT s.id, s.public_id, s.source, s.external_id, s.body_digest, s.received_at
 FROM signals_app_signal s JOIN unnest(%s::text[], %s::text[]) AS given (source, external_id) USING (source, external_id)
@@ -93,15 +100,14 @@ def accept_signals(*, tenant_id: int, signals: Sequence[NewSignal], counted: boo
     `BeyondLimit`.
     """
     intake = Intake(tenant_id, signals, counted=counted)
+    if intake.is_sure and not connection.in_atomic_block:
+        return intake.accept(at_once(tenant_id, *intake.questions))
     with tenant_scope(tenant_id, *intake.questions) as scope:
         return intake.accept(scope.answers)
 
 
 class Intake:
-    """Signals on their way in: checked, and ready to be written as soon as a transaction asks its `questions`.
-
-    `accept` is the last thing that is done in that transaction: the commit may go out with it.
-    """
+    """Signals on their way in: checked, and ready to be written as soon as a transaction asks its `questions`."""
 
     def __init__(self, tenant_id: int, signals: Sequence[NewSignal], *, counted: bool = True) -> None:
         self._tenant_id = tenant_id
@@ -110,6 +116,8 @@ class Intake:
         for signal in self._checked:
             self._first.setdefault((signal.source, signal.external_id), signal)
         self._limited = bool(counted and self._checked and limits_of(tenant_id))
+        #: Nothing of theirs can be there already, so that asking the questions is all that has to be done.
+        self.is_sure = bool(signals) and not self._limited and not any(one.external_id or one.data for one in signals)
         self._public_ids = {new_public_id(): name for name in self._first}
         self._payloads = PayloadWriting(tenant_id, (one.payload for one in self._first.values() if one.payload))
         self._writing = [*self._payloads.questions, *self._asking_to_write()]
@@ -123,8 +131,8 @@ class Intake:
         if self._limited:
             _take(self._tenant_id, self._checked)
             answers = fetch_each(*self._writing)
-        *payloads, written = answers
-        self._payloads.hold(payloads)
+        written = answers[len(self._payloads.questions)]
+        self._payloads.hold(answers[: len(self._payloads.questions)])
         stored = self._stored(written)
         fresh = set(stored)
         met = _meet(self._tenant_id, [name for name in self._first if name not in fresh])
@@ -133,26 +141,19 @@ class Intake:
         _forget_repeated(self._tenant_id, [self._first[name] for name in met])
         if fresh:
             nudge_after_commit("engine", self._tenant_id)
-        with with_commit():
-            self._write_keys(stored)
         return receipts
 
     def _asking_to_write(self) -> list[Question]:
-        """The statement that inserts what is new."""
-        if not self._first:
-            return []
-        signals = zip(self._public_ids, self._first.values(), strict=True)
+        """The statements that insert what is new: signals, and their keys if they have any."""
+        signals = list(zip(self._public_ids, self._first.values(), strict=True))
         rows = [_row(public_id, signal, self._payloads.addresses) for public_id, signal in signals]
-        return [(_WRITE, [self._tenant_id, *arrays(rows, _SIGNAL)])]
-
-    def _write_keys(self, stored: Mapping[Name, _Stored]) -> None:
         keys = [
-            (row.signal_id, signal.name, key, row.received_at)
-            for row, signal in ((row, self._first[name]) for name, row in stored.items())
+            (public_id, signal.name, key)
+            for public_id, signal in signals
             for key in keys_of(signal.subject, signal.correlation)
         ]
-        if keys:
-            execute(_WRITE_KEYS, [self._tenant_id, *arrays(keys, _KEY)])
+        writing: list[Question] = [(_WRITE, [self._tenant_id, *arrays(rows, _SIGNAL)])] if rows else []
+        return writing + ([(_WRITE_KEYS, [self._tenant_id, *arrays(keys, _KEY), self._tenant_id])] if keys else [])
 
     def _stored(self, written: Rows) -> dict[Name, _Stored]:
         names = [(self._public_ids[row[1]], row) for row in written]

@@ -26,6 +26,7 @@ from signals_app.services.new_signal import NAME, check_signals
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.vault import vault_of
+from tests.statements import note_statements
 
 
 def signal(external_id: str, **given: Any) -> NewSignal:
@@ -224,6 +225,31 @@ def test_a_thousand_signals_take_as_few_statements_as_one(tenant: Tenant) -> Non
 
     assert counts[0] == counts[1]
     assert counts[0] <= 7  # begin, scope, payloads, signals, keys, and what the transaction needs
+
+
+def test_a_signal_that_can_meet_nothing_is_committed_in_one_trip(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault_of(tenant.pk)
+    accept_signals(tenant_id=tenant.pk, signals=[signal("", subject="u")])
+    said: list[str] = []
+    note_statements(monkeypatch, said)
+
+    [receipt] = accept_signals(tenant_id=tenant.pk, signals=[signal("", subject="u", correlation={"a": "1"})])
+
+    assert [text.split()[0] for text in said] == ["SELECT", "INSERT", "INSERT"]  # the scope, the signal, its keys
+    assert rows(tenant)[-1].public_id == receipt.public_id
+    with tenant_scope(tenant.pk):
+        keys = SignalKey.objects.filter(signal__public_id=receipt.public_id).order_by("key")
+        assert [key.key for key in keys] == ["@subject=u", "a=1"]
+
+
+def test_in_a_transaction_of_its_caller_it_goes_with_it(tenant: Tenant) -> None:
+    with tenant_scope(tenant.pk):
+        accept_signals(tenant_id=tenant.pk, signals=[signal("", subject="u")])
+        transaction.set_rollback(True)
+
+    assert rows(tenant) == []
 
 
 def test_fifty_at_once_are_one_signal(tenant: Tenant, together: Callable[..., list[Any]]) -> None:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from tenants.models import Tenant
-from tenants.scope import scope_of, tenant_scope, with_commit
+from tenants.scope import at_once, scope_of, tenant_scope, with_commit
 from tenants.sql import ask, execute, fetch, fetch_each, pipelined, stream
 
 
@@ -28,6 +28,25 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Wire, "flush", counting)
     return carried
+
+
+# Whether there is such a tenant is looked at only at the commit.
+_OF_NO_TENANT = """
+INSERT INTO signals_app_signal (tenant_id, public_id, source, external_id, name, subject, correlation, body_digest,
+    occurred_at, received_at, route_failures, route_cursor, verdict_reason, verdict_context, duplicate_count)
+VALUES (%s, gen_random_uuid(), 'api', 'x', 'x', '', '{}', '', now(), now(), 0, 0, '', '{}', 0) RETURNING id
+"""
+
+
+def test_what_cannot_be_committed_at_once_is_an_error(tenant: Tenant, trips: list[int]) -> None:
+    nobody = 10**15
+
+    with pytest.raises(IntegrityError, match="tenant"):
+        at_once(nobody, (_OF_NO_TENANT, [nobody]))
+
+    assert trips == [2]
+    assert at_once(nobody, ("SELECT count(*) FROM signals_app_signal", ())) == [[(0,)]]
+    assert at_once(tenant.pk, ("SELECT 1", ()), ("SELECT 2", ())) == [[(1,)], [(2,)]]
 
 
 def test_a_statement_that_comes_again_is_planned_once() -> None:
