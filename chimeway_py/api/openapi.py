@@ -1,6 +1,7 @@
 """Pieces of the OpenAPI document that every surface shares: the error body, pages, the idempotency header."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
@@ -64,8 +65,9 @@ def answers(body: Any, *refusals: int, status: int = 200, examples: Sequence[Ope
     return given
 
 
+@cache
 def page_of(item: type[serializers.BaseSerializer[Any]]) -> Any:
-    """The serializer of a page of `item`, for `answers`."""
+    """The serializer of a page of `item`, for `answers`: the same one, whoever asks."""
     following = serializers.CharField(allow_null=True, help_text="Cursor of the next page; null on the last.")
     name = item.__name__.removesuffix("Serializer") + "Page"
     return inline_serializer(name, {"items": item(many=True), "next": following})
