@@ -49,6 +49,7 @@ class Layer(TextChoices):
     TENANT = "tenant_default"
     STEP = "step"
     NOBODY = "nobody"  # no rule said anything, so it goes out
+    PROVIDER = "provider"  # asked last of all: its rate says when
 
 
 COUNTED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN, DeliveryStatus.BOUNCED})

@@ -1,6 +1,6 @@
 """Where the words of a message come from: the definition's own templates first, then the tenant's stored ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,36 @@ Parts = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What a message says, by locale. `number` is the version of a stored template; None for a declared one."""
+    """What a message says, by locale. `number` is the version of a stored template; None for a declared one.
+
+    `layout_key` names the layout that it is put into.
+    """
 
     wordings: Mapping[str, Parts]
     number: int | None = None
     layout: "Wording | None" = None
+    layout_key: str = ""
 
     def in_locale(self, wanted: str) -> tuple[str, Parts]:
-        """The locale that is found for a wanted one (empty: the words for everybody), and its sources."""
+        """The locale that is found for a wanted one (empty: the words for everybody), and its sources.
+
+        One that was written without a subject has the subject of the locale that it gives way to.
+        """
         locale = best_locale(wanted, (name for name in self.wordings if name != DEFAULT))
-        return locale, self.wordings[locale or DEFAULT]
+        parts = self.wordings[locale or DEFAULT]
+        if locale and not parts["subject"].strip():
+            titled = (name for name, own in self.wordings.items() if name != DEFAULT and own["subject"].strip())
+            parts = {**parts, "subject": self.wordings[best_locale(locale, titled) or DEFAULT]["subject"]}
+        return locale, parts
+
+    @property
+    def around(self) -> Iterator[tuple[str, str, str]]:
+        """(locale, part, source) of the layout, for each part that a message of these words may be put into."""
+        if self.layout is not None:
+            for locale, parts in self.layout.wordings.items():
+                for part in ("text", "html"):
+                    if parts[part] and any(own[part] for own in self.wordings.values()):
+                        yield locale, part, parts[part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +145,4 @@ def _versions(tenant_id: int, wanted: set[tuple[Asked, str, int | None]]) -> dic
 
 def _wording(version: TemplateVersion, layout: TemplateVersion | None) -> Wording:
     around = Wording(layout.wordings, layout.number) if layout is not None else None
-    return Wording(version.wordings, version.number, around)
+    return Wording(version.wordings, version.number, around, version.layout)

@@ -19,6 +19,7 @@ from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, p
 from chimeway_py.api.paging import check_query, read_cursor, read_limit
 from chimeway_py.api.serializers import read_input
 from chimeway_py.api.uploads import AnyParser, Upload, take_upload
+from chimeway_py.errors import Invalid, fault
 from deliveries.api.broadcast_schemas import (
     TAG,
     BroadcastPreviewSerializer,
@@ -177,6 +178,8 @@ class TargetsView(TenantView):
     def get(self, request: Request, public_id: uuid.UUID) -> Response:
         """In the order in which they are started."""
         check_query(request, self.filters)
+        if request.query_params.get("outcome", "skipped") != "skipped":
+            raise Invalid("The query is not valid.", [fault("/outcome", "unknown_outcome", "One of skipped.")])
         broadcast = broadcast_of(self.tenant_id, public_id)
         limit, after = read_limit(request), read_cursor(request, of := f"targets {request.path}") or 0
         if subject := request.query_params.get("subject"):

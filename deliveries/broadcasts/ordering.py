@@ -26,7 +26,7 @@ def start_broadcast(
 ) -> Broadcast:
     """Let a draft begin, now or at a time. The token is of a preview of the draft as it is.
 
-    A segment is evaluated over the recipients that exist when this is called. Raises `BroadcastNotFound`,
+    A segment is evaluated over the recipients that exist when it begins. Raises `BroadcastNotFound`,
     `BroadcastNotDraft`, `BroadcastEmpty`, `PreviewChanged` and `Invalid`.
     """
     if at is not None and at.tzinfo is None:
@@ -39,16 +39,21 @@ def start_broadcast(
         is_segment = broadcast.source == BroadcastSource.SEGMENT
         if not is_segment and not broadcast.total:
             raise BroadcastEmpty
-        if is_segment:
-            newest = Recipient.objects.filter(tenant_id=tenant_id).order_by("-id").values_list("id", flat=True).first()
-            broadcast.gather_up_to = newest or 0
         broadcast.status = BroadcastStatus.GATHERING if is_segment else BroadcastStatus.RUNNING
         broadcast.due_at = max(at, scope.now) if at else scope.now
         broadcast.note = "scheduled" if broadcast.due_at > scope.now else ""
+        if is_segment and not broadcast.note:
+            freeze_recipients(broadcast)
         broadcast.ordered_by, broadcast.ordered_at, broadcast.updated_at = ordered_by[:150], scope.now, scope.now
         broadcast.save()
         nudge_after_commit("broadcasts", tenant_id)
         return broadcast
+
+
+def freeze_recipients(broadcast: Broadcast) -> None:
+    """Let who is stored from now on be no target. Whoever asks stores the row."""
+    mine = Recipient.objects.filter(tenant_id=broadcast.tenant_id)
+    broadcast.gather_up_to = mine.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 def cancel_broadcast(

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from chimeway_py.nudges import offer, quiet
 from chimeway_py.turns import go_on
-from deliveries.broadcasts.ordering import end_broadcast
+from deliveries.broadcasts.ordering import end_broadcast, freeze_recipients
 from deliveries.broadcasts.segments import matching_after
 from deliveries.broadcasts.starting import HOLD, start_slice
 from deliveries.broadcasts.targets import Target, new_chunk, store_chunk
@@ -102,6 +102,8 @@ def _note_failure(tenant_id: int, broadcast_id: int, error: str) -> None:
 
 def _gather(broadcast: Broadcast, now: datetime) -> None:
     """Walk on through the recipients: who meets the condition now is a target. Then start them."""
+    if not broadcast.gather_up_to:  # it was to begin later than it was ordered
+        freeze_recipients(broadcast)
     found, last, seen = matching_after(
         broadcast.tenant_id, broadcast.condition, broadcast.gathered_after, WALKED, broadcast.gather_up_to
     )

@@ -40,7 +40,7 @@ class Delivery(TenantRow):
     decided_by = models.CharField(max_length=20, blank=True, db_default="", choices=Layer)
     decided_rule = models.CharField(max_length=200, blank=True, db_default="")
     held_until = models.DateTimeField(null=True, blank=True)  # planned, and not to be sent before
-    held_by = models.CharField(max_length=16, blank=True, db_default="")  # quiet_hours, window or cap
+    held_by = models.CharField(max_length=16, blank=True, db_default="")  # quiet_hours, window, cap or rate
     counted_at = models.DateTimeField(null=True, blank=True)  # when it took its place under a cap
     coalesced_into = models.UUIDField(null=True, blank=True)  # the delivery that says it instead
     provider_ref = models.CharField(max_length=255, blank=True)

@@ -16,7 +16,7 @@ from deliveries.providers.accounts import candidates, has_providers, opened
 from deliveries.providers.health import note_outcome
 from deliveries.providers.registry import provider_kind
 from deliveries.providers.turns import leave, take_turn
-from deliveries.states import DeliveryStatus
+from deliveries.states import DeliveryStatus, Layer
 from tenants.scope import tenant_scope
 from tenants.vault import CannotOpen
 from workflows.steps.base import HELD, Outcome
@@ -66,7 +66,7 @@ def _ask(message: Message, providers: list[Provider]) -> Outcome:
 def _later(provider: Provider, seconds: float) -> Outcome:
     """Its turn comes later: nothing was tried, and no try is used up."""
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    told = {"decided_by": "provider", "rule": f"rate of {provider.key}", "until": until.isoformat()}
+    told = {"decided_by": str(Layer.PROVIDER), "rule": f"rate of {provider.key}", "until": until.isoformat()}
     return Outcome(HELD, RATE_LIMITED, context=told, until=until)
 
 

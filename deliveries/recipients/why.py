@@ -12,6 +12,7 @@ _BY: Mapping[str, str] = {
     Layer.STEP: "the step",
     Layer.REQUIRED: "the required category",
     Layer.NOBODY: "nobody",
+    Layer.PROVIDER: "the provider",
 }
 _NO_ADDRESS = "they have no address for this channel"
 _NOT_SENT: Mapping[str, str] = {

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from deliveries.models import Delivery
+from deliveries.providers.sending import RATE_LIMITED
 from deliveries.services.events import record_settled
 from deliveries.services.handing_on import hand_on, join_to
-from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus
+from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus, Layer
 from workflows.steps.base import Claim, Outcome
 
 
@@ -25,6 +26,10 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if delivery.status == DeliveryStatus.BOUNCED:  # said by the provider at once
         delivery.bounced_at = now
     changed = ["status", "error", "settled_at", "delivered_at", "bounced_at", "provider_ref", "counted_at"]
+    if not final and outcome.error == RATE_LIMITED and outcome.until is not None:  # rules were noted when they judged
+        delivery.held_by, delivery.held_until = "rate", outcome.until
+        delivery.decided_by, delivery.decided_rule = Layer.PROVIDER, str(outcome.context["rule"])[:200]
+        changed += ["held_by", "held_until", "decided_by", "decided_rule"]
     Delivery.objects.bulk_update([delivery], changed)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])

@@ -13,6 +13,7 @@ from chimeway_py.rendering import MissingVariable, Rendered, TemplateFault
 from chimeway_py.text import is_storable, scalar_text
 from deliveries.channels.base import Channel
 from deliveries.channels.registry import channel as channel_named
+from deliveries.locales import wanted_locale
 from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
 from deliveries.services.words import COALESCED, TEST_RUNS, coalesced_facts
@@ -26,6 +27,9 @@ from workflows.steps.sources import Facts, facts_of
 
 TO, LOCALE = "_to", "_locale"
 """Where the data of a test run keep what the sample data do not say."""
+
+_READER = {"locale": f"data.{LOCALE}"}
+"""What the step of a test says of its reader, and of whom a preview is for: a locale of the sample, else their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Sample:
     def run_data(self) -> dict[str, Any]:
         """The data of a run whose steps have brought that back."""
         steps = {f"{STEPS}{key}": value for key, value in self.steps.items()}
-        return {**self.data, **steps, **({COALESCED: self.coalesced} if self.coalesced else {})}
+        said = {**self.data, **steps, LOCALE: self.locale}
+        return said | ({COALESCED: self.coalesced} if self.coalesced else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def preview_template(*, tenant_id: int, key: str, channel: str, sample: Sample) 
         recipient = standing_of(tenant_id, [sample.subject]).recipients.get(sample.subject)
     facts = {**_facts(channel_named(channel), sample), "recipient": recipient_tree(sample.subject, recipient)}
     try:
-        locale, content = compose(wording, sample.locale, facts)
+        locale, content = compose(wording, wanted_locale(_READER, facts), facts)
     except TemplateFault as error:
         raise Invalid("The message cannot be made.", [fault(_place_of(error), error.code, error.message)]) from error
     return Preview(asked.version or 0, wording.layout.number if wording.layout else None, locale, content)
@@ -86,7 +91,7 @@ def send_test(*, tenant_id: int, key: str, channel: str, to: str, sample: Sample
         document = _document(asked, sample.correlation)
         _check_address(channel_named(channel), to)
         definition = ensure_definition(tenant_id=tenant_id, document=document)
-        data = {**sample.run_data, TO: to, LOCALE: sample.locale}
+        data = {**sample.run_data, TO: to}
         new = NewRun(subject=sample.subject, correlation=sample.correlation, data=data)
         (started,) = start_runs(tenant_id=tenant_id, definition_key=TEST_RUNS, runs=[new], version=definition.version)
         return started
@@ -148,7 +153,7 @@ def _document(asked: Asked, correlation: Mapping[str, Any]) -> dict[str, Any]:
         "channel": asked.channel,
         "template": asked.key,
         "template_version": asked.version,
-        "locale": f"data.{LOCALE}",
+        **_READER,
         "retry": {"max_attempts": 1},
     }
     if "to" not in chosen.schema:

@@ -160,8 +160,7 @@ def _store_draft(template: Template, words: Words, now: datetime) -> None:
 
 def _publish(template: Template, now: datetime) -> None:
     draft = _versions(template).get(status=TemplateStatus.DRAFT)
-    if not template.is_layout:
-        require_known_variables(template, draft)
+    require_known_variables(template, draft)
     _versions(template).filter(id=draft.pk).update(status=TemplateStatus.PUBLISHED, published_at=now)
     draft.status, draft.published_at = TemplateStatus.PUBLISHED, now
     template.current, template.updated_at, template.retired_at = draft, now, None

@@ -5,8 +5,9 @@ from typing import Any
 
 from chimeway_py.errors import fault
 from chimeway_py.rendering import TemplateFault, check_source
-from deliveries.missing import schema_faults
+from deliveries.missing import missing_variables, schema_faults
 from deliveries.models import Category
+from deliveries.services.template_checks import place_of
 from deliveries.wording import Asked, stored_wordings
 from tenants.scope import tenant_scope
 from workflows.steps.base import CheckContext, Fault
@@ -41,6 +42,10 @@ def _stored_faults(step: Mapping[str, Any], path: str, context: CheckContext) ->
     for parts in wording.wordings.values():
         for told in schema_faults(context.document, parts, ""):
             yield fault(f"{path}/template", told["code"], f"In its {told['path'].lstrip('/')}: {told['message']}")
+    for locale, part, source in wording.around:
+        for _, code, message in missing_variables(context.document, {part: source}):
+            where = place_of(locale, part).lstrip("/")
+            yield fault(f"{path}/template", code, f"In {where} of its layout {wording.layout_key}: {message}")
 
 
 def category_faults(step: Mapping[str, Any], path: str, context: CheckContext) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
 """Segments: stored conditions, counted, and walked through when a broadcast starts."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,6 +31,24 @@ def test_a_segment_is_whoever_meets_it_when_it_starts(
     assert (shown["status"], shown["total"], shown["segment"]) == ("completed", 4, "pro")
     assert sorted(run.subject for run in sender.runs()) == ["p0", "p1", "p3", "p5"], "late came after the start"
     assert sender.targets(made["id"], "?subject=late") == []
+
+
+def test_a_segment_with_a_time_is_whoever_meets_it_at_that_time(sender: Sender, people: Callable[..., None]) -> None:
+    people(p0={"plan": "pro"}, p1={"plan": "free"})
+    sender.rest.put("/v1/segments/pro", {"condition": PRO})
+    made = sender.make(segment="pro", data=HEADLINE)
+    sender.start(made["id"], at="2999-01-01T00:00:00Z")
+    people(late={"plan": "pro"})
+    sender.go_on()
+    before = sender.runs()
+    sender.change(due_at=datetime.now(UTC))
+    sender.go_on()
+
+    assert before == []
+    assert sorted(run.subject for run in sender.runs()) == ["late", "p0"]
+    for word in ("pending", "zzz", ""):
+        refused = sender.rest.get(f"/v1/broadcasts/{made['id']}/targets?outcome={word}")
+        assert (refused.status_code, refused.json()["detail"][0]["path"]) == (400, "/outcome")
 
 
 def test_a_segment_of_nobody_completes(sender: Sender) -> None:

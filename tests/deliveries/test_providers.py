@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -258,12 +259,21 @@ def test_a_run_that_ends_while_its_message_waits_sends_nothing(
     journey.work()
     waiting = told(journey, run)
     why = rest.get(f"/v1/runs/{run.public_id}/explain").json()["sentence"]
+    held = rest.get("/v1/deliveries?held=true&decided_by=provider").json()["items"]
+    desk = rest.get("/v1/recipients/bob/history").json()["items"][0]["why"]
+    turn = [datetime(year, 6, 1, tzinfo=UTC) for year in (2998, 2999)]
+    overdue = [journey.read(Delivery.objects.for_tenant(journey.tenant.pk).overdue(at).count) for at in turn]
     cancel_runs(tenant_id=journey.tenant.pk, public_ids=[run.public_id], cause=Cause.API, cause_ref="t", reason="over")
     make_due(journey.tenant)
     journey.work()
 
     assert waiting == ("planned", "", "slow")
     assert "held back until 2999-01-01 00:00 UTC by the provider: rate of slow" in why
+    assert [(one["run_id"], one["held_by"], one["held_until"][:19], one["decided_rule"]) for one in held] == [
+        (str(run.public_id), "rate", "2999-01-01T00:00:00", "rate of slow")
+    ]
+    assert desk == "Held back until 2999-01-01 00:00 UTC by the provider: rate of slow."
+    assert overdue == [0, 1]  # it is owed on time until its turn has come and gone
     assert told(journey, run)[0] == "cancelled"
     assert httpserver.log == []
 

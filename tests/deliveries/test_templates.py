@@ -237,6 +237,40 @@ def test_a_template_is_held_against_the_definitions_that_use_it(journey: Journey
     put(other_tenant, text="{{ data.nmae }}")
 
 
+def test_a_layout_is_held_against_the_definitions_whose_messages_are_put_into_it(journey: Journey) -> None:
+    owner = journey.tenant
+    steps = [{"key": "s", "kind": "deliver", **EMAIL, "to": {"const": "a@example.com"}}]
+    document = {"key": journey.key, "data_schema": SCHEMA, "steps": steps}
+    nope: dict[str, Any] = {"subject": "", "text": "{{ data.nope }} {{ content }}", "html": "", "is_layout": True}
+    put(owner, "frame", **FRAME, subject="", is_layout=True)
+    put(owner, "bad", **nope)
+    put(owner, "letter", **{**nope, "text": "{{ content }}", "html": nope["text"]})
+
+    put(owner, layout="bad")
+    with pytest.raises(InvalidDefinition) as first:  # the definition
+        ensure_definition(tenant_id=owner.pk, document=document)
+    put(owner, html="", layout="letter")  # of which a message without HTML never sees the HTML
+    ensure_definition(tenant_id=owner.pk, document=document)
+    put(owner, html="", layout="frame")
+    with pytest.raises(Invalid) as second:  # the template in use
+        put(owner, html="", layout="bad")
+    with pytest.raises(Invalid) as third:  # the layout in use
+        put(owner, "frame", **{**nope, "locales": {"de": {"text": "{{ content }} {{ data.nope }}"}}})
+
+    for refused, paths, named in [
+        (first, ["/steps/0/template"], ["bad"]),
+        (second, ["/layout"], ["bad", journey.key]),
+        (third, ["/locales/de/text", "/text"], ["frame", "hello", journey.key]),
+    ]:
+        told = refused.value.detail
+        assert isinstance(told, list)
+        assert sorted(one["path"] for one in told) == paths
+        assert all(one["code"] == "undeclared_variable" for one in told)
+        assert all(word in one["message"] for one in told for word in [*named, "data.nope"])
+    frame = TemplateVersion.objects.filter(tenant_id=owner.pk, template__key="frame")
+    assert journey.read(frame.count) == 1
+
+
 BAD = [
     ({"locales": {"DE": {"text": "t"}}}, "/locales/DE"),
     ({"locales": {"default": {"text": ""}}}, ""),
@@ -354,6 +388,34 @@ def test_a_sample_says_all_that_a_template_sees(rest: APIClient, journey: Journe
         assert (refused.status_code, refused.json()["detail"][0]["path"]) == (400, path)
 
 
+def test_the_reader_of_a_preview_is_the_reader_of_the_message(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    locales = {"de": DE, "de-AT": {"text": "Servus"}, "fr": {"text": "Salut"}}
+    rest.put("/v1/templates/hello", {"channel": "email", **HELLO, "locales": locales})
+    rest.put("/v1/recipients/ada", {"locale": "de-AT"})
+    journey.publish({**EMAIL, "locale": "data.locale"})
+    shown, tried, sent = [], [], []
+
+    readers = [("ada", ""), ("bob", "de_AT"), ("ada", "fr"), ("bob", "de-ch"), ("bob", "")]
+    for number, (subject, locale) in enumerate(readers):
+        asked = {"channel": "email", "subject": subject, "locale": locale, "data": {"name": "Bob"}}
+        preview = rest.post("/v1/templates/hello/preview", asked).json()
+        shown.append((preview["locale"], preview["content"]["subject"]))
+        test = rest.post("/v1/templates/hello/test", {**asked, "to": f"tried{number}@example.com"}).json()
+        run = journey.start(subject, name="Bob", email=f"sent{number}@example.com", locale=locale)
+        journey.work()
+        journey.work()
+        (subject_line,) = subjects_to(smtp_sink, f"tried{number}@example.com")
+        tried.append((rest.get(f"/v1/deliveries?run={test['run_id']}").json()["items"][0]["locale"], subject_line))
+        (subject_line,) = subjects_to(smtp_sink, f"sent{number}@example.com")
+        sent.append((journey.delivery(run).locale, subject_line))
+
+    # a locale without a subject has that of the locale it gives way to
+    expected = [("de-AT", "Hallo Bob")] * 2 + [("fr", "Hello Bob"), ("de", "Hallo Bob"), ("", "Hello Bob")]
+    assert shown == tried == sent == expected
+
+
 def test_a_test_goes_the_way_of_every_message(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
     rest.put("/v1/templates/hello", {"channel": "email", **HELLO, "locales": {"de": DE}, "draft": True})
     asked = {"channel": "email", "data": {"name": "Bob"}, "locale": "de", "to": "me@example.com"}
@@ -410,7 +472,7 @@ def test_the_command_pushes_publishes_previews_and_tries(
         return out.getvalue()
 
     said("push", str(files), "--tenant", tenant.slug)
-    assert said("preview", *one, "--data", str(data), "--locale", "de").strip() == "[d]"
+    assert said("preview", *one, "--data", str(data), "--locale", "de").strip() == "Hello Bob\n\n[d]"
     files.write_text("hello: {email: {subject: 'Draft {{ data.name }}', text: t}}\n")
     said("push", str(files), "--draft", "--tenant", tenant.slug)
     assert "version 2" in said("publish", *one)
