@@ -5,35 +5,63 @@ A model at the admin, or a command, without an entry here fails.
 """
 
 import re
+import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import StringIO
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command, get_commands
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
 from django.db.models import ForeignKey
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLResolver, include, path, re_path, reverse
 
 from chimeway_py.content_policy import POLICY
-from deliveries.models import Broadcast
 from tenants.admin.base import TenantAdmin
 from tenants.admin.paging import page_of, ref_of
-from tenants.models import Role, Tenant
+from tenants.models import OperatorAction, Role, Tenant
 from tenants.scope import tenant_scope
 from tenants.services import set_role
 from tests.admin.conftest import Furnished, furnish
 from tests.admin.crawl import Page, crawl
 from tests.api.test_tenancy_sweep import contents
+from tests.commands.neighbours import FROM_A_FILE, NAME_NOTHING, OWN, SAME, names_of, nobodys
+from tests.commands.walking import verbs
+from tests.named_tests import unknown_tests
 
 GLOBAL = {User}  # accounts belong to no tenant; only superusers see them
 TENANTS_ADMINS = {model: served for model, served in admin.site._registry.items() if isinstance(served, TenantAdmin)}
 BY_DEEDS = {"operatoraction", "subjecterasure", "steprun"}  # made below, by doing something
-OURS = ("tenants", "signals_app", "workflows", "deliveries")
+
+
+OBJECT = re.compile(r"<(?:path|str|uuid|int):object_id>")
+NAMED = re.compile(r"<[^>]+>")  # also of a regular expression
+RECORD = {OperatorAction._meta.db_table}  # that a call was made, in the record of who made it
+ACCOUNTS = ("accounts belong to no tenant", "tests/admin/test_accounts.py::test_only_superusers_see_accounts")
+#: Addresses that name something else than one object of a tenant: why they show none, and the test that holds it.
+ELSEWHERE = {
+    "r/<path:content_type_id>/<path:object_id>/": (
+        "no object has a page outside the admin; asked for with the others",
+        "tests/admin/test_sweep.py::test_another_tenants_rows_cannot_be_asked_for",
+    ),
+    "auth/user/<id>/password/": ACCOUNTS,
+    **{f"auth/user/<path:object_id>/{page}": ACCOUNTS for page in ("history/", "delete/", "change/", "")},
+    f"^(?P<app_label>{'|'.join(dict.fromkeys(model._meta.app_label for model in admin.site._registry))})/$": (
+        "the lists of an app, by their names",
+        "tests/admin/test_sweep.py::test_no_page_shows_anything_of_another_tenant",
+    ),
+    "(?P<url>.*)$": (
+        "every other address is missing",
+        "tests/admin/test_sweep.py::test_no_page_needs_an_exception_of_the_content_policy",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +172,12 @@ def test_another_tenants_rows_cannot_be_asked_for(browser: Client, both: tuple[F
                 page = page.replace(str(word), "")
             assert theirs.mark not in page, (row, query)
             assert ref_of(row) == str(row.pk) or ref_of(row) not in page, (row, query)
-        place = page_of(row).removesuffix("change/")
-        for view in views_of(type(row)):
-            assert browser.get(f"{place}{view}/").status_code in (403, 404), (row, view)
-            assert browser.post(f"{place}{view}/", {"reason": "mischief"}).status_code in (403, 404), (row, view)
+        for route in routes_of(type(row)):
+            place = f"/admin/{OBJECT.sub(str(quote(row.pk)), route)}"
+            assert browser.get(place, follow=True).status_code in (403, 404), (row, route)
+            assert browser.post(place, {"reason": "mischief"}, follow=True).status_code in (403, 404), (row, route)
+        on_site = reverse("admin:view_on_site", args=[ContentType.objects.get_for_model(row).pk, row.pk])
+        assert browser.get(on_site).status_code == 404, row
         for action in actions_of(type(row)):
             posted = {"action": action, "_selected_action": [row.pk], "confirmed": "1", "reason": "mischief"}
             posted |= {"from_page": "1"}
@@ -157,12 +187,43 @@ def test_another_tenants_rows_cannot_be_asked_for(browser: Client, both: tuple[F
     assert len(rows) > 25
 
 
-def views_of(model: Any) -> list[str]:
-    """The names in the addresses of an object's pages, all that its ModelAdmin has."""
-    routes = [str(one.pattern) for one in TENANTS_ADMINS[model].get_urls()]
-    found = re.findall(r"<(?:path|str|uuid):object_id>/([a-z-]+)/", " ".join(routes))
-    assert {"change", "history", "delete"} <= set(found)
-    return found
+def addresses(patterns: Sequence[Any], before: str = "") -> Iterator[str]:
+    """The route of every address under some patterns."""
+    for one in patterns:
+        route = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from addresses(one.url_patterns, route)
+        else:
+            yield route
+
+
+def routes_of(model: Any) -> list[str]:
+    """The addresses of an object's pages: those that name it, and nothing else."""
+    place = f"{model._meta.app_label}/{model._meta.model_name}/"
+    found = [one for one in addresses(TENANTS_ADMINS[model].get_urls(), place) if OBJECT.search(one)]
+    assert {f"{place}<path:object_id>/{page}/" for page in ("change", "history", "delete")} <= set(found)
+    return [one for one in found if not NAMED.search(OBJECT.sub("", one))]
+
+
+def unswept(patterns: Sequence[Any]) -> set[str]:
+    """The addresses that name something and that no test of this module asks for."""
+    swept = {route for model in TENANTS_ADMINS for route in routes_of(model)}
+    return {route for route in addresses(patterns) if NAMED.search(route)} - swept
+
+
+def test_every_address_of_the_admin_is_swept() -> None:
+    assert unswept(admin.site.get_urls()) == ELSEWHERE.keys(), "ask for it here, or say why it names nothing"
+    assert unknown_tests(test for _, test in ELSEWHERE.values()) == set()
+
+
+@pytest.mark.parametrize(
+    "leak", ["run/peek/<uuid:which>/", "<str:object_id>/of/<int:number>/", "<int:run>/", r"^of/(?P<which>\d+)/$"]
+)
+def test_an_address_that_nobody_sweeps_is_found(leak: str) -> None:
+    made = re_path if leak.startswith("^") else path
+    patterns = [*admin.site.get_urls(), path("workflows/run/", include([made(leak, Client)]))]
+
+    assert unswept(patterns) - ELSEWHERE.keys() == {f"workflows/run/{leak}"}
 
 
 def queries(row: Any, theirs: Furnished) -> list[Mapping[str, Any]]:
@@ -203,90 +264,69 @@ def test_every_list_of_the_home_page_is_of_ones_own(browser: Client, both: tuple
     assert both[1].tenant.slug not in told(browser.get(reverse("admin:index")))
 
 
-def cast_of(one: Furnished) -> str:
-    """The id of its broadcast."""
-    return str(next(row.public_id for row in one.people if isinstance(row, Broadcast)))
+def test_every_verb_of_every_command_has_an_entry() -> None:
+    named = SAME.keys() | OWN.keys()
+
+    assert verbs().keys() == named | NAME_NOTHING.keys() | FROM_A_FILE.keys()
+    assert named & (NAME_NOTHING.keys() | FROM_A_FILE.keys()) == set()
+    assert unknown_tests(FROM_A_FILE.values()) == set()
 
 
-#: Per command of ours: calls for the first tenant that name what the other has.
-COMMANDS: Mapping[str, Callable[[Furnished], Sequence[Sequence[str]]]] = {
-    "api_key": lambda one: [["rotate", str(one.key.public_id)], ["revoke", str(one.key.public_id)]],
-    "broadcast": lambda one: [
-        ["show", cast_of(one)],
-        ["preview", cast_of(one)],
-        ["report", cast_of(one)],
-        ["start", cast_of(one), "--token", "mischief"],
-        ["cancel", cast_of(one), "--runs", "--reason", "mischief"],
-        ["create", f"{one.mark}_flow", "--segment", f"{one.mark}_all"],
-    ],
-    "definitions": lambda one: [["switch", f"{one.mark}_flow", "all_off", "--reason", "mischief"]],
-    "digests": lambda one: [
-        ["show", str(one.digest.public_id)],
-        ["flush", str(one.digest.public_id), "--reason", "mischief"],
-    ],
-    "events": lambda one: [
-        ["show", str(one.event.public_id)],
-        ["disable", f"{one.mark}_crm"],
-        ["rotate", f"{one.mark}_crm"],
-        ["unsubscribe", f"{one.mark}_crm"],
-    ],
-    "explain": lambda one: [[str(one.run.public_id)], [str(one.signal.public_id), "--signal"]],
-    "external": lambda one: [["show", f"{one.mark}_transfer", f"{one.mark}_1"]],
-    "providers": lambda one: [["delete", f"{one.mark}_team"]],
-    "rebuild": lambda one: [["--run", str(one.run.public_id), "--write"]],
-    "recipients": lambda one: [["show", f"{one.mark}_anna"], ["history", f"{one.mark}_anna"]],
-    "retention": lambda one: [["release", str(one.hold.public_id)], ["tombstone", str(one.tombstone.run_public_id)]],
-    "runs": lambda one: [
-        ["cancel", str(one.run.public_id), "--reason", "mischief"],
-        ["replay", str(one.run.public_id), "--reason", "mischief"],
-        ["note", str(one.run.public_id), "mischief"],
-        ["export", str(one.run.public_id)],
-    ],
-    "schedules": lambda one: [["disable", f"{one.mark}_daily"], ["delete", f"{one.mark}_daily"]],
-    "segments": lambda one: [["count", f"{one.mark}_all"], ["delete", f"{one.mark}_all"]],
-    "steps": lambda one: [["settle", f"{one.run.public_id}/tell/1", "delivered", "--reason", "mischief"]],
-    "subjects": lambda one: [["export", f"{one.mark}_anna"], ["erase", f"{one.mark}_anna"]],
-    "templates": lambda one: [["preview", f"{one.mark}_note", "--channel", "in_app"]],
-    "trace": lambda one: [[str(one.run.public_id)]],
-    "verify_trace": lambda one: [["--run", str(one.run.public_id)]],
-}
-#: They take no tenant, or name nothing that a tenant has: whoever has a shell and the keys runs them for everybody.
-NAME_NOTHING = {
-    "audit",
-    "heads",
-    "keys",
-    "limits",
-    "migrate",
-    "operator",
-    "payloads",
-    "sending_rules",
-    "sweeper",
-    "tenant",
-}
-
-
-def test_every_command_has_an_entry() -> None:
-    ours = {name for name, app in get_commands().items() if str(app) in ("chimeway_py", *OURS)}
-
-    assert ours == COMMANDS.keys() | NAME_NOTHING
+def call(tenant: Tenant, command: str, words: Sequence[str]) -> str:
+    """What a command says, and how it ends; without what it was asked for."""
+    out, typed = StringIO(), TextIOWrapper(BytesIO(b"a@example.com\n"))
+    with mock.patch.object(sys, "stdin", typed):
+        try:
+            call_command(command, *words, "--tenant", tenant.slug, stdout=out, stderr=out)
+        except (CommandError, SystemExit) as error:
+            out.write(f" ended with {type(error).__name__}: {error}")
+    told = out.getvalue()
+    asked = {part for word in words for part in (word, word.rpartition("=")[2])}
+    for word in sorted(asked, key=len, reverse=True):
+        told = told.replace(word, "…")
+    return told
 
 
 def test_a_command_for_one_tenant_does_nothing_to_another(both: tuple[Furnished, Furnished]) -> None:
+    """It answers as for a name of nothing, and nothing is written here or there."""
+    mine, theirs = both
+    foreign, nothing = names_of(theirs, own=mine.mark), nobodys(own=mine.mark)
+    call(mine.tenant, "events", ["enable", f"{mine.mark}_crm"])  # or it is refused before the event is looked for
+    before, own = contents(theirs.tenant), contents(mine.tenant)
+
+    for (command, verb), calls in SAME.items():
+        for words, never in zip(calls(foreign), calls(nothing), strict=True):
+            told = call(mine.tenant, command, words)
+            assert told == call(mine.tenant, command, never), (command, words)
+            assert theirs.mark not in told, (command, verb, words, told)
+            wrong = [word for word in ("required", "invalid choice", "unrecognized") if word in told]
+            assert wrong == [], (command, words, told)
+    assert contents(theirs.tenant) == before
+    after = contents(mine.tenant)
+    assert {table for table in own if own[table] != after[table]} <= RECORD
+
+
+def test_a_name_that_every_tenant_gives_for_itself_reaches_no_other(both: tuple[Furnished, Furnished]) -> None:
     mine, theirs = both
     before = contents(theirs.tenant)
 
-    for command, calls in COMMANDS.items():
-        for words in calls(theirs):
-            out = StringIO()
-            try:
-                call_command(command, *words, "--tenant", mine.tenant.slug, stdout=out, stderr=out)
-            except (CommandError, SystemExit) as error:
-                out.write(str(error))
-            told = out.getvalue()
-            for word in words:
-                told = told.replace(word, "")
-            assert theirs.mark not in told, (command, words, told)
-            assert "required" not in told, (command, words, told)
-            assert "invalid choice" not in told, (command, words, told)
-            assert "unrecognized" not in told, (command, words, told)
+    for (command, verb), calls in OWN.items():
+        for words in calls(names_of(theirs, own=mine.mark)):
+            told = call(mine.tenant, command, words)
+            assert "ended with" not in told, (command, words, told)
+            assert theirs.mark not in told, (command, verb, told)
     assert contents(theirs.tenant) == before
+
+
+def test_its_owner_is_answered_otherwise(both: tuple[Furnished, Furnished]) -> None:
+    """Or the sameness of the sweep would prove nothing."""
+    _, theirs = both
+    own, nothing = names_of(theirs, own=theirs.mark), nobodys(own=theirs.mark)
+
+    unseen = [
+        (command, *words)
+        for (command, _), calls in SAME.items()
+        for words, never in zip(calls(own), calls(nothing), strict=True)
+        if words != never and call(theirs.tenant, command, words) == call(theirs.tenant, command, never)
+    ]
+    assert not unseen, "\n".join(map(str, unseen))
