@@ -24,6 +24,11 @@ OWED = frozenset({DeliveryStatus.PLANNED, DeliveryStatus.SENDING})
 ARRIVED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.BOUNCED})
 """What proves something about an address."""
 
+FAILURES = frozenset(
+    {DeliveryStatus.TEMPORARY_FAILURE, DeliveryStatus.RETRIES_EXHAUSTED, DeliveryStatus.PERMANENT_FAILURE}
+)
+"""It was to go out and could not, as far as we know."""
+
 NOT_SENT = frozenset(DeliveryStatus) - OWED - ARRIVED
 """Ended, and not known to have been taken."""
 

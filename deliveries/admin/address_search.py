@@ -56,7 +56,7 @@ def _found(form: AddressForm) -> dict[str, Any]:
         form.add_faults(error)
         return {}
     older = mine.filter(pk__lt=said["before"]) if said["before"] else mine
-    rows = list(older.select_related("run").order_by("-id")[: PAGE + 1])
+    rows = list(older.select_related("run", "step_run").order_by("-id")[: PAGE + 1])
     names = {row.subject for row in rows}
     known = Recipient.objects.filter(tenant_id=said["tenant"].pk, external_id__in=names).defer("sealed")
     recipients = {row.external_id: row for row in known}

@@ -90,7 +90,7 @@ def _history(row: Recipient) -> Section:
             words.badge(one.status),
             why(one, words.now()),
         ]
-        for one in found.select_related("run").order_by("-id")[:MOST_ROWS]
+        for one in found.select_related("run", "step_run").order_by("-id")[:MOST_ROWS]
     ]
     headings = ["Delivery", "Planned", "Channel", "Run", "Status", "Why"]
     return Section("What was sent or withheld, and why", headings, rows, "Nothing was planned for them yet.")

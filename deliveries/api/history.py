@@ -90,7 +90,7 @@ def history_of(tenant_id: int, external_id: str, query: dict[str, str]) -> Query
 
 def with_all(rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Deliveries with what is shown of other rows."""
-    return rows.select_related("run", "resend_of").prefetch_related("inbox_items", "resends")
+    return rows.select_related("run", "resend_of", "step_run").prefetch_related("inbox_items", "resends")
 
 
 def history_page(view: TenantView, rows: QuerySet[Delivery]) -> Response:

@@ -104,7 +104,7 @@ class History(Verb):
         """A line for each message."""
         with tenant_scope(tenant_id) as scope:
             mine = Delivery.objects.for_tenant(tenant_id).filter(subject=options["id"])
-            found = list(mine.order_by("-id")[: max(options["limit"], 0)])
+            found = list(mine.select_related("step_run").order_by("-id")[: max(options["limit"], 0)])
         yield from (_told(one, scope.now) for one in found)
 
 
@@ -122,7 +122,8 @@ class SentTo(Verb):
         """A line for each message, with whose it was."""
         address = sys.stdin.readline()
         with tenant_scope(tenant_id) as scope:
-            found = list(deliveries_to(tenant_id, address).order_by("-id")[: max(options["limit"], 0)])
+            mine = deliveries_to(tenant_id, address).select_related("step_run")
+            found = list(mine.order_by("-id")[: max(options["limit"], 0)])
         yield from (f"{one.subject}: {_told(one, scope.now)}" for one in found)
 
 

@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from deliveries.querysets import DeliveryQuerySet
-from deliveries.states import NOT_SENT, OWED, DeliveryStatus, Layer
+from deliveries.states import FAILURES, NOT_SENT, OWED, DeliveryStatus, Layer
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 
@@ -81,6 +81,12 @@ class Delivery(TenantRow):
                 name="delivery_last_to_address",
                 condition=Q(status__in=["delivered", "bounced"]) & ~Q(recipient_digest=""),
             ),
+            # who complained: asked before each mail, and next to nothing is in it
+            models.Index(
+                fields=["tenant", "recipient_digest"],
+                name="delivery_complained",
+                condition=Q(complained_at__isnull=False),
+            ),
             # what else became of messages to an address, for support desks; what is sent as it should never enters it
             models.Index(
                 fields=["tenant", "recipient_digest", "-id"],
@@ -113,6 +119,13 @@ class Delivery(TenantRow):
     def is_insisted_on(self) -> bool:
         """Whether a person wants it now, whatever the hour and the caps."""
         return self.resend_of_id is not None and self.stands_in_for is None
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether it has failed, as far as we know, and some try of it may have been taken all the same."""
+        if self.status not in FAILURES or self.step_run_id is None:
+            return False
+        return self.step_run.maybe_done or self.step_run.lost_attempts > 0
 
     @property
     def is_owed(self) -> bool:

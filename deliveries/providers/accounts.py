@@ -1,6 +1,6 @@
 """Which accounts may carry a message, in the order in which they are asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,12 +19,19 @@ def candidates(tenant_id: int, channel: str, step: Mapping[str, Any], last: str,
 
     The same provider again knows the effect key, and will not send twice if it honours one. `providers` of the step
     names those that count, in the step's own order. Needs the tenant's scope.
+
+    Once a try may have taken effect, ask `the_same` of them.
     """
     rows = Provider.objects.filter(tenant_id=tenant_id, channel=channel, enabled=True, kind__in=provider_kinds())
     found = {row.key: row for row in rows.order_by("position", "id")}
     named = step.get("providers")
     ordered = [found[key] for key in named if key in found] if named else list(found.values())
     return sorted(ordered, key=lambda row: (is_unhealthy(row, now), row.key != last))
+
+
+def the_same(providers: Sequence[Provider], last: str) -> list[Provider]:
+    """Whoever may have the message already, well or not: to anybody else it would be a second message."""
+    return [row for row in providers if row.key == last]
 
 
 def is_unhealthy(row: Provider, now: datetime) -> bool:

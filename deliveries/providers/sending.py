@@ -1,7 +1,7 @@
 """Sending one message through the tenant's providers: the first that can, and the next when one certainly did not.
 
-A provider that may have taken the message ends the try: asking another would be a second message. The next try, if the
-step allows one, asks the same provider again under the same effect key, as long as it is well.
+A provider that may have taken the message ends the try: asking another would be a second message. Every later try, if
+the step allows one, asks this provider only, well or not, under the same effect key.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import structlog
 
 from deliveries.channels.base import Message, Undeliverable
 from deliveries.models import Delivery, Provider
-from deliveries.providers.accounts import candidates, has_providers, opened
+from deliveries.providers.accounts import candidates, has_providers, opened, the_same
 from deliveries.providers.health import note_outcome
 from deliveries.providers.registry import provider_kind
 from deliveries.providers.turns import leave, take_turn
@@ -23,6 +23,7 @@ from workflows.steps.base import HELD, Outcome
 
 MOST_ASKED = 4  # in one try; each may take eight seconds
 RATE_LIMITED = "rate_limited"
+AWAY = "provider_away"  # only one may be asked, and that one is disabled, gone or not named any more
 Default = Callable[[Message], Outcome]
 
 log = structlog.get_logger(__name__)
@@ -35,9 +36,13 @@ def send_through(message: Message, channel: str, default: Default | None = None)
     """
     with tenant_scope(message.tenant_id) as scope:
         mine = Delivery.objects.for_tenant(message.tenant_id).filter(public_id=message.delivery_id)
-        last = mine.values_list("provider", flat=True).first() or ""
+        known = mine.values_list("provider", "step_run__maybe_done", "step_run__lost_attempts").first()
+        last, maybe_done, lost = known or ("", False, 0)
         asked = candidates(message.tenant_id, channel, message.step, last, scope.now)
         is_ours = default is not None and not asked and not has_providers(message.tenant_id, channel)
+    if last and (maybe_done or lost):
+        asked = the_same(asked, last)
+        return _ask(message, asked, may_leave=False) if asked else _away(last)
     if is_ours and default is not None:
         return default(message)
     if not asked:
@@ -45,7 +50,12 @@ def send_through(message: Message, channel: str, default: Default | None = None)
     return _ask(message, asked[:MOST_ASKED])
 
 
-def _ask(message: Message, providers: list[Provider]) -> Outcome:
+def _away(provider: str) -> Outcome:
+    """Nobody was asked, and somebody may see to it before the tries are used up."""
+    return Outcome(DeliveryStatus.TEMPORARY_FAILURE, AWAY, retryable=True, context={"provider": provider})
+
+
+def _ask(message: Message, providers: list[Provider], *, may_leave: bool = True) -> Outcome:
     tried: list[dict[str, str]] = []
     waits: list[float | None] = []
     for provider in providers:
@@ -57,7 +67,8 @@ def _ask(message: Message, providers: list[Provider]) -> Outcome:
         waits.append(outcome.retry_after)
         if not _certainly_not_done(outcome):
             break
-        leave(message.tenant_id, message.delivery_id)
+        if may_leave:
+            leave(message.tenant_id, message.delivery_id)
     told = {"provider": provider.key} | ({"tried": tried} if len(tried) > 1 else {})
     soonest = min((wait for wait in waits if wait is not None), default=None) if None not in waits else None
     return replace(outcome, retry_after=soonest, context={**outcome.context, **told})

@@ -17,6 +17,7 @@ _BY: Mapping[str, str] = {
 _NO_ADDRESS = "they have no address for this channel"
 _NOT_SENT: Mapping[str, str] = {
     "bounced_before": "mail to this address bounced before",
+    "complained_before": "whoever has this address complained about a message before",
     "endpoint_disabled": "the endpoint is disabled",
     "no_recipient": _NO_ADDRESS,
     "run_ended": "its run had ended",
@@ -60,6 +61,9 @@ def _suppressed(delivery: Delivery, now: datetime) -> str:
 
 
 def _failed(delivery: Delivery, now: datetime) -> str:
+    if delivery.may_have_arrived:
+        said = delivery.error or "no code"
+        return f"It may or may not have arrived: no try was answered with yes ({said}), and one may have been taken."
     tries = "every try failed" if delivery.status == DeliveryStatus.RETRIES_EXHAUSTED else "it could not be sent"
     if because := _NOT_POSSIBLE.get(delivery.error):
         return f"Failed: {because}."

@@ -32,7 +32,7 @@ def record_bounce(
         mine = Delivery.objects.for_tenant(tenant_id).filter(id=found.pk).locked().get()
         if mine.is_owed:
             raise NotSettled
-        if mine.status in _MAY_BOUNCE:
+        if mine.status in _MAY_BOUNCE or mine.may_have_arrived:
             _note(mine, error, batch.now)
             if mine.resend_of_id is None:
                 context = {"delivery": str(mine.public_id), "error": mine.error}

@@ -44,7 +44,9 @@ def perform_delivery(*, claim: Claim) -> Outcome:
     with tenant_scope(claim.tenant_id) as scope:
         loaded = _load(claim, scope.now)
     outcome = loaded.settled or _known_by_now(loaded.delivery, _send(claim, loaded))
-    return replace(outcome, context={**outcome.context, "delivery": str(loaded.delivery.public_id)})
+    maybe_done = outcome.maybe_done or outcome.word == DeliveryStatus.UNKNOWN
+    context = {**outcome.context, "delivery": str(loaded.delivery.public_id)}
+    return replace(outcome, context=context, maybe_done=maybe_done)
 
 
 def _send(claim: Claim, loaded: _Loaded) -> Outcome:
@@ -137,20 +139,17 @@ def _settled_before(delivery: Delivery) -> Outcome | None:
     if (told := _told(delivery)) is not None:
         return told
     if channel(delivery.channel).heeds_bounces and not delivery.is_insisted_on:
-        last = Delivery.objects.last_word_on(delivery.tenant_id, delivery.recipient_digest).first()
-        if last is not None and last.status == DeliveryStatus.BOUNCED:
-            return Outcome(DeliveryStatus.SUPPRESSED, "bounced_before")
-        if last is not None and last.complained_at:
-            return Outcome(DeliveryStatus.SUPPRESSED, "complained_before")
+        word = Delivery.objects.word_on(delivery.tenant_id, delivery.recipient_digest, delivery.channel)
+        return Outcome(DeliveryStatus.SUPPRESSED, word) if word else None
     return None
 
 
 def _told(delivery: Delivery) -> Outcome | None:
     """What the provider reported of an earlier try: then another one would only do harm."""
+    if delivery.bounced_at and not (delivery.opened_at or delivery.clicked_at):
+        return Outcome(DeliveryStatus.BOUNCED, "reported")
     if delivery.confirmed_at:
         return Outcome(DeliveryStatus.DELIVERED, "reported")
-    if delivery.bounced_at:
-        return Outcome(DeliveryStatus.BOUNCED, "reported")
     return Outcome(DeliveryStatus.PERMANENT_FAILURE, "reported") if delivery.failed_at else None
 
 

@@ -1,8 +1,9 @@
 """Taking what providers tell: verified, counted once, and never backwards.
 
 Each kind of report sets one time on the delivery, once. A report only ever moves a delivery forward: from taken to
-failed, from either to delivered, and to bounced unless somebody opened it. A "failed" that finds that it was delivered,
-and a bounce of what was opened, come late: their time is kept at the delivery, and nothing else changes.
+failed, from whatever was thought to delivered, and to bounced unless somebody opened it. A "failed" that finds that it
+was delivered, a bounce of what was opened, and a "delivered" of what came back, come late: their time is kept at the
+delivery, and nothing else changes.
 """
 
 import uuid
@@ -24,7 +25,7 @@ from deliveries.services.events import record_settled
 from deliveries.states import DeliveryStatus
 from signals_app.services import NewSignal, accept_signals
 from tenants.scope import tenant_scope
-from workflows.models import StepRun
+from workflows.models import StepRun, Transition
 from workflows.models.step_run import StepRunStatus
 from workflows.services.later_outcomes import tell_later_outcome
 from workflows.services.unknown import settle_unknown
@@ -145,14 +146,25 @@ def signal_of(delivery: Delivery, kind: ReportKind, now: datetime) -> NewSignal:
 
 def _find(tenant_id: int, provider: str, report: Report) -> Delivery | None:
     """Only what this very provider was asked to carry: one account does not speak for another."""
-    rows = Delivery.objects.for_tenant(tenant_id).filter(provider=provider).select_related("run")
+    all_rows = Delivery.objects.for_tenant(tenant_id).select_related("run")
+    rows = all_rows.filter(provider=provider)
     try:
-        found = rows.filter(public_id=uuid.UUID(report.delivery)).first() if report.delivery else None
+        found = all_rows.filter(public_id=uuid.UUID(report.delivery)).first() if report.delivery else None
     except ValueError:
+        found = None
+    if found is not None and found.provider != provider and not _was_asked(found, provider, report.kind):
         found = None
     if found is None and report.ref and is_storable(report.ref, 255):
         found = rows.filter(provider_ref=report.ref).order_by("-id").first()
     return found
+
+
+def _was_asked(delivery: Delivery, provider: str, kind: ReportKind) -> bool:
+    """Whether an earlier try went there. Of what another carries now it can only tell that it arrived after all."""
+    if kind in _BAD:
+        return False
+    tries = Transition.objects.filter(tenant_id=delivery.tenant_id, run_id=delivery.run_id, cause_ref=delivery.key)
+    return tries.filter(context__provider=provider).exists()
 
 
 def _is_planned_anew(delivery: Delivery) -> bool:
@@ -171,6 +183,8 @@ def _is_late(delivery: Delivery, kind: ReportKind) -> bool:
     """Whether what is known says otherwise, and counts more: kept for people, told to nobody."""
     if kind == ReportKind.FAILED:
         return delivery.confirmed_at is not None
+    if kind == ReportKind.DELIVERED:
+        return delivery.bounced_at is not None  # mail servers take first and return later: it did not stay there
     return kind == ReportKind.BOUNCED and bool(delivery.opened_at or delivery.clicked_at)
 
 
@@ -184,17 +198,19 @@ def _note(delivery: Delivery, report: Report, now: datetime) -> None:
 
 
 def _outcome(delivery: Delivery, kind: ReportKind) -> str:
-    """The outcome that a delivery gets by it; empty when it keeps the one it has, or has none yet."""
+    """The outcome that a delivery gets by it; empty when it keeps the one it has, or has none yet.
+
+    What arrived has arrived, whatever we thought: no answer to our tries says more than who carried it.
+    """
     if delivery.is_owed or delivery.status == DeliveryStatus.BOUNCED:
         return ""
     open_ended = delivery.status in (DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN)
     if kind == ReportKind.BOUNCED:
-        return DeliveryStatus.BOUNCED if open_ended or delivery.failed_at else ""
+        was_taken = open_ended or delivery.failed_at or delivery.may_have_arrived
+        return DeliveryStatus.BOUNCED if was_taken else ""
     if kind == ReportKind.FAILED:
         return DeliveryStatus.PERMANENT_FAILURE if open_ended else ""
-    has_failed = delivery.status == DeliveryStatus.PERMANENT_FAILURE and bool(delivery.failed_at)
-    arrived_after_all = delivery.status == DeliveryStatus.UNKNOWN or has_failed
-    return DeliveryStatus.DELIVERED if arrived_after_all else ""
+    return "" if delivery.status == DeliveryStatus.DELIVERED else DeliveryStatus.DELIVERED
 
 
 def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:

@@ -17,7 +17,7 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if not delivery.is_owed:
         return
     delivery.status = _status(outcome) if final else DeliveryStatus.PLANNED
-    delivery.error = outcome.error[:200] if outcome.until is None else ""
+    delivery.error = "" if outcome.until or delivery.status == DeliveryStatus.DELIVERED else outcome.error[:200]
     delivery.settled_at = now if final else None
     if final and delivery.status not in COUNTED:
         delivery.counted_at = None  # it took no one's time, so its place under the caps is free again

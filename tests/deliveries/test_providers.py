@@ -153,9 +153,35 @@ def test_without_it_the_same_provider_is_asked_again_under_the_same_key(
         journey.work()  # tries until nothing is due
 
         keys = {line for one in dropping.requests for line in one.split(b"\r\n") if b"idempotency" in line}
-        assert (len(dropping.requests), len(keys)) == (3, 1)  # after three it is not well, and the other is asked
-    assert told(journey, run) == ("delivered", "", "other")
-    assert [word for _, word, _ in journey.attempts(run)] == ["temporary_failure"] * 3 + ["delivered"]
+        assert (len(dropping.requests), len(keys)) == (4, 1)
+    assert httpserver.log == []  # after three it is not well, and yet the other is not asked: it knows no such key
+    assert told(journey, run) == ("retries_exhausted", "network RemoteProtocolError", "dropping")
+    assert stored(journey, "dropping").unhealthy_until is not None
+
+
+def test_whoever_may_have_it_stays_the_only_one_to_ask(journey: Journey, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/first").respond_with_data("", 500)
+    httpserver.expect_request("/second").respond_with_data("", 202)
+    chat(journey.tenant, "first", httpserver.url_for("/first"))
+    chat(journey.tenant, "second", httpserver.url_for("/second"), position=2)
+    journey.publish({**CHAT, "retry": {"initial": "PT1H", "max_attempts": 4}}, templates=HELLO)
+    run = journey.start("bob")
+    journey.work()
+
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/first").respond_with_data("", 503)  # this time it certainly did not
+    httpserver.expect_request("/second").respond_with_data("", 202)
+    make_due(journey.tenant)
+    journey.work()
+    enabled = journey.read(lambda: Provider.objects.filter(tenant_id=journey.tenant.pk, key="first"))
+    journey.read(lambda: enabled.update(enabled=False))
+    for _ in range(2):
+        make_due(journey.tenant)
+        journey.work()
+
+    assert paths(httpserver) == ["/first", "/first"]
+    assert told(journey, run) == ("retries_exhausted", "provider_away", "first")
+    assert [error for _, _, error in journey.attempts(run)] == ["http 500", "http 503", *["provider_away"] * 2]
 
 
 def test_a_worker_that_dies_leaves_word_of_whom_it_asked(journey: Journey, httpserver: HTTPServer) -> None:

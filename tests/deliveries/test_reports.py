@@ -19,6 +19,7 @@ from pytest_httpserver import HTTPServer
 from chimeway_py.embedded.mailbox import Mailbox
 from deliveries.models import Delivery, Provider
 from deliveries.providers.reports import Report, ReportKind
+from deliveries.recipients.why import why
 from deliveries.services.providers import put_provider
 from deliveries.services.reports import StillSending, take_report
 from deliveries.services.resend import resend_delivery
@@ -29,6 +30,7 @@ from tests.deliveries.doubles import HangsUp
 from tests.steps.owing import make_due
 from workflows.explain import explain_run
 from workflows.models import Run
+from workflows.services.unknown import settle_unknown
 from workflows.verify import verify_trace
 
 HELLO = {"hello": {"subject": "Hello", "text": "Hello"}}
@@ -89,7 +91,7 @@ ORDERS = [
     (["clicked", "delivered"], "delivered", ["accepted", "repeated"]),  # known: what was clicked has arrived
     (["bounced"], "bounced", ["accepted"]),
     (["delivered", "bounced"], "bounced", ["accepted", "accepted"]),  # mail servers take first and return later
-    (["bounced", "delivered"], "bounced", ["accepted", "accepted"]),
+    (["bounced", "delivered"], "bounced", ["accepted", "late"]),
     (["bounced", "failed"], "bounced", ["accepted", "repeated"]),
     (["opened", "bounced"], "delivered", ["accepted", "late"]),
     (["complained"], "delivered", ["accepted"]),
@@ -185,7 +187,57 @@ def test_a_report_that_it_arrived_stops_the_next_try(journey: Journey, tenant: T
         journey.work()
 
         assert len(dropping.requests) == 1
-    assert (journey.delivery(run).status, journey.run(run).state) == ("delivered", "completed")
+    delivery = journey.delivery(run)
+    assert (delivery.status, delivery.error, journey.run(run).state) == ("delivered", "", "completed")
+
+
+@pytest.mark.parametrize("rule", [{}, {"temporary_failure": {"goto": "rest"}}])
+@pytest.mark.parametrize("kind", ["delivered", "complained"])
+def test_good_news_lifts_a_failure_whose_tries_may_have_been_taken(
+    rule: dict[str, Any], kind: str, journey: Journey, tenant: Tenant
+) -> None:
+    rest = {"key": "rest", "kind": "wait", "for": "P1D", "on_timeout": "complete"}
+    failed = next(iter(rule), "retries_exhausted")
+    with HangsUp() as dropping:
+        twilio(tenant, dropping.url)
+        run = sent(journey, rest, retry={"max_attempts": 1}, on_outcome=rule or {failed: {"goto": "rest"}})
+    before = journey.delivery(run)
+    said = journey.read(lambda: why(journey.delivery(run), before.planned_at))
+
+    verdicts = [tell(journey, run, one) for one in (kind, "failed", kind)]
+
+    after = journey.delivery(run)
+    assert before.status == failed
+    assert said == (
+        "It may or may not have arrived: no try was answered with yes (network RemoteProtocolError), "
+        "and one may have been taken."
+    )
+    assert verdicts == ["accepted", "late", "repeated"]
+    assert (after.status, after.error) == ("delivered", "")
+    assert why(after, before.planned_at).startswith("Sent at ")
+    line = journey.trace(run)[-1]
+    assert (line.reason, line.context["outcome"]) == ("outcome_noted", "delivered")
+    assert line.context["reported"] == f"reported {kind}"
+    assert signals(journey) == [f"notification.{kind}"]
+    assert list(verify_trace(tenant_id=tenant.pk)) == []
+
+
+def test_whoever_was_asked_first_may_say_that_it_arrived_after_all(journey: Journey, tenant: Tenant) -> None:
+    with HangsUp() as dropping:
+        twilio(tenant, dropping.url)
+        twilio(tenant, dropping.url, key="others")
+        run = sent(journey, at_most_once=True, providers=["phones", "others"])
+        first = Provider.objects.filter(tenant_id=tenant.pk, key="phones")
+        journey.read(lambda: first.update(enabled=False))
+        key = journey.delivery(run).key
+        settle_unknown(tenant_id=tenant.pk, key=key, outcome="retry", reason="they say no")
+        journey.work()
+
+    assert journey.delivery(run).provider == "others"
+    assert tell(journey, run, "failed") == "ignored"
+    assert tell(journey, run, "delivered", provider="nobody") == "ignored"
+    assert tell(journey, run, "delivered") == "accepted"
+    assert journey.delivery(run).status == "delivered"
 
 
 def test_bad_news_of_a_message_on_its_way_has_to_come_again(journey: Journey, phones: Provider) -> None:
@@ -210,6 +262,22 @@ def test_who_complained_is_left_alone_until_somebody_insists(journey: Journey, p
 
     assert (delivery.status, delivery.error) == ("suppressed", "complained_before")
     assert journey.deliveries(again)[1].status == "delivered"
+
+
+def test_a_complaint_counts_whichever_message_it_was_about(journey: Journey, phones: Provider) -> None:
+    first = sent(journey)
+    for _ in range(2):
+        journey.start("bob", phone="+4366012345678")
+        journey.work()
+    tell(journey, first, "complained")
+
+    later = journey.start("bob", phone="+4366012345678")
+    other = journey.start("ada", phone="+4366099999999")
+    journey.work()
+
+    delivery = journey.delivery(later)
+    assert (delivery.status, delivery.error) == ("suppressed", "complained_before")
+    assert journey.delivery(other).status == "delivered"
 
 
 def test_many_at_once_are_told_once(journey: Journey, phones: Provider, together: Callable[..., list[Any]]) -> None:

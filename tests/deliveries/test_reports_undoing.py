@@ -10,7 +10,8 @@ from deliveries.services import record_bounce
 from deliveries.services.reports import take_report
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tests.deliveries.test_reports import _places, phones
+from tests.deliveries.doubles import HangsUp
+from tests.deliveries.test_reports import _places, phones, twilio
 from tests.journeys import publish, reasons_of, start, told_of
 from tests.steps.test_compensation import REST, UNDO, allowed, ask, cancel, explained, intact, sent, undone, work
 from tests.workflows.conftest import probe
@@ -150,4 +151,27 @@ def test_a_message_that_arrived_after_all_is_undone_even_after_the_end(
 
     work(tenant)
     assert sent(probe) == ["tell:1"]
+    assert intact(tenant, run_id)
+
+
+@pytest.mark.parametrize("unsure", ["undo", "settle"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_message_whose_tries_had_no_answer_is_undone_once_when_it_turns_out_to_have_arrived(
+    unsure: str, when: str, tenant: Tenant, probe: Probe
+) -> None:
+    tell = {"key": "tell", **SMS, "retry": {"max_attempts": 1}, "compensate": UNDO | {"unsure": unsure}}
+    steps = [tell | {"on_outcome": {"retries_exhausted": {"goto": "rest"}}}, REST]
+    publish(tenant, {"key": "order", "templates": TEMPLATES, "steps": steps})
+    with HangsUp() as dropping:
+        twilio(tenant, dropping.url)
+        run_id = start(tenant, "order", data={"phone": "+4366012345678"})
+        work(tenant)
+
+    for act in (report, cancel) if when == "before" else (cancel, report):
+        act(tenant, "delivered") if act is report else act(tenant, run_id)
+        work(tenant)
+
+    assert deliveries(tenant)[0].status == "delivered"
+    assert sent(probe) == ["tell:1"]
+    assert undone(tenant, run_id) == [("tell", 1, "succeeded")]
     assert intact(tenant, run_id)

@@ -81,6 +81,10 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "Not sent by itself: it was joined to another message by cap a: 1 per P1D.",
     ),
     ({"status": "suppressed", "error": "bounced_before"}, "Not sent: mail to this address bounced before."),
+    (
+        {"status": "suppressed", "error": "complained_before"},
+        "Not sent: whoever has this address complained about a message before.",
+    ),
     ({"status": "suppressed", "error": "endpoint_disabled"}, "Not sent: the endpoint is disabled."),
     ({"status": "temporary_failure", "error": "smtp 451"}, "Failed: it could not be sent (smtp 451)."),
     ({"status": "retries_exhausted", "error": "smtp 451"}, "Failed: every try failed (smtp 451)."),
