@@ -1,13 +1,14 @@
 """Inspecting one trace, line by line, with nothing kept but the line before: pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import TextChoices
 
+from workflows.standing import Standing, Told, at_odds
 from workflows.states import Reason, is_allowed
 from workflows.store.chain import GENESIS, digest
 from workflows.trace import FoldedState, fold
@@ -28,6 +29,7 @@ class FaultCode(TextChoices):
     WRONG_CHAIN_HEAD = "wrong_chain_head"
     ILLEGAL_MOVE = "illegal_move"
     WRONG_STATE = "wrong_state"
+    WRONG_ROW = "wrong_row"  # besides its state, the row says something else than the trace
     WRONG_ANSWER = "wrong_answer"  # what a step brought back is not what the trace says that it was
 
 
@@ -58,6 +60,7 @@ class StoredRun:
     chain_head: bytes
     origins: Sequence[tuple[int, int]] = ()  # (tenant, seq): lines up to this seq were written by this tenant
     answers: Mapping[str, str] | None = None  # by name, the address of what is kept; None: not asked for
+    standing: Standing | None = field(default=None, kw_only=True)  # what else the row says; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Inspection:
         self.faults: list[Fault] = []
         self.folded = folded or FoldedState()
         self.head = head  # the hash of the line before
+        self._told = Told()
         self._unsure: tuple[int, bytes] | None = None  # a line at odds with its hash, and the hash that it should have
         self._whole = True
         self._named: dict[str, tuple[int, str]] = {}  # by name, the line that told an answer last, and its address
@@ -108,6 +112,8 @@ class Inspection:
         self.folded = fold([line], self.folded)
         self.head = bytes(line.hash)
         self._take_answer(line)
+        if not self.faults:
+            self._told.take(line)
 
     def finish(self) -> list[Fault]:
         """Every fault, after the last line."""
@@ -118,6 +124,8 @@ class Inspection:
         if self._whole:
             self.faults += self._differences()
             self.faults += self._other_answers()
+        if not self.faults:
+            self.faults += self._at_odds()
         return sorted(self.faults, key=lambda fault: fault.seq)
 
     def _gap(self, expected: int, found: int) -> None:
@@ -198,6 +206,15 @@ class Inspection:
             if stored != folded:
                 message = f"{name} is stored as {stored!r}; the trace gives {folded!r}."
                 yield Fault(str(self.run.public_id), self.folded.seq, FaultCode.WRONG_STATE, message)
+
+    def _at_odds(self) -> Iterator[Fault]:
+        """What else the row says; judged last, by a trace that is whole."""
+        if self.run.standing is None:
+            return
+        is_imported = bool(self.run.origins)
+        for message, is_repairable in at_odds(self.run.standing, self._told, self.folded, is_imported=is_imported):
+            code = FaultCode.WRONG_STATE if is_repairable else FaultCode.WRONG_ROW
+            yield Fault(str(self.run.public_id), self.folded.seq, code, message)
 
     def _other_answers(self) -> Iterator[Fault]:
         """Answers that are kept and that the trace does not name. What was erased or pruned is not there any more."""

@@ -14,6 +14,11 @@ from workflows.models import Run, Transition
 from workflows.store.chain import GENESIS, digest
 from workflows.trace import fold
 
+_REOPEN = "UPDATE workflows_wait SET closed_at = NULL, outcome = '' WHERE run_id = %s AND step = %s"
+_SET_CLOCK = """
+UPDATE workflows_run r SET due_at = w.due_at FROM workflows_wait w
+ WHERE w.run_id = r.id AND w.closed_at IS NULL AND r.id = %s
+"""
 _STONE = "run_public_id, definition_key, version, state, created_at, finished_at, pruned_by, reason, archive, pruned_at"
 
 
@@ -50,13 +55,15 @@ class Forger:
         self.settle(run)
 
     def settle(self, run: Run) -> None:
-        """Write into the run what its lines give."""
+        """Write into the run what its lines give, its clock and its open wait as well."""
         lines = self.lines(run)
         told = asdict(fold(lines)) | {"chain_head": bytes(lines[-1].hash), "due_at": None}
         told["finished_at"] = run.finished_at if told["state"] == "completed" else None
         values = [json.dumps(value) if isinstance(value, dict) else value for value in told.values()]
         assigned = ", ".join(f"{name} = %s" for name in told)
         self.do((f"UPDATE workflows_run SET {assigned} WHERE id = %s", [*values, run.pk]))
+        if told["state"] == "waiting":
+            self.do((_REOPEN, [run.pk, told["step"]]), (_SET_CLOCK, [run.pk]))
 
     def remove(self, run: Run) -> None:
         """A run and its trace, without a tombstone."""

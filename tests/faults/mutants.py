@@ -175,3 +175,11 @@ MUTANTS = (
         ("tests/api/test_mass_assignment.py::test_a_member_that_nobody_may_set_is_refused_by_its_path",),
     ),
 )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from tests.faults.mutating import main
+
+    sys.exit(main())

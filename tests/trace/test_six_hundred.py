@@ -30,6 +30,7 @@ ASKED: dict[str, Any] = {
     "steps": [{"key": "ask", "kind": "approval", "for": "P1D"}, {"key": "rest", "kind": "wait", "for": "P1D"}],
 }
 LINE = COLUMNS.split(", ")
+LONG_AGO = "2020-01-01T00:00:00Z"
 VALUES: dict[str, Any] = {
     "step": ["", "grace", "second", "ask", "elsewhere"],
     "visit": [0, 1, 2, 7],
@@ -54,7 +55,16 @@ STANDS: dict[str, Any] = {
     "seq": [1, 2, 9, 40],
     "revision": [1, 2, 9, 40],
     "chain_head": [bytes(32), b"\3" * 32],
+    "due_at": [None, LONG_AGO],
+    "finished_at": [None, LONG_AGO],
+    "deadline_at": [LONG_AGO],
+    "suspended_until": [LONG_AGO],
+    "created_at": [LONG_AGO],
+    "definition_key": ["dunning", "asked", "forged"],
+    "started_by": ["api", "operator", "signal"],
+    "started_by_ref": ["", "forged"],
 }
+WAITS: dict[str, Any] = {"due_at": [None, LONG_AGO], "step": ["elsewhere"], "visit": [7], "closed_at": [LONG_AGO]}
 
 
 class Hand:
@@ -71,14 +81,25 @@ class Hand:
         """Choose a run and a deed; what it was, and whether it changed anything."""
         self.run, self.name, self.last = self.chance.choice(self.runs)
         deed = self.chance.choice(
-            [self.edit, self.rewrite, self.digest, self.delete, self.insert, self.swap, self.cut, self.forge]
+            [
+                self.edit,
+                self.rewrite,
+                self.digest,
+                self.delete,
+                self.insert,
+                self.swap,
+                self.cut,
+                self.forge,
+                self.forge_wait,
+            ]
         )
         deed()
         return deed.__name__, self.stored(self.run) != self.before[self.run]
 
     def stored(self, run_id: int) -> Any:
         lines = "(SELECT string_agg(t::text, '' ORDER BY seq) FROM workflows_transition t WHERE run_id = r.id)"
-        return self.sql(f"SELECT r::text, {lines} FROM workflows_run r WHERE id = %s", [run_id]).fetchone()
+        wait = "(SELECT w::text FROM workflows_wait w WHERE run_id = r.id AND closed_at IS NULL)"
+        return self.sql(f"SELECT r::text, {lines}, {wait} FROM workflows_run r WHERE id = %s", [run_id]).fetchone()
 
     def seq(self, first: int = 1) -> int:
         return self.chance.randint(first, self.last)
@@ -161,6 +182,15 @@ class Hand:
         self.sql(
             f"UPDATE workflows_run SET {column} = %s WHERE id = %s", [self.chance.choice(STANDS[column]), self.run]
         )
+
+    def forge_wait(self) -> None:
+        """The open wait of the run, if it has one: it says something else, or it is gone."""
+        where = "WHERE run_id = %s AND closed_at IS NULL"
+        if self.chance.random() < 0.3:
+            self.sql(f"DELETE FROM workflows_wait {where}", [self.run])
+            return
+        column = self.chance.choice(list(WAITS))
+        self.sql(f"UPDATE workflows_wait SET {column} = %s {where}", [self.chance.choice(WAITS[column]), self.run])
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from workflows.errors import RunNotFound
 from workflows.history.reading import LINE_COLUMNS, RUN_COLUMNS
 from workflows.history.rebuild import Rebuilt
 from workflows.inspection import Inspection, StoredRun, TraceLine
+from workflows.standing import STANDING, STANDS_IN, Standing
 
 RUNS = 200  # in one statement and one transaction, so that no snapshot of the database is held for long
 _RUN = RUN_COLUMNS.split(", ")
@@ -25,8 +26,8 @@ SELECT id FROM workflows_run WHERE tenant_id = %(tenant)s AND id > %(after)s
 """  # noqa: S608
 # One statement sees runs and traces at one moment: the engine may go on meanwhile.
 _TRACES = f"""
-SELECT r.id, {", ".join(f"r.{name}" for name in _RUN)}, {", ".join(f"t.{name}" for name in _LINE)}
-  FROM workflows_run r LEFT JOIN workflows_transition t ON t.tenant_id = r.tenant_id AND t.run_id = r.id
+SELECT r.id, {", ".join(f"r.{name}" for name in _RUN)}, {", ".join(f"t.{name}" for name in _LINE)}, {STANDING}
+  FROM workflows_run r {STANDS_IN} LEFT JOIN workflows_transition t ON t.tenant_id = r.tenant_id AND t.run_id = r.id
  WHERE r.tenant_id = %s AND r.id = ANY(%s) ORDER BY r.id, t.seq
 """  # noqa: S608
 _SNAPSHOTS = "SELECT run_id, seq, state FROM workflows_snapshot WHERE tenant_id = %s AND run_id = ANY(%s)"
@@ -103,11 +104,12 @@ class _Batch:
 
     def _check(self, rows: Iterator[tuple[Any, ...]], snapshots: Mapping[int, Mapping[str, Any]]) -> None:
         first, bad, width, lines = next(rows), set(snapshots), len(_RUN) + 1, 0
-        stored = StoredRun(*first[1:width])
+        end = width + len(_LINE)
+        stored = StoredRun(*first[1:width], standing=Standing(*first[end:]))
         inspection = Inspection(self.tenant_id, stored)
         for row in chain([first], rows):
             if row[width] is not None:
-                inspection.take(TraceLine(*row[width:]))
+                inspection.take(TraceLine(*row[width:end]))
                 lines += 1
                 if inspection.folded.seq in bad and snapshots[inspection.folded.seq] == asdict(inspection.folded):
                     bad.discard(inspection.folded.seq)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tenants.sql import fetch
 from workflows.errors import RunNotFound
 from workflows.inspection import StoredRun, TraceLine
+from workflows.standing import STANDING, STANDS_IN, Standing
 from workflows.trace import FoldedState
 
 LINES = 500  # transitions in one statement
@@ -17,7 +18,11 @@ RUN_COLUMNS = (
 LINE_COLUMNS = (
     "seq, step, visit, delivery, cause, cause_ref, from_state, to_state, reason, context, occurred_at, prev_hash, hash"
 )
-_RUN = f"SELECT id, {RUN_COLUMNS} FROM workflows_run WHERE tenant_id = %s AND public_id = %s"  # noqa: S608
+_NAMES = RUN_COLUMNS.split(", ")
+_RUN = f"""
+SELECT r.id, {", ".join(f"r.{name}" for name in _NAMES)}, {STANDING}
+  FROM workflows_run r {STANDS_IN} WHERE r.tenant_id = %s AND r.public_id = %s
+"""  # noqa: S608
 _LINES = f"""
 SELECT {LINE_COLUMNS} FROM workflows_transition
  WHERE tenant_id = %s AND run_id = %s AND seq > %s AND seq <= %s ORDER BY seq LIMIT %s
@@ -31,10 +36,11 @@ SELECT s.state, s.hash FROM workflows_snapshot s
 
 def stored_run(tenant_id: int, public_id: uuid.UUID, *, locked: bool = False) -> tuple[int, StoredRun]:
     """The run's id and what its row says; `locked` until the transaction ends. Raises `RunNotFound`."""
-    rows = fetch(_RUN + (" FOR NO KEY UPDATE" if locked else ""), [tenant_id, public_id])
+    rows = fetch(_RUN + (" FOR NO KEY UPDATE OF r" if locked else ""), [tenant_id, public_id])
     if not rows:
         raise RunNotFound("No such run.")
-    return rows[0][0], StoredRun(*rows[0][1:])
+    run_id, *said = rows[0]
+    return run_id, StoredRun(*said[: len(_NAMES)], standing=Standing(*said[len(_NAMES) :]))
 
 
 def lines_after(tenant_id: int, run_id: int, after: int, last: int) -> Iterator[TraceLine]:

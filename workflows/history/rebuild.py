@@ -18,7 +18,8 @@ _REPAIR = """
 UPDATE workflows_run SET state = %(state)s, step = %(step)s, visits = %(visits)s, status_reason = %(status_reason)s,
     status_context = %(status_context)s, terminal_reason = %(terminal_reason)s, pending_signals = %(pending_signals)s,
     revision = %(revision)s, updated_at = clock_timestamp(),
-    finished_at = CASE WHEN %(ended)s THEN coalesce(finished_at, clock_timestamp()) END,
+    finished_at = (SELECT min(occurred_at) FROM workflows_transition
+                    WHERE tenant_id = %(tenant_id)s AND run_id = %(id)s AND to_state = ANY(%(ends)s)),
     due_at = CASE WHEN NOT %(ended)s THEN due_at END
  WHERE tenant_id = %(tenant_id)s AND id = %(id)s
 """
@@ -115,4 +116,5 @@ def _as_columns(state: FoldedState) -> dict[str, Any]:
         "visits": dumps(dict(state.visits)),
         "status_context": dumps(dict(state.status_context)),
         "ended": state.state in TERMINAL,
+        "ends": list(map(str, TERMINAL)),
     }
