@@ -64,22 +64,21 @@ class Told:
     """What the lines told so far, by column. A column that no line told of is not there."""
 
     columns: dict[str, Any] = field(default_factory=dict)
-    ended_at: datetime | None = None
 
     def take(self, line: TimedLine) -> None:
         """Note what the next line tells."""
         context = line.context if isinstance(line.context, Mapping) else {}
         if line.seq == 1:
             self._begin(line, context)
-        if line.to_state in TERMINAL and self.ended_at is None:
-            self.ended_at = line.occurred_at
         match line.reason:
             case Reason.WAIT_OPENED | Reason.APPROVAL_ASKED:
                 self._time("wait_due_at", context, "due_at")
             case Reason.VERSION_CHANGED:
                 self._note("version", context, "version_to")
                 self._time("wait_due_at", context, "due_at")
-            case Reason.PAUSED | Reason.DEFINITION_OFF:
+            case Reason.DEFINITION_OFF:  # it may repeat the words of a pause that is over, its end among them
+                self.columns["suspended_until"] = None
+            case Reason.PAUSED:
                 self.columns["suspended_until"] = None
                 self._time("suspended_until", context, "until")
             case Reason.TIMES_CHANGED:
@@ -103,11 +102,8 @@ class Told:
 def at_odds(stands: Standing, told: Told, folded: FoldedState, *, is_imported: bool) -> Iterator[tuple[str, bool]]:
     """What the row says otherwise than the trace, as (sentence, whether `repair_run` can mend it)."""
     yield from ((_sentence(*one), False) for one in _untold(stands, told, folded, is_imported))
-    if folded.state in TERMINAL:
-        if told.ended_at is not None and stands.finished_at != told.ended_at:
-            yield _sentence("finished_at", stands.finished_at, told.ended_at), True
-    elif stands.finished_at is not None:
-        yield _sentence("finished_at", stands.finished_at, None), True
+    if (stands.finished_at is None) == (folded.state in TERMINAL):
+        yield _sentence("finished_at", stands.finished_at, "an end" if folded.state in TERMINAL else None), True
     yield from _clocks(stands, told, folded)
 
 
@@ -124,6 +120,8 @@ def _untold(
         )
         if not is_left_out and getattr(stands, column) != said:
             yield column, getattr(stands, column), said
+    if not paused and stands.suspended_until is not None:
+        yield "suspended_until", stands.suspended_until, None
     place = folded.step, folded.visits.get(folded.step)
     if parked and (stands.wait_step, stands.wait_visit) != place:
         yield "open wait", (stands.wait_step, stands.wait_visit), place
@@ -139,7 +137,10 @@ def _clocks(stands: Standing, told: Told, folded: FoldedState) -> Iterator[tuple
             begins_at = told.columns.get("created_at", stands.due_at)
             if stands.due_at != begins_at:
                 yield _sentence("due_at", stands.due_at, begins_at), False
-    elif state in (RunState.WAITING, RunState.PAUSED):
+    elif state in TERMINAL:
+        if stands.due_at is not None:
+            yield _sentence("due_at", stands.due_at, None), True
+    elif folded.status_reason != Reason.STEP_KIND_UNKNOWN:
         clock = stands.clock(state)
         was_put_off = stands.engine_failures and (stands.due_at is None) == (clock is None)
         if stands.due_at != clock and not was_put_off:

@@ -57,7 +57,8 @@ class Forger:
     def settle(self, run: Run) -> None:
         """Write into the run what its lines give, its clock and its open wait as well."""
         lines = self.lines(run)
-        told = asdict(fold(lines)) | {"chain_head": bytes(lines[-1].hash), "due_at": None}
+        told = asdict(fold(lines)) | {"chain_head": bytes(lines[-1].hash)}
+        told["due_at"] = run.created_at if told["state"] == "pending" else None
         told["finished_at"] = run.finished_at if told["state"] == "completed" else None
         values = [json.dumps(value) if isinstance(value, dict) else value for value in told.values()]
         assigned = ", ".join(f"{name} = %s" for name in told)

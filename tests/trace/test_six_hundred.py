@@ -56,8 +56,7 @@ STANDS: dict[str, Any] = {
     "revision": [1, 2, 9, 40],
     "chain_head": [bytes(32), b"\3" * 32],
     "due_at": [None, LONG_AGO],
-    "finished_at": [None, LONG_AGO],
-    "deadline_at": [LONG_AGO],
+    "finished_at": [None],
     "suspended_until": [LONG_AGO],
     "created_at": [LONG_AGO],
     "definition_key": ["dunning", "asked", "forged"],
@@ -75,6 +74,7 @@ class Hand:
         runs = self.sql("SELECT id, public_id, seq FROM workflows_run WHERE tenant_id = %s ORDER BY id", [tenant.pk])
         self.runs = [(run_id, str(public_id), seq) for run_id, public_id, seq in runs.fetchall()]
         self.run, self.name, self.last = self.runs[0]
+        self.forged = ""  # what of the row, to be told when nobody noticed
         self.before = {run_id: self.stored(run_id) for run_id, *_ in self.runs}
 
     def tamper(self) -> tuple[str, bool]:
@@ -179,15 +179,19 @@ class Hand:
     def forge(self) -> None:
         """Where the run stands."""
         column = self.chance.choice(list(STANDS))
-        self.sql(
-            f"UPDATE workflows_run SET {column} = %s WHERE id = %s", [self.chance.choice(STANDS[column]), self.run]
-        )
+        value = self.chance.choice(STANDS[column])
+        self.forged = f"{column} = {value!r}"
+        self.sql(f"UPDATE workflows_run SET {column} = %s WHERE id = %s", [value, self.run])
 
     def forge_wait(self) -> None:
-        """The open wait of the run, if it has one: it says something else, or it is gone."""
+        """The open wait of the run says something else, or is gone; or the run ended without a line saying so."""
         where = "WHERE run_id = %s AND closed_at IS NULL"
         if self.chance.random() < 0.3:
             self.sql(f"DELETE FROM workflows_wait {where}", [self.run])
+            return
+        if self.chance.random() < 0.2:
+            statement = "UPDATE workflows_run SET finished_at = %s WHERE id = %s AND finished_at IS NULL"
+            self.sql(statement, [LONG_AGO, self.run])
             return
         column = self.chance.choice(list(WAITS))
         self.sql(f"UPDATE workflows_wait SET {column} = %s {where}", [self.chance.choice(WAITS[column]), self.run])
@@ -242,7 +246,7 @@ def test_six_hundred_tamperings_are_found_and_none_where_there_was_none(
                 faults = list(verify.verify_trace(tenant_id=tenant.pk))
             deeds[deed] += has_changed
             if has_changed and hand.name not in {fault.run for fault in faults}:
-                missed.append((deed, hand.name))
+                missed.append((deed, hand.name, hand.forged))
             told += [(deed, fault) for fault in faults if fault.run != hand.name or not has_changed]
         assert list(verify.verify_trace(tenant_id=tenant.pk)) == []
 
