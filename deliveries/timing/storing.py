@@ -1,10 +1,10 @@
 """Storing a tenant's sending rules."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chimeway_py.errors import Invalid
-from deliveries.models import SendingRules
+from chimeway_py.errors import Invalid, fault
+from deliveries.models import Category, SendingRules
 from deliveries.timing.reading import cap_faults, quiet_faults
 from tenants.scope import tenant_scope
 
@@ -18,8 +18,21 @@ def put_sending_rules(*, tenant_id: int, quiet_hours: Sequence[Any], caps: Seque
     if faults:
         raise Invalid("The sending rules are not valid.", faults)
     with tenant_scope(tenant_id) as scope:
+        if faults := list(_category_faults(tenant_id, caps)):
+            raise Invalid("The sending rules are not valid.", faults)
         said = {"quiet_hours": quiet_hours, "caps": caps, "updated_at": scope.now}
         return SendingRules.objects.update_or_create(tenant_id=tenant_id, defaults=said)[0]
+
+
+def _category_faults(tenant_id: int, caps: Sequence[Any]) -> Iterator[dict[str, str]]:
+    """A cap on a category that is not there would never count anything. Needs the tenant's scope."""
+    if not any(cap.get("category") for cap in caps):
+        return
+    known = sorted(Category.objects.filter(tenant_id=tenant_id).values_list("key", flat=True))
+    told = f"One of {', '.join(known)}." if known else "The tenant has no categories yet."
+    for index, cap in enumerate(caps):
+        if cap.get("category") and cap["category"] not in known:
+            yield fault(f"/caps/{index}/category", "unknown_category", told)
 
 
 def sending_rules(*, tenant_id: int) -> SendingRules:

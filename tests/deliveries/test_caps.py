@@ -110,6 +110,13 @@ def test_more_are_joined_into_one_that_waits(rest: APIClient, journey: Journey, 
 def test_caps_are_of_one_recipient_one_channel_and_one_category(rest: APIClient, journey: Journey) -> None:
     rest.put("/v1/categories/news", {})
     rest.put("/v1/categories/bills", {})
+    misspelt = {"name": "mails", "channel": "email", "limit": 1, "per": "PT1H", "then": "drop", "category": "nwes"}
+    refused = rest.put("/v1/sending-rules", {"caps": [misspelt]})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        400,
+        [{"path": "/caps/0/category", "code": "unknown_category", "message": "One of bills, news."}],
+    )
+    assert rest.get("/v1/sending-rules").json()["caps"] == []
     cap(rest, 1, "drop", category="news")
     journey.publish(MAIL | {"category": "news"}, MAIL | {"category": "bills"}, MAIL, templates=HELLO)
 

@@ -131,7 +131,7 @@ def test_delayed_runs_get_turns_in_their_order(tenant: Tenant) -> None:
     assert times == [timedelta(0), timedelta(hours=1), timedelta(hours=2)]
     said = explain_run(tenant_id=tenant.pk, public_id=run_of(tenant, second).public_id)
     assert "held back until" in said.sentence
-    assert "the throttle: 1 per PT1H" in said.sentence
+    assert f"the throttle: 1 per PT1H, used up by the run {run_of(tenant, first).public_id}" in said.sentence
     assert claim_work(tenant_id=tenant.pk, worker="early") is None
 
     let_pass(tenant, "1 hour")

@@ -123,7 +123,9 @@ def _held_by(picture: Picture) -> str:
     if last.reason != Reason.WORK_HELD:
         return ""
     by, rule = str(last.context.get("decided_by") or "a rule"), last.context.get("rule")
-    return f"held back until {instant(work.due_at, picture.now)} by {decider(by)}: {rule}"
+    runs = [str(run) for run in last.context.get("passed", ())]  # of a throttle
+    used = f", used up by {'the run' if len(runs) == 1 else 'the runs'} {listed(runs)}" if runs else ""
+    return f"held back until {instant(work.due_at, picture.now)} by {decider(by)}: {rule}{used}"
 
 
 def _unknown(picture: Picture) -> str:
