@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "deliveries.api.origins.InboxOriginsMiddleware",
     "chimeway_py.request_log.RequestLogMiddleware",
+    "chimeway_py.form_text.FormTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

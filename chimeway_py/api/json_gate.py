@@ -28,6 +28,14 @@ _NOT_BRACKET = re.compile(r"[^\[\]{}]+")
 
 def read_json(raw: bytes, *, depth: int = MAX_DEPTH, members: int = MAX_MEMBERS) -> dict[str, Any]:
     """The object in a body. Raises `Invalid` whose detail names the JSON Pointer of every fault (at most 20)."""
+    value = read_value(raw, depth=depth, members=members)
+    if not isinstance(value, dict):
+        raise _refusal("", "not_an_object", "The body must be a JSON object.")
+    return value
+
+
+def read_value(raw: bytes, *, depth: int = MAX_DEPTH, members: int = MAX_MEMBERS) -> Any:
+    """The same for a value of any kind, such as what a field of a form holds."""
     text = _decoded(raw)
     _check_size(text, depth, members)
     reader = _Reader()
@@ -39,8 +47,6 @@ def read_json(raw: bytes, *, depth: int = MAX_DEPTH, members: int = MAX_MEMBERS)
         faults = [found for found, _ in zip(_faults(value, ""), range(MAX_FAULTS), strict=False)]
         if faults:
             raise Invalid("The body is not valid.", faults)
-    if not isinstance(value, dict):
-        raise _refusal("", "not_an_object", "The body must be a JSON object.")
     return value
 
 

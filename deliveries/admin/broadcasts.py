@@ -24,6 +24,7 @@ from deliveries.broadcasts.uploading import targets_in
 from deliveries.models import Broadcast, BroadcastStatus, Recipient, Segment
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import page_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
@@ -31,7 +32,6 @@ from tenants.audit.facts import facts_of
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.scope import tenant_scope
-from workflows.admin.schedules import JSONText
 
 MOST_SHOWN = 50
 TONES = {BroadcastStatus.FAILED: "bad", BroadcastStatus.RUNNING: "busy", BroadcastStatus.GATHERING: "busy"}
@@ -52,7 +52,7 @@ class BroadcastForm(ServiceForm):
     segment = forms.CharField(max_length=64, required=False, help_text="Or the key of a segment.")
     data = JSONText(initial=dict, required=False, help_text="What each run starts with.")  # type: ignore[assignment]
     correlation = JSONText(initial=dict, required=False)
-    rate = forms.IntegerField(min_value=1, required=False, help_text="Starts per minute.")
+    rate = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False, help_text="Starts per minute.")
 
 
 class StartForm(ServiceForm):

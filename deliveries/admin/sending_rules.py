@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -10,22 +9,19 @@ from deliveries.models import SendingRules
 from deliveries.timing.storing import put_sending_rules
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Page, Section
 from tenants.admin.writes import ServiceForm, WritingAdmin
-
-_JSON = forms.Textarea(attrs={"rows": 8, "cols": 90, "class": "cw-code", "spellcheck": "false"})
 
 
 class SendingRulesForm(ServiceForm):
     """Both lists, as REST takes them."""
 
-    quiet_hours = forms.JSONField(
-        required=False, initial=list, widget=_JSON, help_text='[{"from": "22:00", "to": "07:00"}]'
-    )
-    caps = forms.JSONField(
+    quiet_hours = JSONText(shape=list, required=False, initial=list, help_text='[{"from": "22:00", "to": "07:00"}]')
+    caps = JSONText(
+        shape=list,
         required=False,
         initial=list,
-        widget=_JSON,
         help_text='[{"name": "mails", "channel": "email", "limit": 3, "per": "P1D", "then": "delay"}]',
     )
 

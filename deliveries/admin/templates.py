@@ -1,6 +1,5 @@
 """Templates: what messages say, in every locale; their versions; and trying one before anybody gets it."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
+from chimeway_py.api.json_gate import read_json
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.admin.yaml_text import as_yaml
 from deliveries.channels.registry import channels
@@ -261,12 +261,10 @@ def _locales(text: str) -> dict[str, dict[str, str]]:
 
 def _object(name: str, text: str) -> dict[str, Any]:
     try:
-        said = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise Invalid("The sample is not valid.", [fault(f"/{name}", "json", "A JSON object.")])
-    return said
+        return read_json((text.strip() or "{}").encode())
+    except Invalid as refused:
+        faults = [{**one, "path": f"/{name}{one['path']}"} for one in refused.detail if isinstance(one, dict)]
+        raise Invalid("The sample is not valid.", faults) from None
 
 
 def _why(error: ChimewayError) -> str:

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from chimeway_py.api.bodies import read_body
 from chimeway_py.api.openapi import answers
+from chimeway_py.api.parsers import check_charset
 from chimeway_py.api.views import BoundedView
 from deliveries.providers.reports import Incoming
 from deliveries.services.reports import receive_reports
@@ -45,6 +46,7 @@ class ProviderHookView(BoundedView):
         """Verified before it is parsed. 503 while a message is just being sent: report it again."""
         structlog.contextvars.bind_contextvars(provider=str(public_id))
         posted = request._request
+        check_charset(str(posted.headers.get("Content-Type", "")))
         body = read_body(posted)
         base = settings.PUBLIC_URL.rstrip("/") or f"{posted.scheme}://{posted.get_host()}"
         incoming = Incoming(posted, body, base + posted.get_full_path())

@@ -14,6 +14,7 @@ from signals_app.services.sources import change_source, create_source, delete_so
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button, Page
 from tenants.admin.paging import ref_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
@@ -21,15 +22,6 @@ from tenants.models import Role
 from tenants.services.operators import Act
 
 MAPPING = {"name": "type", "subject": "data.customer_id", "correlation": {}, "external_id": "id"}
-
-
-class JSONText(forms.JSONField):
-    """JSON on several lines."""
-
-    widget = forms.Textarea(attrs={"rows": 10, "cols": 80, "class": "cw-code", "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 class ChangeForm(ServiceForm):

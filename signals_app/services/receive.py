@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import F
 
 from chimeway_py.api.json_gate import read_json
+from chimeway_py.api.parsers import check_charset
 from chimeway_py.errors import ChimewayError, Invalid, NotFound, fault
 from signals_app.mapping import map_signal, place_of
 from signals_app.models import SignalSource
@@ -62,6 +63,7 @@ def _accept(source: SignalSource, headers: Mapping[str, str], body: bytes, now: 
     rejection = verify(scheme=source.scheme, secrets=live_secrets(source, now), headers=headers, body=body, now=now)
     if rejection:
         raise _Unverified(rejection)
+    check_charset(headers.get("Content-Type", ""))
     signal = map_signal(
         mapping=source.mapping,
         name_map=source.name_map,

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import BadRequest, FieldDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -29,6 +29,15 @@ class TenantAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     ordering: ClassVar[Any] = ("-id",)
     view_on_site = False
     save_as = False
+
+    def response_action(self, request: HttpRequest, *args: Any, **more: Any) -> HttpResponse | None:
+        """The answer to an action on the rows that were chosen. Django asks the database for whatever was sent."""
+        try:
+            for chosen in request.POST.getlist("_selected_action"):
+                self.opts.pk.to_python(chosen)
+        except ValidationError as error:
+            raise BadRequest("What was chosen is no row.") from error
+        return super().response_action(request, *args, **more)
 
     # -- Who may ------------------------------------------------------------------------------------------------------
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ import structlog
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -17,12 +18,17 @@ from tenants.second_factor.factors import factor_of, is_proved
 
 PROVED = "second_factor"  # in a session: the factor that was shown
 FROM_ONE_ADDRESS = 30  # failures a minute, whatever the names: each password that is tried costs us 50 ms
+LONGEST_PASSWORD = 4096
+_PASSWORD = forms.PasswordInput(attrs={"autocomplete": "current-password"})
 sign_ins = Brake()
 
 
 class SignInForm(AdminAuthenticationForm):
     """Asks for a code too. Whether an account needs one is told only to whoever knows its password."""
 
+    # Bounded before anything is looked up or counted: what counts failures keeps the name, 255 characters of it.
+    username = UsernameField(max_length=150, widget=forms.TextInput(attrs={"autofocus": True}))
+    password = forms.CharField(max_length=LONGEST_PASSWORD, strip=False, widget=_PASSWORD)
     code = forms.CharField(
         required=False,
         max_length=32,

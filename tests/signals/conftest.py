@@ -47,11 +47,12 @@ def post_hook() -> Post:
         ago: timedelta = timedelta(0),
         headers: dict[str, str] | None = None,
         sent: bytes | None = None,
+        content_type: str = "application/json",
     ) -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         sign = SIGNERS[source.scheme]
         signed = sign(secret or secret_of(source), raw, datetime.now(UTC) - ago) if headers is None else headers
         content = raw if sent is None else sent
-        return client.post(f"/hooks/{source.public_id}", content, content_type="application/json", headers=signed)
+        return client.post(f"/hooks/{source.public_id}", content, content_type=content_type, headers=signed)
 
     return post

@@ -162,6 +162,16 @@ def test_a_signed_poison_body_is_400_and_names_the_path(
     assert refreshed(source).last_rejected_part == "body"
 
 
+def test_a_signed_body_of_another_charset_is_400(tenant: Tenant, new_source: NewSource, post_hook: Post) -> None:
+    source = new_source(tenant, scheme="github")
+
+    answer = post_hook(source, EVENT, content_type="application/json; charset=utf-16")
+
+    assert (answer.status_code, answer.json()["detail"][0]["code"]) == (400, "bad_charset")
+    assert signals(tenant) == []
+    assert refreshed(source).last_rejected_part == "body"
+
+
 def test_an_unsigned_poison_body_is_never_parsed(tenant: Tenant, new_source: NewSource, post_hook: Post) -> None:
     answer = post_hook(new_source(tenant), b"[" * 1_000_000, headers={})
 

@@ -12,13 +12,13 @@ from chimeway_py.errors import ChimewayError, Conflict, Invalid, fault
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter, question_filter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button, Page
 from tenants.admin.paging import ref_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act
-from workflows.admin.schedules import JSONText
 from workflows.models import ExternalWork
 from workflows.models.external_work import ENDS, ExternalStatus
 from workflows.services.external import ObservationVerdict, find_step_by_external_id, observe_external

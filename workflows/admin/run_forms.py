@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from chimeway_py.errors import ChimewayError, Invalid
 from chimeway_py.text import LONGEST_REASON
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button
 from tenants.admin.paging import page_of
 from tenants.admin.writes import WIDE, ServiceForm
@@ -53,7 +54,7 @@ class DecisionForm(ServiceForm):
 
     revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     reason = forms.CharField(max_length=LONGEST_REASON, widget=WIDE, label="Comment")
-    metadata = forms.JSONField(
+    metadata = JSONText(
         required=False,
         help_text='For programs that read it, such as {"ticket": 4711}. Kept apart from the trace.',
     )

@@ -8,11 +8,11 @@ from django.http import HttpRequest
 
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from chimeway_py.text import LONGEST_REASON
+from tenants.admin.json_field import JSONText
 from tenants.admin.writes import WIDE, ServiceForm, ask_tenant
 from tenants.models import Role
 from tenants.operator_scope import operator_of
 from tenants.services.operators import Act, check_reason, record_acts
-from workflows.admin.schedules import JSONText
 from workflows.services.start import NewRun, Started, start_runs
 from workflows.states import Cause
 

@@ -1,6 +1,5 @@
 """Schedules: what starts by the calendar, when it did so last, and what was left out."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from chimeway_py.errors import ChimewayError
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button, Page, Section
 from tenants.admin.paging import ref_of
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
@@ -24,22 +24,13 @@ from workflows.services.schedules import change_schedule, create_schedule, delet
 MOST_SHOWN = 20
 
 
-class JSONText(forms.JSONField):
-    """A JSON object on several lines."""
-
-    widget = forms.Textarea(attrs={"rows": 6, "cols": 80, "class": "cw-code", "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        if value is None:  # nothing was said yet, which is not a null
-            return ""
-        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-
-
 class ChangeForm(ServiceForm):
     """What of a schedule may change."""
 
     workflow = forms.CharField(max_length=64, help_text="The key of a published definition.")
-    version = forms.IntegerField(min_value=1, required=False, help_text="Empty: the latest, each time.")
+    version = forms.IntegerField(
+        min_value=1, max_value=2**31 - 1, required=False, help_text="Empty: the latest, each time."
+    )
     expression = forms.CharField(
         max_length=100, widget=WIDE, help_text="Minute, hour, day of the month, month, weekday: 0 9 * * 1-5"
     )
