@@ -14,7 +14,9 @@ from chimeway_py.errors import Invalid
 class JSONText(forms.JSONField):
     """An object (or a list) on several lines. What was sent is shown again as it was sent, never parsed for that."""
 
-    widget = forms.Textarea(attrs={"rows": 6, "cols": 80, "class": "cw-code", "spellcheck": "false"})
+    widget = forms.Textarea(
+        attrs={"rows": 6, "cols": 80, "class": "cw-code", "spellcheck": "false", "data-holds": "json"}
+    )
 
     def __init__(self, *, shape: type[dict[str, Any]] | type[list[Any]] = dict, **given: Any) -> None:
         super().__init__(**given)
