@@ -42,7 +42,7 @@ def test_what_is_refused_writes_nothing(operator: Callable[..., Client], tenant:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"workflow": "nobody"}, "No published definition"),
         ({"version": "7"}, "version 7"),
-        ({"data": "[1]"}, "/data: A JSON object."),
+        ({"data": "[1]"}, "A JSON object."),
         ({"data": "{"}, "Enter a valid JSON"),
         ({"data": '{"amount": "x"}'}, "/data/amount: "),
         ({"correlation": '{"other": "1"}'}, "/correlation/other: "),
