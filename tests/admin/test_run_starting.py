@@ -43,7 +43,7 @@ def test_what_is_refused_writes_nothing(operator: Callable[..., Client], tenant:
         ({"workflow": "nobody"}, "No published definition"),
         ({"version": "7"}, "version 7"),
         ({"data": "[1]"}, "A JSON object."),
-        ({"data": "{"}, "Enter a valid JSON"),
+        ({"data": "{"}, "The body is not JSON"),
         ({"data": '{"amount": "x"}'}, "/data/amount: "),
         ({"correlation": '{"other": "1"}'}, "/correlation/other: "),
         ({"subjects": "x" * 201}, "/subjects: "),
