@@ -327,7 +327,7 @@ def test_the_command_signs_exports_and_checks(tenant: Tenant, postgres: Postgres
     assert command("export", *whose) == file.read_text()
     assert command("check", str(file), *whose, "--key", key) == "Intact: 1 head with 1 entry.\n"
     Forger(tenant, postgres).cut(run, keep=2)
-    with pytest.raises(CommandError, match=r"1 fault, 1 run not as signed\."):
+    with pytest.raises(CommandError, match=r"2 faults, 1 run not as signed\."):
         command("check", str(file), *whose)
     for wrong in (["--key", "AAAA"], ["--key", base64.b64encode(bytes(32)).decode()]):
         with pytest.raises(CommandError):
