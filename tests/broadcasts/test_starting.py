@@ -161,6 +161,9 @@ def test_it_waits_while_much_of_the_tenants_own_work_is_due(sender: Sender, sett
     sender.change(due_at=timezone.now())
     assert ("broadcasts", sender.tenant.pk) in due_work()
     sender.go_on()
+    for _ in range(20):  # a turn ends by time, on a busy machine before all are started
+        if sender.shown(made["id"])["status"] == "running":
+            sender.go_on()
 
     assert (stopped["started"], stopped["note"]) == (0, "backlog")
     assert "waits until less" in stopped["sentence"]

@@ -78,6 +78,7 @@ def test_a_nudge_that_comes_five_times_and_as_late_as_you_like_changes_nothing(
     """A nudge names a tenant and has no time in it: one of an hour ago is the same bytes as one of now."""
     publish(tenant, GRACE)
     runs = [start(tenant, "dunning", correlation={"invoice_id": number}) for number in ("42", "43")]
+    until(lambda: [run_of(tenant, run).state for run in runs] == ["waiting"] * 2)
     for task in TASKS.values():
         current_app.send_task(task, args=[tenant.pk], queue="kept_back", ignore_result=True)
     receipt = paid(tenant, "42")
