@@ -43,7 +43,7 @@ class Slots:
             of_tenant = sum(count for (tenant, _), count in self._taken.items() if tenant == owner[0])
             if of_tenant >= share > 0:
                 raise TooManyStreams("This tenant has its share of the streams of this process.")
-            if self._taken[owner] >= min(PER_INBOX, max(1, share - 1)):
+            if self._taken[owner] >= min(PER_INBOX, share):
                 raise TooManyStreams("This inbox has its share of the streams of this process.")
             if self._taken.total() >= settings.INBOX_STREAMS:
                 raise StreamsFull

@@ -135,7 +135,7 @@ def test_a_decision_takes_metadata_and_is_for_the_revision_that_was_shown(
     client, url = operator(tenant, role=Role.OPERATOR), address(run_of(tenant, run_id), "reject")
     form = offered(client, url) | {"reason": "too much", "metadata": '{"ticket": 4711}'}
 
-    for said, why in (({"metadata": "{"}, "valid JSON"), ({"revision": "1"}, "stands at revision")):
+    for said, why in (({"metadata": "{"}, "The body is not JSON"), ({"revision": "1"}, "stands at revision")):
         assert why in unescape(client.post(url, form | said).content.decode())
         assert run_of(tenant, run_id).state == "waiting"
     assert "Reject with metadata: done." in client.post(url, form, follow=True).content.decode()
