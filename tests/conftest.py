@@ -4,7 +4,7 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from tenants.services import create_api_key, create_tenant
 from tests.fleet import Web, Workers
 from tests.leaks import Listener
 from tests.plugin import SERVERS, Servers
+from tests.racing import wait_until_blocked
 from tests.shown import leaks
 
 T = TypeVar("T")
@@ -180,15 +181,51 @@ def together() -> Callable[..., list[Any]]:
         barrier = threading.Barrier(len(calls))
 
         def call(one: Callable[[], T]) -> T | Exception:
-            barrier.wait(10)
-            try:
-                return one()
-            except Exception as error:
-                return error
-            finally:
-                connections.close_all()
+            barrier.wait(60)
+            return _answer(one)
 
         with ThreadPoolExecutor(len(calls)) as threads:
             return list(threads.map(call, calls))
 
     return call_all
+
+
+@pytest.fixture
+def in_turn() -> Callable[..., list[Any]]:
+    """`in_turn(f, g, …)` is `together` with nothing left to chance: each begins when the one before it has ended.
+
+    A race says only what holds whoever wins. That each of them wins somewhere is shown with this.
+    """
+
+    def call_each(*calls: Callable[[], T]) -> list[T | Exception]:
+        with ThreadPoolExecutor(1) as thread:
+            return [thread.submit(_answer, one).result() for one in calls]
+
+    return call_each
+
+
+def _answer(call: Callable[[], T]) -> T | Exception:
+    try:
+        return _closing(call)
+    except Exception as error:
+        return error
+
+
+@pytest.fixture
+def meanwhile(postgres: Postgres) -> Iterator[Callable[..., Future[Any]]]:
+    """`meanwhile(call)` has started a call in a thread, and seen it wait for our transaction."""
+    with ThreadPoolExecutor(1) as threads:
+
+        def begin(call: Callable[[], Any]) -> Future[Any]:
+            begun = threads.submit(_closing, call)
+            wait_until_blocked(postgres)
+            return begun
+
+        yield begin
+
+
+def _closing(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    finally:
+        connections.close_all()

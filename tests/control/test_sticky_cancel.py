@@ -4,7 +4,9 @@ import io
 import re
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +16,6 @@ from rest_framework.test import APIClient
 from chimeway_py.errors import Invalid
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tenants.sql import execute
 from tests.journeys import GRACE, drain, end_of, moves_of, publish, rows_of, run_of, send, start, waiting_run
 from workflows.explain import explain_run
 from workflows.models import StickyCancel
@@ -173,25 +174,21 @@ def test_start_and_cancel_at_one_instant_never_miss_each_other(
 
 
 @pytest.mark.parametrize("order", ["start first", "cancel first"])
-def test_both_interleavings_by_force(tenant: Tenant, order: str, together: Callable[..., list[Any]]) -> None:
+def test_both_interleavings_by_force(tenant: Tenant, order: str, meanwhile: Callable[..., Future[Any]]) -> None:
+    """Whoever comes second waits until the first has committed."""
     publish(tenant, GRACE)
+    calls = {
+        "start": partial(begin, tenant, idempotency_key="k"),
+        "cancel": partial(withdraw, tenant, Key(idempotency_key="k")),
+    }
+    first, second = ("start", "cancel") if order == "start first" else ("cancel", "start")
 
-    def slow_start() -> Started:
-        with tenant_scope(tenant.pk):
-            time.sleep(0.15 if order == "cancel first" else 0)
-            started = begin(tenant, idempotency_key="k")
-            execute("SELECT pg_sleep(0.3)", [])
-            return started
+    with tenant_scope(tenant.pk):
+        answers: dict[str, Any] = {first: calls[first]()}
+        waits = meanwhile(calls[second])
+    answers[second] = waits.result(60)
 
-    def slow_cancel() -> KeyCancel:
-        with tenant_scope(tenant.pk):
-            time.sleep(0.15 if order == "start first" else 0)
-            done = withdraw(tenant, Key(idempotency_key="k"))
-            execute("SELECT pg_sleep(0.3)", [])
-            return done
-
-    started, done = together(slow_start, slow_cancel)
-
+    started, done = answers["start"], answers["cancel"]
     assert run_of(tenant, started.run_id).state == "cancelled"
     assert (started.cancelled, len(done.verdicts)) == ((True, 0) if order == "cancel first" else (False, 1))
 

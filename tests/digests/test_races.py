@@ -17,7 +17,7 @@ from tenants.scope import tenant_scope
 from tests.digests.collecting import bring, close_all, collected_by, collecting, digests_of, let_time_come
 from tests.faults import shims
 from tests.journeys import drain, run_of, start
-from tests.races.test_one_winner import wait_until_blocked
+from tests.racing import race, wait_until_blocked
 from workflows.digests.closing import Asked, close_digest, close_due_digests
 from workflows.models import Digest, DigestItem, Run
 from workflows.services.advance import advance_due
@@ -47,7 +47,7 @@ def in_one_digest_each(tenant: Tenant) -> list[int]:
 
 
 def test_an_item_that_comes_while_a_digest_closes_is_in_it_or_in_the_next(
-    tenant: Tenant, together: Callable[..., list[Any]]
+    tenant: Tenant,
 ) -> None:
     collecting(tenant)
     subjects = [f"s{number:03}" for number in range(ROUNDS)]
@@ -55,20 +55,15 @@ def test_an_item_that_comes_while_a_digest_closes_is_in_it_or_in_the_next(
     drain(tenant)
     opened = {one.subject: one.pk for one in digests_of(tenant)}
     start_runs(tenant_id=tenant.pk, definition_key="news", runs=[NewRun(subject=one) for one in subjects])
-    barrier = threading.Barrier(2)
 
-    def join() -> None:
-        for _ in subjects:
-            barrier.wait(10)
-            assert advance_due(tenant_id=tenant.pk, limit=1) == 1
+    def join(_: int) -> int:
+        return advance_due(tenant_id=tenant.pk, limit=1)
 
-    def close() -> None:
-        for subject in subjects:
-            barrier.wait(10)
-            assert close_digest(tenant_id=tenant.pk, digest_id=opened[subject], asked=NOW)
+    def close(number: int) -> bool:
+        return bool(close_digest(tenant_id=tenant.pk, digest_id=opened[subjects[number]], asked=NOW))
 
-    answers = together(join, close)
-    assert [one for one in answers if isinstance(one, Exception)] == []
+    answers = race({"join": join, "close": close}, ROUNDS)
+    assert answers == {"join": [1] * ROUNDS, "close": [True] * ROUNDS}
     close_all(tenant)
 
     counts = in_one_digest_each(tenant)

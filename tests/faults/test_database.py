@@ -16,6 +16,7 @@ from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tenants.sql import fetch
 from tests.journeys import GRACE, drain, paid, publish, reasons_of, run_of, send, start, waiting_run
+from tests.racing import wait_until_blocked
 from workflows.services.route import route_signals
 from workflows.services.sweeping import Sweeper
 from workflows.verify import verify_trace
@@ -72,7 +73,7 @@ def test_a_deadlock_by_force_is_tried_again(tenant: Tenant, postgres: Postgres) 
         other.execute("SELECT 1 FROM workflows_run WHERE id = %s FOR UPDATE", [second])
         sweeping = threading.Thread(target=sweep)
         sweeping.start()
-        until_blocked(postgres)
+        wait_until_blocked(postgres)
         other.execute("SELECT 1 FROM workflows_run WHERE id = %s FOR UPDATE", [first])
         sweeping.join(20)
         other.execute("ROLLBACK")
@@ -84,14 +85,6 @@ def test_a_deadlock_by_force_is_tried_again(tenant: Tenant, postgres: Postgres) 
 
     assert [reasons_of(tenant, run_id).count("rule_stopped") for run_id in (first, second)] == [1, 1]
     assert list(verify_trace(tenant_id=tenant.pk)) == []
-
-
-def until_blocked(postgres: Postgres) -> None:
-    deadline = time.monotonic() + 10
-    with postgres.connect() as admin:
-        while admin.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone() is None:
-            assert time.monotonic() < deadline, "nobody waits for a lock"
-            time.sleep(0.01)
 
 
 def test_a_signal_that_commits_after_a_later_one_is_not_skipped(tenant: Tenant, together: Callable[..., Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
 from tests.journeys import drain, publish
-from tests.races.test_thousand_rounds import race
+from tests.racing import race
 from workflows.engine.version_moves import MoveOutcome
 from workflows.history.rebuild import rebuild_run
 from workflows.models import Run, Transition, Wait

@@ -1,19 +1,16 @@
 """Signal, timer, cancel and decision at one instant, 1,000 times, from separate connections: one winner each time."""
 
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from django.db import connections
 
 from signals_app.services.intake import accept_signals
 from signals_app.services.new_signal import NewSignal
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.journeys import drain, publish
+from tests.racing import race
 from workflows.models import SignalVerdict, Transition, Wait
 from workflows.services.advance import advance_due
 from workflows.services.approvals import Decision, approve_runs, reject_runs
@@ -24,7 +21,6 @@ from workflows.states import Cause
 from workflows.verify import verify_trace
 
 ROUNDS = 1000
-STAGGER = 0.003  # seconds between contenders, so that each of them is first in some rounds
 BASE = datetime.now(UTC) + timedelta(days=1)
 SIGN: dict[str, Any] = {
     "key": "sign",
@@ -80,35 +76,10 @@ def contenders(tenant: Tenant, started: list[Started]) -> dict[str, Callable[[in
     }
 
 
-def race(calls: dict[str, Callable[[int], Any]], rounds: int = ROUNDS) -> dict[str, list[Any]]:
-    """All rounds, one thread and one connection for each contender; what each was answered, by round."""
-    barrier = threading.Barrier(len(calls))
-    answers: dict[str, list[Any]] = {name: [] for name in calls}
-
-    def run(place: int, name: str) -> None:
-        try:
-            for number in range(rounds):
-                barrier.wait(30)
-                time.sleep((place + number) % len(calls) * STAGGER)
-                answers[name].append(calls[name](number))
-        except BaseException:
-            barrier.abort()
-            raise
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(place, name)) for place, name in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(300)
-    return answers
-
-
 def test_a_thousand_rounds_have_one_winner_each(tenant: Tenant) -> None:
     started = waiting_runs(tenant)
 
-    answers = race(contenders(tenant, started))
+    answers = race(contenders(tenant, started), ROUNDS)
 
     assert {len(told) for told in answers.values()} == {ROUNDS}
     with tenant_scope(tenant.pk):

@@ -1,14 +1,12 @@
 """A hold and whatever takes away take turns: both orders, each seen to wait for the other."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
 
-from chimeway_py.embedded.postgres import Postgres
 from deliveries.models import InboxItem
 from signals_app.models import Signal
 from signals_app.subjects.erase import erase_subject
@@ -16,7 +14,6 @@ from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
 from tests.admin.conftest import journey
 from tests.journeys import drain, publish, rows_of, run_of, send, start
-from tests.races.test_one_winner import wait_until_blocked
 from tests.retention.conftest import exists, keep, prune
 from workflows.errors import RunNotFound
 from workflows.models import Kept, LegalHold, Run
@@ -24,26 +21,6 @@ from workflows.retention.errors import SubjectHeld
 from workflows.retention.holds import place_hold, release_hold
 from workflows.retention.registry import Authority, Part, pruner_of
 from workflows.retention.tombstones import count_tombstones
-
-
-@pytest.fixture
-def meanwhile(postgres: Postgres) -> Iterator[Callable[..., Future[Any]]]:
-    """`meanwhile(call)` has started a call in a thread, and seen it wait for our transaction."""
-    with ThreadPoolExecutor(1) as threads:
-
-        def begin(call: Callable[[], Any]) -> Future[Any]:
-            begun = threads.submit(_closing, call)
-            wait_until_blocked(postgres)
-            return begun
-
-        yield begin
-
-
-def _closing(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    finally:
-        connections.close_all()
 
 
 def hold(tenant: Tenant, on: str = "subject", value: Any = "ada") -> LegalHold:
