@@ -35,6 +35,7 @@ __all__ = [
     "given",
     "insert",
     "pipelined",
+    "push",
     "stream",
     "update",
 ]
@@ -103,6 +104,13 @@ def pipelined() -> Iterator[None]:
         return
     with db.wrap_database_errors, db.execute_wrapper(_after_the_wire), wire.gathering():
         yield
+
+
+def push() -> None:
+    """Inside `pipelined`: let the server begin with what was gathered, while the caller prepares what comes next."""
+    db = _db()
+    with db.wrap_database_errors:
+        _wire(db).push()
 
 
 def _after_the_wire(execute: Callable[..., Any], *given: Any) -> Any:

@@ -6,7 +6,7 @@ driver is for stays with it: connecting, transactions, adapting values, errors.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg import Connection, Cursor, errors
@@ -87,6 +87,8 @@ class Wire:
         self._statements: dict[str, Statement] = {}
         self._plans = 0
         self._waiting: list[Message] = []
+        self._pushed: list[Message] = []  # on their way, with their answers to come
+        self._has_begun = False  # by what was pushed: the answer to BEGIN comes first
         self.is_gathering = False
 
     def put(self, text: str, parameters: Parameters) -> Message:
@@ -109,27 +111,60 @@ class Wire:
         try:
             yield
             self.flush()
+        except BaseException:
+            self._waiting.clear()
+            with suppress(errors.Error):  # what was pushed has failed as well: the block tells why it did
+                self.flush()
+            raise
         finally:
             self.is_gathering = False
-            self._waiting.clear()
+
+    def push(self) -> None:
+        """Send what waits, and wait for nothing: the server works on it while the caller decides what comes next."""
+        if not self._waiting:
+            return
+        driver = self._context.connection
+        with driver.lock, self._closed_if_cut(driver):
+            self._send(driver)
+            self._pgconn.flush()
 
     def flush(self) -> None:
         """Send what waits, and wait for all answers. Raises the first error; what came after it has not run."""
-        messages, self._waiting = self._waiting, []
-        if not messages:
+        if not self._waiting and not self._pushed:
             return
         driver = self._context.connection
-        with driver.lock:
-            for message in messages:
-                self._plan(driver, message)
-            try:
-                driver.wait(self._exchange(driver, messages))
-            except BaseException as error:
-                if isinstance(error, _STALE_PLAN):
-                    self._statements.clear()
-                if self._pgconn.pipeline_status != PipelineStatus.OFF:  # interrupted: nobody knows what has run
-                    driver.close()
-                raise
+        with driver.lock, self._closed_if_cut(driver):
+            self._send(driver)
+            self._pgconn.pipeline_sync()
+            messages, self._pushed = self._pushed, []
+            driver.wait(self._exchange(messages))
+
+    @contextmanager
+    def _closed_if_cut(self, driver: Connection[Any]) -> Iterator[None]:
+        """Nobody knows what has run after an interruption."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, _STALE_PLAN):
+                self._statements.clear()
+            if self._pgconn.pipeline_status != PipelineStatus.OFF:
+                self._waiting, self._pushed = [], []
+                driver.close()
+            raise
+
+    def _send(self, driver: Connection[Any]) -> None:
+        """Give what waits to libpq, after the beginning of a transaction if there is none."""
+        pgconn, messages = self._pgconn, self._waiting
+        self._waiting = []
+        if pgconn.pipeline_status == PipelineStatus.OFF:
+            self._has_begun = not driver.autocommit and pgconn.transaction_status == TransactionStatus.IDLE
+            pgconn.enter_pipeline_mode()
+            if self._has_begun:
+                pgconn.send_query_params(driver._get_tx_start_command(), None)
+        for message in messages:
+            self._plan(driver, message)
+            message.send(pgconn)
+            self._pushed.append(message)
 
     def _plan(self, driver: Connection[Any], message: Message) -> None:
         """Let a statement that comes again be planned for good, unless the deployment does without."""
@@ -142,26 +177,18 @@ class Wire:
         message.plan = statement.plans[message.types] = b"wire_%d" % self._plans
         message.is_new = True
 
-    def _exchange(self, driver: Connection[Any], messages: Sequence[Message]) -> PQGen[None]:
-        """One trip to the server."""
-        pgconn = self._pgconn
-        begins = not driver.autocommit and pgconn.transaction_status == TransactionStatus.IDLE
-        pgconn.enter_pipeline_mode()
-        if begins:
-            pgconn.send_query_params(driver._get_tx_start_command(), None)
-        for message in messages:
-            message.send(pgconn)
-        pgconn.pipeline_sync()
-        yield from send(pgconn)
-        failed = yield from self._collect(messages, begins=begins)
-        pgconn.exit_pipeline_mode()
+    def _exchange(self, messages: Sequence[Message]) -> PQGen[None]:
+        """The rest of a trip to the server: what is not sent yet, then the answers."""
+        yield from send(self._pgconn)
+        failed = yield from self._collect(messages)
+        self._pgconn.exit_pipeline_mode()
         if failed is not None:
-            raise errors.error_from_result(failed, encoding=pgconn._encoding)
+            raise errors.error_from_result(failed, encoding=self._pgconn._encoding)
 
-    def _collect(self, messages: Sequence[Message], *, begins: bool) -> PQGen[PGresult | None]:
+    def _collect(self, messages: Sequence[Message]) -> PQGen[PGresult | None]:
         """Read the answers; the first error among them."""
         failed: PGresult | None = None
-        if begins:
+        if self._has_begun:
             begun = (yield from fetch_many(self._pgconn))[-1]
             failed = begun if begun.status not in _GOOD else None
         for message in messages:

@@ -1,6 +1,7 @@
 """Statements go out together, in order, each planned once; their connection is let go with them."""
 
 import gc
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,7 +11,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from tenants.models import Tenant
 from tenants.scope import at_once, scope_of, tenant_scope, with_commit
-from tenants.sql import ask, execute, fetch, fetch_each, pipelined, stream
+from tenants.sql import ask, execute, fetch, fetch_each, pipelined, push, stream
+from tests.plugin import Servers
 
 
 @pytest.fixture
@@ -116,6 +118,42 @@ def test_a_block_that_fails_sends_nothing() -> None:
         with pytest.raises(ZeroDivisionError):
             fail()
         assert fetch("SELECT count(*) FROM unsent", []) == [(0,)]
+
+
+def test_what_is_pushed_runs_while_the_block_goes_on(servers: Servers) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND granted"
+    with servers.postgres.connect() as another, transaction.atomic(), pipelined():
+        execute("SELECT pg_advisory_xact_lock(%s)", [77])
+        assert another.execute(held).fetchone() == (0,)  # only gathered
+        push()
+        deadline = time.monotonic() + 10
+        while another.execute(held).fetchone() != (1,):
+            assert time.monotonic() < deadline, "the server has not begun"
+        execute("SELECT set_config('application_name', 'later', true)", [])
+        push()
+        assert fetch("SELECT current_setting('application_name')", []) == [("later",)]
+
+
+def test_a_block_that_fails_takes_back_what_it_has_pushed() -> None:
+    def fail(after: Any) -> None:
+        with transaction.atomic(), pipelined():
+            execute("INSERT INTO taken_back VALUES (1)", [])
+            push()
+            execute("SELECT 1 / %s::int", [0])
+            after()
+
+    def stumble() -> None:
+        push()
+        raise ZeroDivisionError
+
+    execute("CREATE TEMPORARY TABLE taken_back (id int)", [])
+    with pytest.raises(ZeroDivisionError):
+        fail(stumble)
+    with pytest.raises(DatabaseError, match="division by zero"):
+        fail(push)
+
+    assert fetch("SELECT count(*) FROM taken_back", []) == [(0,)]
+    execute("DROP TABLE taken_back", [])
 
 
 def test_plans_that_the_server_has_forgotten_are_made_anew() -> None:

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from signals_app.verdicts import BEST_FIRST, Verdict
 from tenants.scope import tenant_scope
-from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, update
+from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, push, update
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged
 from workflows.services.claiming import Claimed, claim, claimed_by, claiming, cut
@@ -153,6 +153,7 @@ def _judge_all(batch: RunBatch, claimed: Sequence[Claimed], known: set[tuple[int
     with pipelined():
         for at in range(0, len(first.runs), SLICE):
             batch.send()
+            push()
             _judge(batch, replace(first, runs=first.runs[at : at + SLICE]), known)
 
 
