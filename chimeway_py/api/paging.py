@@ -96,6 +96,9 @@ def read_cursor(request: Request, of: str) -> int | None:
     try:
         return open_cursor(text, of=of) if text else None
     except NotACursor:
-        raise Invalid(
-            "The query is not valid.", [fault("/cursor", "bad_cursor", "Not a cursor of this list.")]
-        ) from None
+        raise bad_cursor() from None
+
+
+def bad_cursor() -> Invalid:
+    """What is said of a cursor that was not sealed for this list."""
+    return Invalid("The query is not valid.", [fault("/cursor", "bad_cursor", "Not a cursor of this list.")])

@@ -1,6 +1,7 @@
 """Recipients, what they prefer, and categories. Addresses are masked, and attributes are only named."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django import forms
 from django.contrib import admin
@@ -13,11 +14,13 @@ from deliveries.models.preference import describe
 from deliveries.preferences.categories import put_category
 from deliveries.preferences.storing import put_preferences, rules_of
 from deliveries.recipients import masked
+from deliveries.recipients.history import page_of_history
 from deliveries.recipients.why import why
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
-from tenants.admin.pages import Page, PageAdmin, Section
+from tenants.admin.pages import Button, Page, PageAdmin, Section
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
+from workflows.withheld.reading import Withheld
 
 ANY = [("", "any")]
 MOST_ROWS = 100
@@ -49,7 +52,9 @@ class RecipientAdmin(PageAdmin):
             ("Created", words.moment(row.created_at)),
             ("Changed", words.moment(row.updated_at)),
         ]
-        return Page(row.external_id, facts=facts, sections=[_history(row), _rules(row)])
+        found, older = page_of_history(row.tenant_id, row.external_id, request.GET.get("before", ""), MOST_ROWS)
+        buttons = [Button("Older", url=f"?before={quote(older)}")] if older else []
+        return Page(row.external_id, facts=facts, buttons=buttons, sections=[_history(row, found), _rules(row)])
 
 
 def _shown(address: Any) -> str:
@@ -78,22 +83,29 @@ def _rules(row: Recipient) -> Section:
     return Section("Preferences", ["About", "Wanted", "When", "Said by", "Changed"], rows, "They said nothing.")
 
 
-def _history(row: Recipient) -> Section:
-    """The latest messages, sent or withheld."""
-    found = Delivery.objects.for_tenant(row.tenant_id).filter(subject=row.external_id)
-    rows = [
-        [
-            words.link(one, words.short(one.public_id)),
-            words.moment(one.planned_at),
-            one.channel,
-            words.link(one.run, one.definition_key),
-            words.badge(one.status),
-            why(one, words.now()),
-        ]
-        for one in found.select_related("run", "step_run").order_by("-id")[:MOST_ROWS]
-    ]
+def _history(row: Recipient, found: list[Delivery | Withheld]) -> Section:
+    """Messages, sent or withheld, and the visits that withheld one."""
+    rows = [_message(one) if isinstance(one, Delivery) else _visit(one) for one in found]
     headings = ["Delivery", "Planned", "Channel", "Run", "Status", "Why"]
     return Section("What was sent or withheld, and why", headings, rows, "Nothing was planned for them yet.")
+
+
+def _message(one: Delivery) -> list[Any]:
+    return [
+        words.link(one, words.short(one.public_id)),
+        words.moment(one.planned_at),
+        one.channel,
+        words.link(one.run, one.definition_key),
+        words.badge(one.status),
+        why(one, words.now()),
+    ]
+
+
+def _visit(one: Withheld) -> list[Any]:
+    """No message: a throttle, or the digest that an item was taken out of."""
+    run = words.link(one.row.run, one.row.run.definition_key)
+    there = words.link(one.digest, "digest") if one.digest is not None else one.kind
+    return [there, words.moment(one.at), "–", run, words.badge(one.status), one.why]
 
 
 class AnswerForm(ServiceForm):

@@ -9,6 +9,11 @@ from chimeway_py.errors import Invalid, fault
 from deliveries.channels.registry import channels
 from deliveries.states import DeliveryStatus, Layer
 from signals_app.instants import read_instant
+from workflows.digests.output import REMOVED
+from workflows.models.step_run import StepRunStatus
+from workflows.throttles.counting import LIMITED
+from workflows.withheld.reading import REMOVED as ITEM_REMOVED
+from workflows.withheld.reading import RUN_ENDED, THROTTLED
 
 _CLOSED = {"channel": sorted(channels()), "status": DeliveryStatus.values, "decided_by": Layer.values}
 _PLAIN = {"subject": "subject", "workflow": "definition_key", "step": "step_key", "template": "template"}
@@ -29,6 +34,36 @@ FILTER_PARAMETERS = [
     OpenApiParameter("held", bool, description="Only what is held back, or only what is not."),
     *(OpenApiParameter(name, _TIME) for name in _TIMES),
 ]
+
+_OF_MESSAGES = frozenset({"template", "category", "channel", "provider"})
+"""What only a message has: whoever asks for it asks for no visit of a throttle or a digest."""
+_STEP_STATUS = {
+    "planned": Q(status__in=[StepRunStatus.OWED, StepRunStatus.RUNNING]),
+    "suppressed": Q(outcome__in=[LIMITED, REMOVED]),
+    "cancelled": Q(status=StepRunStatus.CANCELLED) & ~Q(outcome__in=[LIMITED, REMOVED]),
+}
+_STEP_ERROR = {THROTTLED: Q(outcome=LIMITED), ITEM_REMOVED: Q(outcome=REMOVED), RUN_ENDED: _STEP_STATUS["cancelled"]}
+_STEP_DECIDED = {str(Layer.STEP): Q(kind="throttle")}
+_NONE = Q(pk__in=[])
+
+
+def wanted_steps(query: dict[str, str]) -> Q:
+    """The same conditions, for visits that withheld something. The query was found to be valid."""
+    if _OF_MESSAGES & query.keys():
+        return _NONE
+    found = Q()
+    for name, column in {"run": "run__public_id", "workflow": "run__definition_key", "step": "step"}.items():
+        if name in query:
+            found &= Q(**{column: query[name]})
+    for name, meant in (("status", _STEP_STATUS), ("error", _STEP_ERROR), ("decided_by", _STEP_DECIDED)):
+        if name in query:
+            found &= meant.get(query[name], _NONE)
+    for name, column in {"planned_after": "created_at__gt", "planned_before": "created_at__lt"}.items():
+        if name in query:
+            found &= Q(**{column: read_instant(query[name].replace(" ", "+"))})
+    if "held" in query:
+        found &= _STEP_STATUS["planned"] if query["held"] == "true" else ~_STEP_STATUS["planned"]
+    return found
 
 
 def wanted(query: dict[str, str]) -> Q:

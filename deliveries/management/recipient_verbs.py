@@ -13,12 +13,14 @@ from chimeway_py.errors import Invalid, NotFound
 from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Recipient
 from deliveries.preferences.storing import put_preferences, rules_of
+from deliveries.recipients.history import latest
 from deliveries.recipients.searching import deliveries_to, recipients_at
 from deliveries.recipients.upsert import merge_recipients
 from deliveries.recipients.why import why
 from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
+from workflows.withheld.reading import Withheld
 
 AT_ONCE = 500
 ANSWERS = {"yes": True, "no": False, "forget": None}
@@ -101,11 +103,10 @@ class History(Verb):
         parser.add_argument("--limit", type=int, default=20)
 
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
-        """A line for each message."""
+        """A line for each message, and for each visit that withheld one."""
         with tenant_scope(tenant_id) as scope:
-            mine = Delivery.objects.for_tenant(tenant_id).filter(subject=options["id"])
-            found = list(mine.select_related("step_run").order_by("-id")[: max(options["limit"], 0)])
-        yield from (_told(one, scope.now) for one in found)
+            found = latest(tenant_id, options["id"], max(options["limit"], 0))
+        yield from (_told(one, scope.now) if isinstance(one, Delivery) else _told_visit(one) for one in found)
 
 
 class SentTo(Verb):
@@ -146,6 +147,10 @@ class Find(Verb):
 def _told(one: Delivery, now: datetime) -> str:
     what = f"{one.planned_at:%Y-%m-%d %H:%M} {one.channel:<8} {one.definition_key} {one.status}"
     return f"{what}: {why(one, now)}"
+
+
+def _told_visit(one: Withheld) -> str:
+    return f"{one.at:%Y-%m-%d %H:%M} {one.kind:<8} {one.row.run.definition_key} {one.status}: {one.why}"
 
 
 def _groups(path: Path) -> Iterator[list[tuple[str, Any]]]:

@@ -1,10 +1,13 @@
 """Recipients, preferences and categories in the admin: what is personal is masked, and what is said is kept."""
 
+import re
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
+from deliveries.admin import recipients
 from deliveries.models import Category, Delivery, Preference, Recipient, SendingRules
 from deliveries.recipients.upsert import put_recipient
 from tenants.admin.paging import page_of
@@ -12,6 +15,7 @@ from tenants.models import Role
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
 from tests.deliveries.test_recipients import PUSH
+from tests.journeys import drain, publish, run_of, start
 
 
 def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client], mine: Furnished) -> None:
@@ -30,6 +34,29 @@ def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client
     assert "iban" in page
     assert "ada@example.com" not in page
     assert "DE1" not in page
+
+
+def test_a_history_shows_what_never_became_a_message_and_turns_its_pages(
+    operator: Callable[..., Client], mine: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipients, "MOST_ROWS", 2)
+    row = put_recipient(tenant_id=mine.tenant.pk, external_id="ada", said={}).recipient
+    slow = {"key": "slow", "kind": "throttle", "window": "PT1H", "threshold": 1}
+    publish(mine.tenant, {"key": "slowed", "steps": [slow]})
+    stopped = [run_of(mine.tenant, start(mine.tenant, "slowed", "ada")) for _ in range(4) if drain(mine.tenant) or True]
+    drain(mine.tenant)
+    client = operator(mine.tenant)
+
+    first = client.get(page_of(row)).content.decode()
+    older = re.search(r'href="(\?before=[^"]+)"', first)
+    assert older is not None
+    second = client.get(page_of(row) + older[1]).content.decode()
+
+    assert first.count("Not let through: ") == 2
+    assert second.count("Not let through: ") == 1
+    assert "?before=" not in second
+    for run, page in zip(stopped[1:], [second, first, first], strict=True):
+        assert page_of(run) in page
 
 
 def test_a_rule_is_added_and_changed_as_the_operators_word(operator: Callable[..., Client], mine: Furnished) -> None:

@@ -27,6 +27,13 @@ UPDATE workflows_digest d SET count = d.count - g.number
   FROM (SELECT digest_id, count(*) AS number FROM gone WHERE left_at IS NOT NULL GROUP BY 1) g
  WHERE d.tenant_id = %s AND d.id = g.digest_id
 """
+# Of these an item left now or was handed to a leader: only one that left is told to nobody.
+_WITHHELD = """
+UPDATE workflows_steprun s SET withheld_from = i.subject
+  FROM workflows_digestitem i
+ WHERE i.tenant_id = %s AND i.step_run_id = ANY(%s) AND i.left_at IS NOT NULL
+   AND s.tenant_id = i.tenant_id AND s.id = i.step_run_id
+"""
 
 
 def leave_digests(tenant_id: int, step_run_ids: Sequence[int], now: datetime, why: str = Left.RUN_ENDED) -> int:
@@ -34,4 +41,6 @@ def leave_digests(tenant_id: int, step_run_ids: Sequence[int], now: datetime, wh
     ids = list(step_run_ids)
     if not fetch(_LOCK, [tenant_id, tenant_id, ids]):
         return 0
-    return execute(_LEAVE, [now, now, str(why), tenant_id, ids, tenant_id])
+    concerned = execute(_LEAVE, [now, now, str(why), tenant_id, ids, tenant_id])
+    execute(_WITHHELD, [tenant_id, ids])
+    return concerned

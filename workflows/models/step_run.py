@@ -37,6 +37,7 @@ class StepRun(TenantPart):
     due_at = models.DateTimeField(null=True)
     held = models.BooleanField(db_default=False)  # its run is paused or has ended: nobody may claim it
     at_most_once = models.BooleanField(db_default=False)  # never tried again after a try whose end nobody saw
+    withheld_from = models.CharField(max_length=200, null=True)  # noqa: DJ001  whose history tells of it; NULL: nobody's
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
@@ -59,6 +60,11 @@ class StepRun(TenantPart):
                 fields=["tenant", "run"],
                 condition=models.Q(undo__gt=0, status__in=["owed", "running", "failed", "unknown"]),
                 name="step_run_undoing",
+            ),
+            models.Index(  # visits that left somebody without a message, or let them wait; no other is in it
+                fields=["tenant", "withheld_from", "-id"],
+                condition=models.Q(withheld_from__isnull=False),
+                name="step_run_withheld",
             ),
         ]
 

@@ -11,6 +11,7 @@ from workflows.definitions.durations import parse_duration
 from workflows.steps.base import CheckContext, Claim, Fault, Outcome, PlannedStep, WorkKind
 from workflows.steps.naming import NAMED, by_faults
 from workflows.throttles.counting import DELAY, LIMITED, PASSED, give_back, pass_throttles, take_turn
+from workflows.withheld.noting import forget_withheld
 
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=31)
 MOST = 10_000
@@ -65,6 +66,8 @@ class ThrottleStep(WorkKind):
 
     def settle(self, claim: Claim, outcome: Outcome, final: bool, now: datetime) -> None:
         """The pass was written when it was taken. A run that ended before that gives its turn back."""
+        if outcome.word == PASSED:
+            forget_withheld(claim.tenant_id, claim.step_run_id)
         if outcome.word == "suppressed":
             give_back(claim.tenant_id, [claim.step_run_id])
 

@@ -31,6 +31,7 @@ UPDATE workflows_wait
    SET signals = (SELECT coalesce(jsonb_agg(rule - 'match'), '[]') FROM jsonb_array_elements(signals) AS rule)
  WHERE tenant_id = %s AND run_id = ANY (%s)
 """
+_ERASE_WITHHELD = "UPDATE workflows_steprun SET withheld_from = %s WHERE tenant_id = %s AND withheld_from = %s"
 
 
 class RunHolder(SubjectHolder):
@@ -53,6 +54,7 @@ class RunHolder(SubjectHolder):
             statement = f"UPDATE {table} SET {column} = NULL WHERE tenant_id = %s AND run_id = ANY (%s)"  # noqa: S608
             execute(statement, [erasure.tenant_id, ids])
         execute(_ERASE_MATCHES, [erasure.tenant_id, ids])
+        execute(_ERASE_WITHHELD, [erasure.pseudonym, erasure.tenant_id, erasure.subject])
         Listener.objects.filter(tenant_id=erasure.tenant_id, run_id__in=ids).delete()
         erasure.count("runs", execute(_ERASE_RUNS, [erasure.pseudonym, GONE, erasure.tenant_id, ids]))
 

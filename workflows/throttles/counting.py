@@ -16,6 +16,7 @@ from workflows.definitions.durations import parse_duration
 from workflows.definitions.paths import MISSING
 from workflows.steps.base import HELD, Claim, Outcome, PlannedStep
 from workflows.steps.naming import Name, by_of, facts_at, name_of
+from workflows.withheld.noting import note_withheld
 
 Used = tuple[datetime, str]
 """When a visit passed or has its turn, and its effect key."""
@@ -134,6 +135,8 @@ def pass_throttles(*, planned: Sequence[PlannedStep], now: datetime) -> dict[int
         ledger = Ledger(tenant_id, [budget for budget, _ in named], now)
         outcomes |= {one.step_run_id: _try(ledger, budget, one) for budget, one in named}
         ledger.write()
+    withheld = {one.step_run_id: one.subject for one in planned if outcomes[one.step_run_id].word != PASSED}
+    note_withheld(tenant_id, withheld)
     return outcomes
 
 
