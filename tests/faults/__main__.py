@@ -15,11 +15,11 @@ from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
 from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground, end
-from tests.faults.journeys import new_seed
 from tests.faults.mutating import main as mutate
 from tests.faults.plan import FULL, QUICK, TENANTS, Length, Plan, make_plan
 from tests.faults.prove import Prover
 from tests.faults.report import Report
+from tests.faults.scripts import new_seed
 from tests.faults.upgrade import Upgraded, plan_of, prove_upgrade
 
 INTERRUPTED = 130

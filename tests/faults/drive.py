@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.calls import Calls, GaveUp, Tenant
-from tests.faults.journeys import SCRIPTS, Journey, Script, Walker
+from tests.faults.journeys import Journey, Walker
+from tests.faults.scripts import SCRIPTS, Script
 
 THREADS = 24
 

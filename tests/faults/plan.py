@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from tests.faults.chaos import KINDS, Broken
 from tests.faults.crowds import crowds
-from tests.faults.journeys import Journey, canaries, planned
+from tests.faults.journeys import Journey
+from tests.faults.scripts import canaries, planned
 from tests.faults.throughput import BREAKS_AT, RATE, Slot, slots
 from tests.faults.throughput import LASTS as SLOT_LASTS
 

@@ -10,8 +10,8 @@ from tests.faults import throughput
 from tests.faults.chaos import KINDS
 from tests.faults.checker import EXPECTED
 from tests.faults.definitions import DEFINITIONS
-from tests.faults.journeys import SCRIPTS
 from tests.faults.plan import ALWAYS, FULL, QUICK, make_plan
+from tests.faults.scripts import SCRIPTS
 from workflows.definitions.validate import validate
 
 ROOT = Path(__file__).resolve().parents[2]

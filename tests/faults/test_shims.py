@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults import chaos, shims
+from tests.faults.chaos import moments
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = {"PATH": os.environ["PATH"]}
@@ -92,7 +93,7 @@ def world(child: Any, tmp_path: Path) -> chaos.World:
 @pytest.mark.parametrize("reached", [True, False])
 def test_a_death_counts_where_the_point_was_reached(reached: bool, world: chaos.World, child: Any) -> None:
     """A process that ended for another reason was once counted, and so was one that never came there."""
-    dying = chaos.die_before_finish(world)
+    dying = moments.die_before_finish(world)
     next(dying)
     child.is_running = True
     next(dying)
@@ -109,7 +110,7 @@ def test_a_death_counts_where_the_point_was_reached(reached: bool, world: chaos.
 
 def test_of_two_faults_at_once_each_takes_out_what_it_put_in(world: chaos.World, child: Any) -> None:
     """A wrong clock that began during a failpoint once put it in again at its end, for good."""
-    dying, clock = chaos.die_before_finish(world), chaos.clock_behind(world)
+    dying, clock = moments.die_before_finish(world), moments.clock_behind(world)
 
     next(dying)
     next(clock)

@@ -21,10 +21,10 @@ from chimeway_py.embedded.processes import Child
 from tests.faults.chaos import STOPS_WITHIN, Broken, Fault, World
 from tests.faults.ground import RESTART_AFTER, Ground, end
 from tests.faults.history import NoHistory, check_out, commit_before_last_migration
-from tests.faults.journeys import planned
 from tests.faults.plan import TENANTS, Length, Plan
 from tests.faults.prove import Prover
 from tests.faults.report import Report
+from tests.faults.scripts import planned
 
 LENGTH = Length(faults=0, pause=0, storm=0, storm_faults=0, drain=45.0, rates=(2.0, 6.0))
 SECONDS = 36.0  # of traffic

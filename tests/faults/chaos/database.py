@@ -1,0 +1,115 @@
+"""PostgreSQL killed, restarted, crowded out, locked, cut off, silent and slow."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+from tests.faults.chaos.world import Fault, World
+from tests.faults.ground import Ground
+
+_A_TENTH = """
+SELECT id FROM workflows_run
+ WHERE finished_at IS NULL AND id IN (
+    SELECT id FROM workflows_run WHERE finished_at IS NULL ORDER BY md5(id::text)
+     LIMIT (SELECT greatest(1, count(*) / 10) FROM workflows_run WHERE finished_at IS NULL))
+   FOR UPDATE
+"""
+
+
+def kill_postgres(world: World) -> Fault:
+    """SIGKILL to PostgreSQL, all of it; it recovers from its log."""
+    world.count("PostgreSQL", int(world.ground.postgres.server.is_running))
+    world.ground.postgres.kill()
+    yield 0.5
+    _start_postgres(world)
+
+
+def restart_postgres(world: World) -> Fault:
+    """A fast restart."""
+    world.count("restarts", int(world.ground.postgres.server.is_running))
+    world.ground.postgres.stop()
+    yield 0.2
+    _start_postgres(world)
+
+
+def terminate_backends(world: World) -> Fault:
+    """pg_terminate_backend of everybody, five times a second."""
+    for _ in range(15):
+        with suppress(psycopg.Error), world.ground.superuser() as admin:
+            ended = admin.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND usename = 'chimeway_app'"
+            ).fetchone()
+            world.count("backends", ended[0] if ended else 0)
+        yield 0.2
+
+
+def take_all_connections(world: World) -> Fault:
+    """Somebody else holds every connection there is."""
+    held = list(_all_connections(world.ground))
+    world.count("connections taken", len(held))
+    yield 3
+    for connection in held:
+        connection.close()
+
+
+def hold_locks(world: World) -> Fault:
+    """Somebody locks a tenth of the open runs for longer than the lock timeout."""
+    for _ in range(5):  # where nothing is open, or a deadlock has ended it, once more
+        with suppress(psycopg.Error), world.ground.superuser() as admin, admin.transaction():
+            locked = admin.execute(_A_TENTH).fetchall()
+            world.count("locks held", len(locked))
+            if locked:
+                yield 6
+                return
+        yield 0.3
+
+
+def cut_database_link(world: World) -> Fault:
+    """Connections to PostgreSQL are reset, three times."""
+    for _ in range(3):
+        world.count("links cut", world.ground.database_link.reset())
+        yield 0.7
+
+
+def silence_database_link(world: World) -> Fault:
+    """Half open: the link to PostgreSQL stays and not a byte passes."""
+    world.ground.database_link.fall_silent()
+    world.count("silences")
+    yield 3
+    world.ground.database_link.behave()
+
+
+def slow_database_link(world: World) -> Fault:
+    """Every answer of PostgreSQL takes 30 ms longer."""
+    world.ground.database_link.latency = 0.015
+    world.count("slow links")
+    yield 4
+    world.ground.database_link.behave()
+
+
+def _start_postgres(world: World) -> None:
+    """Unless another fault of a storm did so already."""
+    if not world.ground.postgres.server.is_running:
+        world.ground.postgres.start(patience=60)
+
+
+def _all_connections(ground: Ground) -> Iterator[psycopg.Connection[Any]]:
+    url = ground.postgres.url("chimeway_app")
+    with suppress(psycopg.OperationalError):
+        for _ in range(300):
+            yield psycopg.connect(url, connect_timeout=5)
+
+
+FAULTS = (
+    kill_postgres,
+    restart_postgres,
+    terminate_backends,
+    take_all_connections,
+    hold_locks,
+    cut_database_link,
+    silence_database_link,
+    slow_database_link,
+)

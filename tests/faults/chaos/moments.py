@@ -1,0 +1,86 @@
+"""Processes that die at the most awkward line, or mistake the time of day."""
+
+import time
+
+from tests.faults import shims
+from tests.faults.chaos.world import Fault, World
+
+REACHED_WITHIN = 10.0  # seconds until traffic has come to a failpoint
+
+
+def die_before_perform(world: World) -> Fault:
+    """The sending worker dies after its claim and before it sends."""
+    yield from _die_at(world, "work", shims.BEFORE_PERFORM)
+
+
+def die_before_finish(world: World) -> Fault:
+    """The sending worker dies after the provider's yes and before it is written down."""
+    yield from _die_at(world, "work", shims.BEFORE_FINISH)
+
+
+def die_after_finish(world: World) -> Fault:
+    """The sending worker dies after the commit and before the nudge for what follows."""
+    yield from _die_at(world, "work", shims.AFTER_FINISH)
+
+
+def die_before_publish(world: World) -> Fault:
+    """The web server dies after a commit, before its nudge is published."""
+    yield from _die_at(world, "web", shims.BEFORE_PUBLISH)
+
+
+def die_while_routing(world: World) -> Fault:
+    """An engine process dies between advancing and routing."""
+    yield from _die_at(world, "engine", shims.AFTER_ADVANCE)
+
+
+def clock_ahead(world: World) -> Fault:
+    """The workers' clocks are an hour ahead: no timer may fire early, no lease may be stolen."""
+    yield from _wrong_clock(world, 3600)
+
+
+def clock_behind(world: World) -> Fault:
+    """The workers' clocks are an hour behind."""
+    yield from _wrong_clock(world, -3600)
+
+
+def _die_at(world: World, name: str, point: str) -> Fault:
+    """Start the process again so that it kills itself at the point; what comes after it is whole."""
+    child, told = world.ground.child(name), world.ground.folder / f"reached-{name}-{world.broken.at:.3f}"
+    child.env = shims.dies_at(child.env or {}, point, tells=told)
+    child.kill()
+    while not child.is_running:
+        yield 0.1
+    armed = child.pid
+    child.env = shims.without(child.env, "FAILPOINTS", "FAILPOINTS_REACHED")
+    deadline = time.monotonic() + REACHED_WITHIN
+    while not told.exists() and child.is_running and child.pid == armed and time.monotonic() < deadline:
+        yield 0.1
+    if told.exists():
+        world.count("failpoints")
+    else:
+        world.broken.note = f"nothing came to {point} within {REACHED_WITHIN:g} s"
+    if child.is_running and child.pid == armed:
+        child.kill()  # its pool would die again and again, or it would die at any time
+
+
+def _wrong_clock(world: World, seconds: float) -> Fault:
+    children = [world.ground.child(name) for name in ("engine", "work", "sweeper")]
+    for child in children:
+        child.env = shims.off_by(child.env or {}, seconds)
+    world.kill(*(child.name for child in children))
+    yield 8
+    for child in children:
+        child.env = shims.without(child.env, "CLOCK_SHIFT")
+    world.kill(*(child.name for child in children))
+    world.count("wrong clocks", len(children))
+
+
+FAULTS = (
+    die_before_perform,
+    die_before_finish,
+    die_after_finish,
+    die_before_publish,
+    die_while_routing,
+    clock_ahead,
+    clock_behind,
+)
