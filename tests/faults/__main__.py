@@ -13,10 +13,11 @@ from types import FrameType
 from chimeway_py.demo.screen import say
 from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
+from tests.faults.chaos import KINDS
 from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground, end
 from tests.faults.mutating import main as mutate
-from tests.faults.plan import FULL, QUICK, TENANTS, Length, Plan, make_plan
+from tests.faults.plan import FULL, QUICK, TENANTS, THROUGHPUT, Length, Plan, make_plan, plan_of_one
 from tests.faults.prove import Prover
 from tests.faults.report import Report
 from tests.faults.scripts import new_seed
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         return mutate()
     length = QUICK if options.quick else FULL
     seed = options.seed or new_seed()
-    plan = plan_of(seed) if options.upgrade else make_plan(seed, length)
+    plan = _plan(options, seed, length)
     if options.plan:
         print(plan)
         return 0
@@ -67,10 +68,16 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
+def _plan(options: argparse.Namespace, seed: str, length: Length) -> Plan:
+    if options.only:
+        return plan_of_one(seed, options.only)
+    return plan_of(seed) if options.upgrade else make_plan(seed, length)
+
+
 def _prove(folder: Path, plan: Plan, length: Length, options: argparse.Namespace) -> Report:
     """The upgrade, where there is time for it, and then everything else. Raises DidNotStart."""
-    upgraded = Upgraded(why_not="a quick run has no time for it")
-    if not options.quick:
+    upgraded = Upgraded(why_not="this run leaves it out")
+    if not (options.quick or options.only):
         upgraded = prove_upgrade(folder / "upgrade", plan.seed)
     if options.upgrade:
         if upgraded.report is None:
@@ -96,6 +103,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     parser.add_argument(
         "--upgrade", action="store_true", help="only the upgrade under load, which a whole run begins with"
+    )
+    parser.add_argument(
+        "--only",
+        choices=[*KINDS, THROUGHPUT],
+        metavar="NAME",
+        help="one fault again and again, or `throughput`",
     )
     parser.add_argument("--explore", action="store_true", help="try every order of a few actors instead, in memory")
     parser.add_argument("--mutants", action="store_true", help="take the guards out of copies; tests must go red")

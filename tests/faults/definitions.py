@@ -44,5 +44,6 @@ DEFINITIONS = [
     _definition("once", _deliver("post", "webhook", endpoint="pager", retry=RETRY, at_most_once=True)),
     _definition("early", _wait("P1D", look_back="PT1H"), MAIL),
     _definition("paused", _wait("PT2S", on_timeout="next"), _deliver("tell", "in_app")),
+    _definition("followed", POST, _wait("PT15S", on_timeout="next")),  # it goes on for a while after its message
     _definition("asked", {"key": "ask", "kind": "approval", "for": "P1D"}, POST),
 ]

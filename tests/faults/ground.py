@@ -86,6 +86,14 @@ class Ground:
         for server in (self.mailbox, self.broker, self.postgres):
             server.stop()
 
+    def leave_out_links(self) -> None:
+        """Ask every process to stop; when it starts again, no proxy stands between it and the servers."""
+        assert self.supervisor
+        direct = {"DATABASE_URL": self.postgres.url(), "BROKER_URL": self.broker.url}
+        for watched in self.supervisor.watched:
+            watched.child.env = {**(watched.child.env or {}), **direct}
+            watched.child.ask_to_stop()
+
     def child(self, name: str) -> Child:
         """A process of the service."""
         assert self.supervisor
@@ -97,14 +105,22 @@ class Ground:
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command, past the proxies."""
+        return self._run(["manage.py", *arguments])
+
+    def heads(self, verb: str) -> subprocess.CompletedProcess[str]:
+        """Sign and keep heads of all traces, or check those that were kept."""
+        return self._run(["-m", "tests.faults.keep", verb, str(self.folder / "heads")])
+
+    def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         env = {**self.env, "DATABASE_URL": self.postgres.url(), "CHIMEWAY_PROCESS": "command"}
-        command = [sys.executable, "manage.py", *arguments]
+        command = [sys.executable, *words]
         return subprocess.run(command, env=env, cwd=commands.ROOT, capture_output=True, text=True, check=False)
 
     def _environment(self) -> dict[str, str]:
         return {name: os.environ[name] for name in KEPT if name in os.environ} | {
             "DEBUG": "0",
             "SECRET_KEY": secrets.token_urlsafe(48),
+            "HEAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "PAYLOAD_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
             "ALLOWED_HOSTS": LOOPBACK,
             "HTTPS": "0",

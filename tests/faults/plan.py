@@ -1,14 +1,14 @@
 """The plan of a run: which journeys when, and which faults when. The same seed and length give the same plan."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.chaos import KINDS, Broken
 from tests.faults.crowds import crowds
 from tests.faults.journeys import Journey
-from tests.faults.scripts import canaries, planned
-from tests.faults.throughput import BREAKS_AT, RATE, Slot, slots
-from tests.faults.throughput import LASTS as SLOT_LASTS
+from tests.faults.scripts import planned
+from tests.faults.throughput import KINDS as AT_CAPACITY
 
 TENANTS = 3  # and one with a limit, which comes last
 ALWAYS = (
@@ -18,7 +18,8 @@ ALWAYS = (
     "die_before_finish",
     "freeze_work",
 )  # also in a quick run
-REST = 15.0  # seconds without traffic between the storm and the measurement of throughput
+THROUGHPUT = "throughput"
+ONLY, ONLY_PAUSE = 5, 7.0  # how often one fault is tried alone, and seconds after each
 CALM = 4.0  # seconds of traffic before the first fault and after the last
 
 
@@ -26,7 +27,8 @@ CALM = 4.0  # seconds of traffic before the first fault and after the last
 LASTS = {
     **dict.fromkeys(("clock_ahead", "clock_behind"), 8.0),
     "kill_work_again_and_again": 12.0,
-    **dict.fromkeys(("freeze_work", "hold_locks", "stop_workers_gently"), 6.0),
+    "freeze_work": 14.0,
+    **dict.fromkeys(("hold_locks", "stop_workers_gently"), 6.0),
     **dict.fromkeys((kind for kind in KINDS if kind.startswith("die_")), 7.0),
 }
 USUALLY = 3.0
@@ -42,7 +44,7 @@ class Length:
     storm_faults: int
     drain: float  # seconds to get over it
     rates: tuple[float, float] = (2.0, 4.0)  # canaries and other journeys a second
-    throughput: bool = False  # whether to measure it, after the storm
+    throughput: bool = False  # whether to measure it at capacity, after the storm
 
 
 QUICK = Length(faults=8, pause=7.5, storm=10.0, storm_faults=4, drain=45.0)
@@ -57,11 +59,12 @@ class Plan:
     seconds: float
     faults: list[Broken]
     journeys: list[Journey]
-    slots: list[Slot]
+    at_capacity: Sequence[str] = ()  # faults after which throughput is measured, when the rest is over
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}, {self.seconds:.0f} s of traffic, {len(self.journeys)} journeys", "", "Faults"]
         lines += [f"  {one.at:7.2f} s  {one.kind}" for one in self.faults]
+        lines += [f"  at capacity  {kind}" for kind in self.at_capacity]
         return "\n".join([*lines, "", "Journeys", *(f"  {journey}" for journey in self.journeys)])
 
 
@@ -78,12 +81,17 @@ def make_plan(seed: str, length: Length) -> Plan:
     seconds = at + length.storm + CALM
     journeys = planned(seed, seconds, TENANTS, length.rates)
     journeys += crowds(seed, len(journeys), seconds, TENANTS)
-    steady = slots(seconds + REST) if length.throughput else []
-    faults += [Broken(slot.kind, slot.begins + BREAKS_AT, alone=False) for slot in steady]
-    if steady:
-        journeys += canaries(seed, len(journeys), (seconds + REST, len(steady) * SLOT_LASTS), TENANTS, RATE)
-        seconds = steady[-1].begins + SLOT_LASTS
-    return Plan(seed, seconds, faults, journeys, steady)
+    return Plan(seed, seconds, faults, journeys, AT_CAPACITY if length.throughput else ())
+
+
+def plan_of_one(seed: str, name: str) -> Plan:
+    """One kind of fault again and again, or nothing but throughput."""
+    if name == THROUGHPUT:
+        return Plan(seed, 0.0, [], [], AT_CAPACITY)
+    every = LASTS.get(name, USUALLY) + ONLY_PAUSE
+    faults = [Broken(name, CALM + number * every) for number in range(ONLY)]
+    seconds = CALM + ONLY * every
+    return Plan(seed, seconds, faults, planned(seed, seconds, TENANTS, FULL.rates))
 
 
 def _kinds(dice: random.Random, count: int) -> list[str]:

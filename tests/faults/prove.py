@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chimeway_py.demo.screen import say
 from tests.faults.calls import Tenant
+from tests.faults.capacity import Callers
 from tests.faults.chaos import KINDS, Broken, Fault, World
 from tests.faults.checker import TELL, Arrived, Verdict, check
 from tests.faults.crowds import turned_away
@@ -19,7 +20,7 @@ from tests.faults.patience import hung
 from tests.faults.plan import Length, Plan
 from tests.faults.recovery import recoveries, untried
 from tests.faults.report import Report, cores
-from tests.faults.throughput import carried
+from tests.faults.throughput import Throughput
 
 LOOK_EVERY = 0.05  # seconds
 TELL_EVERY = 10.0
@@ -34,7 +35,9 @@ class Prover:
         self.ground, self.plan, self.length, self.kinds = ground, plan, length, kinds
         self.kills: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.wrong: list[str] = []
         self.began = time.monotonic()
+        self.throughput = Throughput(ground, Callers(ground, plan.seed, len(plan.journeys)), plan.seed, kinds)
         self.load = os.getloadavg()[0]  # of others: nothing of this run has started to work yet
         self._told = 0.0
 
@@ -45,9 +48,12 @@ class Prover:
         self.ground.calls.deadline = drivers.began + self.plan.seconds + self.length.drain
         drivers.start()
         self._break_things(drivers)
+        self._keep_heads()  # while clients and workers go on
         say("Mended everything; waiting until it has come to rest")
-        self._rest(drivers)
-        return self._judge(drivers.began_at)
+        self._rest(lambda: drivers.done == drivers.total)
+        if self.plan.at_capacity:
+            self._measure()
+        return self._judge()
 
     # -- before --------------------------------------------------------------------------------------------------------
 
@@ -108,15 +114,32 @@ class Prover:
             broken.mended = time.time()
             return None
 
+    def _measure(self) -> None:
+        """Throughput at capacity, when everything else is over."""
+        calls, callers = self.ground.calls, self.throughput.callers
+        calls.deadline = float("inf")
+        for pause in self.throughput.carry_out(self.plan.at_capacity, self._tell):
+            ends_at = time.monotonic() + pause
+            while time.monotonic() < ends_at:
+                self._look()
+        callers.stop()
+        calls.deadline = time.monotonic() + self.length.drain
+        self._rest(lambda: callers.are_done)
+
+    def _keep_heads(self) -> None:
+        say("Signing the heads of all traces, and keeping them")
+        if (done := self.ground.heads("keep")).returncode:
+            self.wrong.append(f"heads could not be signed: {done.stderr[-2000:]}")
+
     # -- after ---------------------------------------------------------------------------------------------------------
 
-    def _rest(self, drivers: Drivers) -> None:
+    def _rest(self, is_driven: Callable[[], bool]) -> None:
         """Until every journey was driven and nothing is under way any more, or the time for that is over."""
         ends_at = time.monotonic() + self.length.drain
         while time.monotonic() < ends_at:
             for _ in range(10):
                 self._look()
-            if drivers.done == drivers.total and self._at_rest():
+            if is_driven() and self._at_rest():
                 return
         self.notes.append(f"it had not come to rest after {self.length.drain:.0f} s")
 
@@ -128,31 +151,33 @@ class Prover:
             running = database.execute("SELECT count(*) FROM workflows_steprun WHERE status = 'running'").fetchone()
             return left == (0,) and running == (0,) and not any(numbers(database).values())
 
-    def _judge(self, began_at: float) -> Report:
+    def _judge(self) -> Report:
+        self._keep_heads()
         say("Judging")
+        journeys = [*self.plan.journeys, *self.throughput.callers.journeys]
+        faults = [*self.plan.faults, *self.throughput.faults]
         with self.ground.superuser() as database:
             facts = read_facts(database)
-        verdict = check(self.plan.journeys, facts, self._arrived(facts))
+        verdict = check(journeys, facts, self._arrived(facts))
         verdict.violations += self.ground.calls.faults
-        verdict.violations += [f"{one.kind}: {one.fault}" for one in self.plan.faults if one.fault]
+        verdict.violations += [f"{one.kind}: {one.fault}" for one in faults if one.fault]
         self._verify(verdict)
         self.notes += turned_away(self.plan.journeys)
         lines = recoveries(self.plan.faults, facts.runs)
-        verdict.untried += untried(self.plan.faults, lines)
-        throughput = carried(self.plan.slots, facts.runs, began_at)
+        verdict.untried += [*untried(faults, lines), *self.throughput.untried()]
         if self.load < cores():
             verdict.violations += [f"{one.kind}: moved again after {one.longest:.1f} s" for one in lines if one.late]
-            verdict.violations += [f"throughput: {one}" for one in throughput if one.too_little]
-            verdict.violations += hung(self.ground.calls.slow, self.plan.faults)
+            verdict.violations += self.throughput.wrong()
+            verdict.violations += hung(self.ground.calls.slow, faults)
         self.notes.append(f"503 after at most {self.ground.calls.longest_refusal:.1f} s")
         return Report(
             seed=self.plan.seed,
-            operations=sum(len(journey.accepted) for journey in self.plan.journeys),
+            operations=sum(len(journey.accepted) for journey in journeys),
             statuses=self.ground.calls.statuses,
-            kills=self.kills,
-            happened=Counter(one.kind for one in self.plan.faults if one.happened),
+            kills=self.kills + self.throughput.kills,
+            happened=Counter(one.kind for one in faults if one.happened),
             recoveries=lines,
-            throughput=throughput,
+            throughput=list(self.throughput.lines()),
             verdict=verdict,
             notes=[*self.notes, *self._told_by(facts)],
             seconds=time.monotonic() - self.began,
@@ -181,6 +206,9 @@ class Prover:
                 verdict.violations.append(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
             else:
                 self.notes += done.stdout.strip().splitlines()
+        done = self.ground.heads("check")
+        self.notes += done.stdout.strip().splitlines()
+        verdict.violations += self.wrong + [f"heads: {line}" for line in done.stderr.splitlines() if done.returncode]
 
     def _told_by(self, facts: Facts) -> list[str]:
         states = Counter(run.state for run in facts.runs)

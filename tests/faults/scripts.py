@@ -127,15 +127,6 @@ def planned(seed: str, seconds: float, tenants: int, rates: tuple[float, float])
     return journeys
 
 
-def canaries(seed: str, first: int, when: tuple[float, float], tenants: int, rate: float) -> list[Journey]:
-    """Canaries at an even beat: `when` is their beginning and how long they go on."""
-    begins, seconds = when
-    return [
-        Journey(first + number, begins + number / rate, "canary", number % tenants, (), f"o{first + number}-{seed}")
-        for number in range(int(seconds * rate))
-    ]
-
-
 def new_seed() -> str:
     """A seed that nobody asked for."""
     return uuid.uuid4().hex[:8]

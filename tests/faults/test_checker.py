@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.faults import throughput
 from tests.faults.calls import Slow
 from tests.faults.chaos import Broken
 from tests.faults.checker import Arrived, Verdict, check
@@ -229,20 +228,6 @@ def test_what_never_happened_or_was_not_measured_is_told_and_does_not_hold(story
     assert verdict.held
     verdict.untried += found
     assert not verdict.held
-
-
-def test_throughput_is_what_arrived_in_the_windows_of_its_slot() -> None:
-    began = NOW.timestamp()
-    (slot, *_) = throughput.slots(100)
-    windows = ((throughput.BEFORE, 26), (throughput.AFTER, 25))
-    moments = [100 + first + 0.1 + number * 0.1 for (first, _), count in windows for number in range(count)]
-    ended = [run(number, "canary") for number in range(len(moments))]
-    for one, moment in zip(ended, moments, strict=True):
-        one.finished_at = datetime.fromtimestamp(began + moment, UTC)
-
-    (told,) = throughput.carried([slot], ended, began)
-
-    assert (told.before, told.after, told.share, told.too_little) == (2.0, 1.0, 0.5, True)
 
 
 @pytest.mark.parametrize(("starts", "found"), [(LIMIT + SLACK, 0), (LIMIT + SLACK + 1, 1)])

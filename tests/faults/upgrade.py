@@ -65,7 +65,7 @@ class Upgraded:
 def plan_of(seed: str) -> Plan:
     """The same seed gives the same journeys."""
     upgrade = Broken("upgrade", BEGINS, alone=False)
-    return Plan(seed, SECONDS, [upgrade], planned(f"upgrade-{seed}", SECONDS, TENANTS, LENGTH.rates), [])
+    return Plan(seed, SECONDS, [upgrade], planned(f"upgrade-{seed}", SECONDS, TENANTS, LENGTH.rates))
 
 
 def prove_upgrade(folder: Path, seed: str) -> Upgraded:

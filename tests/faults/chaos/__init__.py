@@ -5,12 +5,11 @@ All of them run in the main thread, between two looks of the supervisor, which s
 
 from collections.abc import Callable
 
-from tests.faults.chaos import broker, database, moments, processes, providers
+from tests.faults.chaos import broker, database, moments, processes, providers, zombies
 from tests.faults.chaos.processes import STOPS_WITHIN, pool_of
 from tests.faults.chaos.world import Broken, Fault, World
 
 __all__ = ["KINDS", "STOPS_WITHIN", "Broken", "Fault", "World", "pool_of"]
 
-KINDS: dict[str, Callable[[World], Fault]] = {
-    fault.__name__: fault for module in (processes, moments, broker, database, providers) for fault in module.FAULTS
-}
+_MODULES = (processes, zombies, moments, broker, database, providers)
+KINDS: dict[str, Callable[[World], Fault]] = {fault.__name__: fault for module in _MODULES for fault in module.FAULTS}

@@ -9,7 +9,6 @@ from pathlib import Path
 from chimeway_py.embedded.processes import Child
 from tests.faults.chaos.broker import flush
 from tests.faults.chaos.world import Fault, World
-from tests.faults.ground import LEASE_SECONDS
 
 STOPS_WITHIN = 30.0  # seconds
 STOPPED = ("engine", "work", "sweeper")
@@ -78,11 +77,6 @@ def stop_workers_gently(world: World) -> Fault:
     world.count("graceful stops", len(asked) - len(late))
 
 
-def freeze_work(world: World) -> Fault:
-    """SIGSTOP past the lease, then SIGCONT: the zombie's late finish must be refused."""
-    yield from _freeze(world, world.ground.child("work"), LEASE_SECONDS + 2)
-
-
 def freeze_engine_child(world: World) -> Fault:
     """One pool process of the engine stands still."""
     children = yield from _pool(world)
@@ -120,13 +114,6 @@ def _send(pid: int, number: signal.Signals) -> int:
     return 1
 
 
-def _freeze(world: World, child: Child, seconds: float) -> Fault:
-    world.count("freezes", int(child.is_running))
-    child.signal(signal.SIGSTOP)
-    yield seconds
-    child.signal(signal.SIGCONT)
-
-
 FAULTS = (
     kill_engine_child,
     kill_engine,
@@ -136,6 +123,5 @@ FAULTS = (
     kill_web,
     kill_sweepers,
     stop_workers_gently,
-    freeze_work,
     freeze_engine_child,
 )
