@@ -17,7 +17,7 @@ from chimeway_py.rendering.time_limit import TimeLimitReached, within
 RENDER_SECONDS = 0.05
 PARSE_SECONDS = 0.25
 LONGEST_SOURCE = 32 * 1024
-ROOTS = frozenset({"data", "run", "steps", "recipient", "coalesced"})
+ROOTS = frozenset({"data", "run", "steps", "recipient", "coalesced", "unsubscribe_url"})
 _NAME = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)*")
 
 

@@ -6,7 +6,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from deliveries.preferences.unsubscribe import BadLink, follow, unsubscribe
+from deliveries.preferences.links import BadLink
+from deliveries.preferences.unsubscribe import follow, unsubscribe
 
 _PAGE = "deliveries/unsubscribe.html"
 
@@ -15,9 +16,14 @@ _PAGE = "deliveries/unsubscribe.html"
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
-    """GET asks, POST does it. A link that is not ours is a 404 that tells nothing."""
+    """GET asks, POST does it. A link that is not ours is a 404 that tells nothing.
+
+    A post about what is required by now is a 409, so that no mail program says that it has unsubscribed anybody.
+    """
+    posted = request.method == "POST"
     try:
-        link = unsubscribe(token) if request.method == "POST" else follow(token)
+        link = unsubscribe(token) if posted else follow(token)
     except BadLink:
         return render(request, _PAGE, {"link": None}, status=404)
-    return render(request, _PAGE, {"link": link, "done": link.is_refused})
+    done = link.is_refused and not link.is_required
+    return render(request, _PAGE, {"link": link, "done": done}, status=409 if posted and link.is_required else 200)

@@ -1,131 +1,154 @@
-"""One-click unsubscribe (RFC 8058): the headers of a mail, and the links that they hold.
+"""One-click unsubscribe (RFC 8058): the headers of a mail, and what following its link does.
 
-A link names a delivery and proves, under the tenant's own key, that we made it. Nothing personal is in it, and whoever
-has it can do one thing: refuse more of what that mail was about, for whom it was sent to.
+A click refuses what the mail was about: its category, or its workflow where it has none. A yes of the recipient's own
+that is more exact than that would let the next one out all the same, so it becomes a no with it.
 """
 
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
-from collections.abc import Mapping
-from dataclasses import dataclass
-from uuid import UUID
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from django.conf import settings
-from django.urls import reverse
-
-from chimeway_py.errors import NotFound
-from deliveries.models import Category, Delivery
-from deliveries.models.preference import describe
-from deliveries.preferences.storing import refuse, rules_of
+from deliveries.models import Category
+from deliveries.preferences.deciding import About, Rule, decide
+from deliveries.preferences.links import Named, opened
+from deliveries.preferences.storing import refuse
+from deliveries.standing import standing_of
+from deliveries.states import Layer
 from signals_app.services import NewSignal, accept_signals
+from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tenants.services import tenant_exists
-from tenants.vault import vault_of
+from tenants.sql import fetch
+from workflows.models import Definition
+from workflows.models.definition import DefinitionStatus
 
 SOURCE = "preferences"
-_PURPOSE, _MAC = "unsubscribe", 16
-_TENANT, _ID = 8, 16
-
-
-class BadLink(NotFound):
-    """This link is not one of ours, or what it was about is gone."""
-
-    code = "bad_unsubscribe_link"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link refuses, and whether that was refused before."""
+    """What a link refuses. `is_refused`: the recipient's own word keeps the next such message back, whatever it says.
+
+    `is_required`: nobody may refuse it by now. `overruled` are the workflows whose yes counts before a no to the
+    category.
+    """
 
     tenant_id: int
+    sender: str
     subject: str
     category: str
     workflow: str
     channel: str
     name: str
     is_refused: bool
+    is_required: bool
+    overruled: tuple[str, ...] = ()
 
     @property
     def about(self) -> str:
         """For people: the category by its name, else the workflow by its key."""
         return self.name or self.category or self.workflow
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """What the rule is about that a click stores."""
+        workflow = "" if self.category else self.workflow
+        return {"category": self.category, "workflow": workflow, "channel": self.channel}
 
-def unsubscribe_headers(delivery: Delivery, *, is_required: bool) -> Mapping[str, str]:
-    """The headers of a mail whose recipient may refuse more of its kind. None without a public address of ours."""
-    if is_required or not settings.PUBLIC_URL:
+
+def unsubscribe_headers(address: str | None) -> Mapping[str, str]:
+    """The headers of a mail whose recipient may refuse more of its kind at this address."""
+    if address is None:
         return {}
-    address = settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[token_of(delivery)])
     return {"List-Unsubscribe": f"<{address}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-
-
-def token_of(delivery: Delivery) -> str:
-    """The last part of the link of a delivery: always the same."""
-    named = delivery.tenant_id.to_bytes(_TENANT, "big") + delivery.public_id.bytes
-    return urlsafe_b64encode(named + _mac(delivery.tenant_id, delivery.public_id)).decode().rstrip("=")
 
 
 def follow(token: str) -> Link:
     """What the link is about; nothing is written. Raises `BadLink`."""
-    tenant_id, public_id = _opened(token)
-    with tenant_scope(tenant_id):
-        delivery = Delivery.objects.for_tenant(tenant_id).filter(public_id=public_id).first()
-        if delivery is None:
-            raise BadLink
-        category = Category.objects.filter(tenant_id=tenant_id, key=delivery.category).first()
-        refused = {
-            "category": delivery.category,
-            "workflow": "" if delivery.category else delivery.definition_key,
-            "channel": delivery.channel,
-        }
-        said = rules_of(tenant_id, delivery.subject).filter(**refused, allowed=False, when__isnull=True)
-        name = category.name if category is not None else ""
-        return Link(tenant_id, delivery.subject, **refused, name=name, is_refused=said.exists())
+    named = opened(token)
+    with tenant_scope(named.tenant_id):
+        return _link(named)
 
 
 def unsubscribe(token: str) -> Link:
     """Refuse what the link is about, by the recipient's own word; again, nothing happens. Raises `BadLink`.
 
     The first time `recipient.unsubscribed` is accepted in the same transaction. Of two clicks at once one waits for the
-    other at the row of the delivery, and finds it done.
+    other, and finds it done. What is required stays as it is: nothing is stored.
     """
-    tenant_id, public_id = _opened(token)
-    with tenant_scope(tenant_id) as scope:
-        list(Delivery.objects.for_tenant(tenant_id).filter(public_id=public_id).locked())
-        link = follow(token)
-        about = {name: getattr(link, name) for name in ("category", "workflow", "channel")}
-        if refuse(tenant_id=tenant_id, subject=link.subject, **about, said_by="unsubscribe"):
+    named = opened(token)
+    with tenant_scope(named.tenant_id) as scope:
+        fetch(_LOCK, [f"unsubscribe/{named.tenant_id}/{named.subject}"])
+        link = _link(named)
+        if link.is_required:
+            return link
+        more = [{"category": "", "workflow": one, "channel": link.channel} for one in link.overruled]
+        changed = [_refuse(link, about) for about in (link.refused, *more)]
+        if any(changed):
             signal = NewSignal(
                 name="recipient.unsubscribed",
                 subject=link.subject,
-                correlation={name: value for name, value in about.items() if value},
-                external_id=f"{public_id}:{scope.now.isoformat()}",
+                correlation={name: value for name, value in link.refused.items() if value},
+                external_id=f"{hashlib.sha256(token.encode()).hexdigest()[:32]}:{scope.now.isoformat()}",
                 source=SOURCE,
                 occurred_at=scope.now,
             )
-            accept_signals(tenant_id=tenant_id, signals=[signal], counted=False)
-        return follow(token)
+            accept_signals(tenant_id=link.tenant_id, signals=[signal], counted=False)
+        return _link(named)
 
 
-def in_words(link: Link) -> str:
-    """What was refused, as rules say it."""
-    return describe(link.category, link.workflow, link.channel)
+def _refuse(link: Link, about: Mapping[str, str]) -> bool:
+    return refuse(tenant_id=link.tenant_id, subject=link.subject, **about, said_by="unsubscribe")
 
 
-def _opened(token: str) -> tuple[int, UUID]:
-    try:
-        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4)) if len(token) < 100 else b""
-    except (NotBase64, ValueError):
-        raise BadLink from None
-    if len(raw) != _TENANT + _ID + _MAC:
-        raise BadLink
-    tenant_id, public_id = int.from_bytes(raw[:_TENANT], "big"), UUID(bytes=raw[_TENANT : _TENANT + _ID])
-    # asked first, because a tenant that is not there has no key to prove anything with
-    if not tenant_exists(tenant_id) or not hmac.compare_digest(raw[_TENANT + _ID :], _mac(tenant_id, public_id)):
-        raise BadLink
-    return tenant_id, public_id
+def _link(named: Named) -> Link:
+    """As it stands now. Needs the tenant's scope."""
+    tenant_id, category = named.tenant_id, named.category
+    standing = standing_of(tenant_id, [named.subject])
+    known = Category.objects.filter(tenant_id=tenant_id, key=category).first() if category else None
+    own = [_at_its_most(rule) for rule in standing.rules.get(named.subject, ()) if rule.allowed or rule.when is None]
+    overruled = _overruled(named, own)
+    return Link(
+        tenant_id,
+        Tenant.objects.get(pk=tenant_id).name,
+        named.subject,
+        category,
+        named.workflow,
+        named.channel,
+        name=known.name if known is not None else "",
+        is_refused=all(_keeps_back(named, one, own) for one in (named.workflow, *overruled)),
+        is_required=category in standing.required,
+        overruled=overruled,
+    )
 
 
-def _mac(tenant_id: int, public_id: UUID) -> bytes:
-    return vault_of(tenant_id).digest(_PURPOSE, str(public_id))[:_MAC]
+def _at_its_most(rule: Rule) -> Rule:
+    """The rule without its condition: of messages to come nobody knows what they hold, so a yes may always count."""
+    return replace(rule, when=None)
+
+
+def _keeps_back(named: Named, workflow: str, own: Iterable[Rule]) -> bool:
+    """Whether the recipient's own rules keep back a message of this kind, whatever it holds."""
+    said = decide(About(named.category, workflow, named.channel), {}, is_required=False, own=own, defaults=())
+    return not said.allowed and said.layer == Layer.RECIPIENT
+
+
+def _overruled(named: Named, own: Iterable[Rule]) -> tuple[str, ...]:
+    """The workflows with messages of the category that the recipient said yes to, more exactly than to any category."""
+    if not named.category:
+        return ()
+    wanted = {rule.workflow for rule in own if rule.allowed and rule.workflow and rule.channel == named.channel}
+    if not wanted:
+        return ()
+    versions = Definition.objects.filter(tenant_id=named.tenant_id, key__in=wanted)
+    documents = versions.exclude(status=DefinitionStatus.DRAFT).values_list("key", "document")
+    sending = {key for key, document in documents if _speaks_of(document, named.category)}
+    return tuple(sorted(wanted & {named.workflow, *sending}))
+
+
+def _speaks_of(document: Any, category: str) -> bool:
+    """Whether a definition, or a step anywhere in it, is of this category."""
+    if isinstance(document, Mapping):
+        return document.get("category") == category or any(_speaks_of(one, category) for one in document.values())
+    return isinstance(document, list) and any(_speaks_of(one, category) for one in document)

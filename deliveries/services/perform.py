@@ -11,6 +11,7 @@ from deliveries.channels.registry import channel
 from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
+from deliveries.preferences.links import unsubscribe_url
 from deliveries.preferences.unsubscribe import unsubscribe_headers
 from deliveries.recipients.addressing import Addressed, addressed, refusal, whom
 from deliveries.services.handing_on import is_wanted
@@ -98,13 +99,10 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
         mine = Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed()
         words = {name: getattr(delivery, name) for name in ("template_version", "layout_version", "locale")}
         mine.update(status=DeliveryStatus.SENDING, sending_at=now, **words)
-    headers = _headers(delivery) if settled is None else {}
-    return _Loaded(delivery, there.step, there.facts, wording, settled, headers)
-
-
-def _headers(delivery: Delivery) -> Mapping[str, str]:
-    """How whoever gets it may refuse more of its kind: of use in mails, and harmless elsewhere."""
-    return unsubscribe_headers(delivery, is_required=delivery.decided_by == Layer.REQUIRED)
+    may_be_refused = settled is None and delivery.decided_by != Layer.REQUIRED
+    link = unsubscribe_url(delivery) if may_be_refused else None
+    facts = {**there.facts, "unsubscribe_url": link}
+    return _Loaded(delivery, there.step, facts, wording, settled, unsubscribe_headers(link))
 
 
 def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -> tuple[Addressed, Outcome | None]:

@@ -14,6 +14,7 @@ from chimeway_py.text import is_storable, scalar_text
 from deliveries.channels.base import Channel
 from deliveries.channels.registry import channel as channel_named
 from deliveries.locales import wanted_locale
+from deliveries.preferences.links import address_of
 from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
 from deliveries.services.words import COALESCED, TEST_RUNS, coalesced_facts
@@ -25,6 +26,7 @@ from workflows.services.definitions import ensure_definition
 from workflows.services.start import NewRun, Started, start_runs
 from workflows.steps.sources import Facts, facts_of
 
+SAMPLE_LINK = "sample"
 TO, LOCALE = "_to", "_locale"
 """Where the data of a test run keep what the sample data do not say."""
 
@@ -118,7 +120,10 @@ def _check_address(chosen: Channel, to: str) -> None:
 
 
 def _facts(chosen: Channel, sample: Sample) -> Facts:
-    """What the template sees. A message that settles at once is never joined to another, and knows no `coalesced`."""
+    """What the template sees. A message that settles at once is never joined to another, and holds no link.
+
+    The link of a sample leads nowhere: there is nobody yet whom it could unsubscribe.
+    """
     facts = facts_of(
         run_public_id="00000000-0000-0000-0000-000000000000",
         subject=sample.subject,
@@ -126,7 +131,9 @@ def _facts(chosen: Channel, sample: Sample) -> Facts:
         definition_key=TEST_RUNS,
         data=sample.run_data,
     )
-    return facts if chosen.settles_at_once else {**facts, "coalesced": coalesced_facts(0, facts)}
+    if chosen.settles_at_once:
+        return facts
+    return {**facts, "coalesced": coalesced_facts(0, facts), "unsubscribe_url": address_of(SAMPLE_LINK)}
 
 
 _PLACES = {"recipient": "/subject", "steps": "/steps", "coalesced": "/coalesced", "run": "/correlation"}

@@ -11,7 +11,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 
 from tenants.scope import tenant_scope
 from tenants.vault import rows
@@ -62,6 +63,23 @@ class Vault:
     def keyed(self, purpose: str, sha: bytes) -> bytes:
         """The same for a text whose SHA-256 is known already."""
         return hmac.digest(self.digest_key, purpose.encode() + b"\0" + sha, "sha256")
+
+    def wrap(self, purpose: str, text: str) -> bytes:
+        """The text, unreadable, always the same for the same text, for what leaves us and comes back years later.
+
+        Its key is made of the one that makes digests and so outlives every rotation. AES-SIV (RFC 5297) needs no nonce.
+        """
+        return self._lasting(purpose).encrypt(text.encode(), None)
+
+    def unwrap(self, purpose: str, wrapped: bytes) -> str | None:
+        """The text that was wrapped for this purpose; None for what was not."""
+        try:
+            return self._lasting(purpose).decrypt(wrapped, None).decode()
+        except (InvalidTag, ValueError):
+            return None
+
+    def _lasting(self, purpose: str) -> AESSIV:
+        return AESSIV(hmac.digest(self.digest_key, b"wrap\0" + purpose.encode(), "sha512"))
 
     def _label(self, place: str, name: bytes | str) -> bytes:
         return f"{place}\0{self.tenant_id}\0".encode() + (name if isinstance(name, bytes) else name.encode())
