@@ -1,6 +1,7 @@
 """Input that is read by a serializer: every member known, or refused by its path."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -14,6 +15,18 @@ def name_choices(field: serializers.Field[Any, Any, Any, Any]) -> None:
     if isinstance(field, serializers.ChoiceField):
         words = ", ".join(str(word) for word in field.choices if word != "")
         field.error_messages["invalid_choice"] = f"One of {words}.".replace("{", "{{").replace("}", "}}")
+
+
+class InstantField(serializers.DateTimeField):
+    """ISO 8601 with an offset. Without one nobody can tell which instant is meant, so it is refused."""
+
+    default_error_messages = {"no_time_zone": "An instant with an offset, such as 2026-11-20T09:30:00Z."}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """The instant, as the field keeps it."""
+        if value.tzinfo is None:
+            self.fail("no_time_zone")
+        return super().enforce_timezone(value)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from chimeway_py.api.serializers import StrictSerializer
+from chimeway_py.api.serializers import InstantField, StrictSerializer
 from chimeway_py.text import LONGEST_REASON
 from deliveries.broadcasts.making import MOST_LISTED, MOST_RATE
 from deliveries.broadcasts.standing import sentence
@@ -94,7 +94,7 @@ class StartBroadcastSerializer(StrictSerializer):
     """The word to begin."""
 
     token = serializers.CharField(max_length=100, help_text="Of a preview.")
-    at = serializers.DateTimeField(required=False, help_text="Now, if left out.")
+    at = InstantField(required=False, help_text="With an offset; now, if left out.")
 
 
 class CancelBroadcastSerializer(StrictSerializer):

@@ -12,6 +12,7 @@ from workflows.definitions.paths import path_fault
 
 MOST_RULES = 100
 MEMBERS = ("category", "workflow", "channel", "allowed", "when")
+SHOWN = ("said_by", "updated_at")  # besides: what was read may be sent back, with "" for any
 ABOUT = ("category", "workflow", "channel")
 ROOTS = frozenset({"data", "run", "recipient"})
 Faults = Iterator[dict[str, str]]
@@ -49,7 +50,7 @@ def about(rule: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _member_faults(rule: Mapping[str, Any], at: str, removes: bool) -> Faults:
     for name in rule:
-        if name not in MEMBERS:
+        if name not in (*MEMBERS, *SHOWN):
             yield fault(pointer(at, name), "unknown_key", f"A rule has {', '.join(MEMBERS)}.")
     if "allowed" not in rule:
         yield fault(f"{at}/allowed", "missing", "true or false.")
@@ -60,7 +61,7 @@ def _member_faults(rule: Mapping[str, Any], at: str, removes: bool) -> Faults:
 
 
 def _about_faults(rule: Mapping[str, Any], at: str, known: Collection[str], required: Collection[str]) -> Faults:
-    category, workflow, channel = (rule.get(name) for name in ABOUT)
+    category, workflow, channel = (_said(rule, name) for name in ABOUT)
     if category and workflow:
         yield fault(f"{at}/workflow", "conflict", "A rule is about a category or a workflow, not both.")
     if category is not None and not _one_of(category, known):
@@ -74,13 +75,17 @@ def _about_faults(rule: Mapping[str, Any], at: str, known: Collection[str], requ
 
 def _workflow_faults(rule: Mapping[str, Any], at: str, workflows: Collection[str]) -> Faults:
     """A rule that takes another away may name what is no more."""
-    workflow = rule.get("workflow")
+    workflow = _said(rule, "workflow")
     if workflow is None:
         return
     if not (isinstance(workflow, str) and KEY.fullmatch(workflow)):
         yield fault(f"{at}/workflow", "bad_key", "The key of a definition.")
     elif rule.get("allowed") is not None and workflow not in workflows:
         yield fault(f"{at}/workflow", "unknown_workflow", "No definition of the tenant has this key.")
+
+
+def _said(rule: Mapping[str, Any], name: str) -> Any:
+    return None if rule.get(name) == "" else rule.get(name)
 
 
 def named_workflows(said: Any) -> set[str]:

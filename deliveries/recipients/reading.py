@@ -19,11 +19,12 @@ KEY = re.compile(r"[a-z0-9_]{1,32}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 MEMBERS = ("addresses", "zone", "locale", "attributes", "quiet_hours")
+SUB_PAGES = ("/history", "/preferences")  # below a recipient's address
 Faults = Iterator[dict[str, str]]
 
 
 def recipient_faults(said: Any, path: str = "") -> Faults:
-    """Every fault of one recipient at JSON Pointer `path`. Null stands for nothing."""
+    """Every fault of one recipient at JSON Pointer `path`. Null and an empty text stand for nothing."""
     if not isinstance(said, Mapping):
         yield fault(path, "bad_type", "Must be an object.")
         return
@@ -35,9 +36,9 @@ def recipient_faults(said: Any, path: str = "") -> Faults:
     if said.get("quiet_hours") is not None:
         yield from quiet_faults(said["quiet_hours"], f"{path}/quiet_hours")
     zone, locale = said.get("zone"), said.get("locale")
-    if zone is not None and not (isinstance(zone, str) and len(zone) <= 64 and is_zone(zone)):
+    if zone not in (None, "") and not (isinstance(zone, str) and len(zone) <= 64 and is_zone(zone)):
         yield fault(f"{path}/zone", "time_zone", "A time zone such as Europe/Berlin.")
-    if locale is not None and not (isinstance(locale, str) and len(locale) <= 35 and LOCALE.fullmatch(locale)):
+    if locale not in (None, "") and not (isinstance(locale, str) and len(locale) <= 35 and LOCALE.fullmatch(locale)):
         yield fault(f"{path}/locale", "locale", "A language tag such as de or pt-BR.")
 
 
@@ -45,6 +46,8 @@ def subject_faults(external_id: Any, path: str) -> Faults:
     """The fault of a recipient's id: it is a subject, and follows the rules of subjects."""
     if not external_id or not is_storable(external_id, 200):
         yield fault(path, "bad_id", "Text of 1 to 200 characters, without NUL or lone surrogates.")
+    elif external_id.endswith(SUB_PAGES):
+        yield fault(path, "bad_id", f"No text that ends in {' or '.join(SUB_PAGES)}: such addresses have a meaning.")
 
 
 def _address_faults(addresses: Any, path: str) -> Faults:

@@ -87,13 +87,15 @@ class TenantView(BoundedView):
 
     def one(self, rows: QuerySet[M], **where: Any) -> M:
         """The tenant's row that matches. Raises `NotFound`, whether it is another tenant's or nobody's."""
+        if _names_nothing(where):
+            not_found()
         row = rows.filter(tenant_id=self.tenant_id, **where).first()
         return row if row is not None else not_found()
 
     def _answer(self, request: Request) -> Response:
         handler: Callable[..., Response] = getattr(self, str(request.method).lower())
-        if any("\0" in text for text in self.kwargs.values() if isinstance(text, str)):
-            not_found()  # PostgreSQL stores no NUL, so nothing has such a name
+        if _names_nothing(self.kwargs):
+            not_found()
         writes = request.method in WRITES
         key = idempotency_key(request) if writes else ""
         if writes:
@@ -116,6 +118,11 @@ class TenantView(BoundedView):
 def not_found() -> NoReturn:
     """The answer for what is not there, and for what belongs to another tenant: one shape, so neither can be told."""
     raise NotFound
+
+
+def _names_nothing(where: Mapping[str, Any]) -> bool:
+    """PostgreSQL stores no NUL, so nothing has such a name."""
+    return any("\0" in text for text in where.values() if isinstance(text, str))
 
 
 def _refuse_if_match(request: Request) -> None:

@@ -74,6 +74,17 @@ def test_a_worker_that_dies_at_any_moment_neither_loses_nor_doubles(
     assert sender.shown(made["id"])["started"] == len(sender.runs()) == 600
 
 
+def test_a_time_without_an_offset_begins_nothing(sender: Sender) -> None:
+    made = sender.make(subjects=["ada"], data=HEADLINE)
+    asked = {"token": sender.preview(made["id"])["token"], "at": "2036-12-22T08:00"}
+
+    answer = sender.rest.post(f"/v1/broadcasts/{made['id']}/start", asked)
+
+    [found] = answer.json()["detail"]
+    assert (answer.status_code, found["path"], found["code"]) == (400, "/at", "no_time_zone")
+    assert sender.shown(made["id"])["status"] == "draft"
+
+
 def test_what_breaks_is_tried_again_and_given_up_in_the_end(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     made = sender.make(subjects=["ada"], data=HEADLINE)
     sender.start(made["id"])

@@ -226,6 +226,15 @@ def test_patch_changes_what_it_names_and_takes_away_what_is_null(rest: APIClient
     assert rest.get("/v1/recipients/anna/preferences").json() == answer.json()
 
 
+def test_rules_that_were_read_may_be_sent_back(rest: APIClient) -> None:
+    say(rest, "anna", {"channel": "email", "allowed": False}, {"allowed": True})
+    read = rest.get("/v1/recipients/anna/preferences").json()["items"]
+
+    answer = rest.put("/v1/recipients/anna/preferences", {"rules": read})
+
+    assert (answer.status_code, answer.json()["items"]) == (200, read)
+
+
 def test_categories_are_put_and_listed(rest: APIClient, tenant: Tenant) -> None:
     made = rest.put("/v1/categories/news", {"name": "News"})
     again = rest.put("/v1/categories/news", {"name": "News", "required": True})

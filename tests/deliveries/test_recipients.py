@@ -49,6 +49,25 @@ def test_put_makes_and_then_replaces(rest: APIClient) -> None:
     assert rest.get("/v1/recipients/users/ada").json() == replaced.json()
 
 
+def test_what_was_read_may_be_sent_back(rest: APIClient, tenant: Tenant) -> None:
+    rest.put("/v1/recipients/ada", {"attributes": {"name": "Ada"}})
+    read = rest.get("/v1/recipients/ada").json()
+
+    again, other = rest.put("/v1/recipients/ada", read), rest.put("/v1/recipients/grace", read)
+
+    assert (again.status_code, again.json()) == (200, read)
+    assert (other.status_code, other.json()["detail"][0]["path"]) == (400, "/id")
+    assert [*stored(tenant)] == ["ada"]
+
+
+@pytest.mark.parametrize("id_", ["team/history", "team/preferences"])
+def test_nobody_has_the_address_of_something_else(id_: str, rest: APIClient, tenant: Tenant) -> None:
+    answer = rest.post("/v1/recipients", {"recipients": [{"id": "team"}, {"id": id_}]})
+
+    assert (answer.status_code, answer.json()["detail"][0]["path"]) == (400, "/recipients/1/id")
+    assert stored(tenant) == {}
+
+
 def test_what_is_personal_is_sealed_and_lists_do_not_show_it(rest: APIClient, tenant: Tenant) -> None:
     rest.put("/v1/recipients/ada", ADA)
 

@@ -336,6 +336,7 @@ def test_drafts_versions_and_publishing_by_rest(
     theirs = client_of(other_tenant)
     assert theirs.post("/v1/templates/hello/publish", {"channel": "email"}).status_code == 404
     assert theirs.get("/v1/templates/hello/versions", {"channel": "email"}).status_code == 404
+    assert rest.get("/v1/templates/hello/versions", {"channel": "\0"}).status_code == 404
 
 
 def test_a_preview_says_what_a_message_would_and_keeps_nothing(rest: APIClient, journey: Journey) -> None:

@@ -153,6 +153,8 @@ def test_rest_adds_notes(tenant: Tenant, other_tenant: Tenant, client_of: Callab
     older = rest.post(address, {"note": "late"}, headers={"If-Match": f'"{run.seq}"'})
     assert (older.status_code, older.json()["code"]) == (412, "revision_mismatch")
     assert older.json()["detail"] == {"run": str(run.public_id), "expected": run.seq, "actual": run.seq + 1}
+    when = rest.post(address, {"note": "x", "occurred_at": "2026-11-20T09:30:00"})
+    assert (when.status_code, [one["code"] for one in when.json()["detail"]]) == (400, ["no_time_zone"])
     unknown = rest.post(address, {"note": "x", "expected": 1})
     assert [one["path"] for one in unknown.json()["detail"]] == ["/expected"]
     assert run_of(tenant, run.pk).seq == run.seq + 1  # of all these one was written

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, answers
 from chimeway_py.api.paging import check_query
-from chimeway_py.api.serializers import StrictSerializer, read_input
+from chimeway_py.api.serializers import InstantField, StrictSerializer, read_input
 from tenants.api.authentication import caller_of
 from tenants.api.views import TenantView
 from tenants.models.api_key import Scope
@@ -96,7 +96,7 @@ class NoteSerializer(StrictSerializer):
     expected_seq = serializers.IntegerField(
         required=False, min_value=1, help_text="Add it only if this is the last line now."
     )
-    occurred_at = serializers.DateTimeField(required=False, help_text="When it happened; now, if left out.")
+    occurred_at = InstantField(required=False, help_text="When it happened, with an offset; now, if left out.")
 
 
 class CursorSerializer(serializers.Serializer[Any]):
