@@ -192,7 +192,8 @@ class BroadcastAdmin(WritingAdmin):
         look = [Button("Look, and start", url=f"{here}look/")] if row.status == BroadcastStatus.DRAFT else []
         runs_left = row.started and not row.cancels_runs
         may_end = (not row.has_ended or runs_left) and row.status != BroadcastStatus.CANCELLING
-        return [*look, *([Button("Cancel", url=f"{here}cancel/")] if may_end else [])]
+        name = "Cancel its runs" if row.has_ended else "Cancel"
+        return [*look, *([Button(name, url=f"{here}cancel/")] if may_end else [])]
 
 
 def _filled(made: Broadcast, file: "UploadedFile[Any]") -> Broadcast:
