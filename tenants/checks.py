@@ -20,14 +20,20 @@ SELECT current_user,
                 WHERE c.relnamespace = 'public'::regnamespace AND pg_has_role(r.oid, c.relowner, 'MEMBER')),
        (SELECT string_agg(c.relname, ', ') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant_id'
-           AND NOT a.attisdropped AND NOT (c.relrowsecurity AND c.relforcerowsecurity))
+           AND NOT a.attisdropped AND NOT (c.relrowsecurity AND c.relforcerowsecurity)),
+       (SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p
+         WHERE p.prosecdef AND p.proowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('tenants_tenant'))
+           AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS u (said) WHERE u.said LIKE 'search_path=%, pg_temp'))
 FROM pg_roles r WHERE r.rolname = current_user
 """
 
 
 @register(Tags.database)
 def check_app_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """The app role must own nothing, must not bypass row-level security, and every tenant table must force it."""
+    """The app role must own nothing, bypass nothing, and be able to fool no function of the owner.
+
+    Every table of tenants must force row-level security.
+    """
     if not databases or "default" not in databases:
         return []
     return role_faults()
@@ -54,7 +60,7 @@ def role_faults() -> list[CheckMessage]:
     """What is wrong with the role that `default` connects as; empty when it is safe to serve."""
     with connections["default"].cursor() as cursor:
         cursor.execute(_ROLE)
-        role, bypasses, owns, unprotected = cursor.fetchone()
+        role, bypasses, owns, unprotected, fooled = cursor.fetchone()
     faults: list[CheckMessage] = []
     if bypasses:
         faults.append(
@@ -78,6 +84,14 @@ def role_faults() -> list[CheckMessage]:
                 f"Tables without forced row-level security: {unprotected}.",
                 hint="See tenants.rls.isolate",
                 id="tenants.E003",
+            )
+        )
+    if fooled:
+        faults.append(
+            Error(
+                f"Functions of the owner that may be fooled by temporary tables: {fooled}.",
+                hint="Run the migrations, or ALTER FUNCTION … SET search_path = pg_catalog, public, pg_temp",
+                id="tenants.E005",
             )
         )
     return faults

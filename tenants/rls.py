@@ -101,7 +101,7 @@ def lookup(signature: str, returns: str, body: str) -> RunSQL:
     return RunSQL(
         [
             f"CREATE FUNCTION {signature} RETURNS {returns} LANGUAGE sql STABLE SECURITY DEFINER "
-            f"SET search_path = pg_catalog, public AS $lookup${body}$lookup$",
+            f"SET search_path = pg_catalog, public, pg_temp AS $lookup${body}$lookup$",
             f"REVOKE ALL ON FUNCTION {name}({types}) FROM PUBLIC",
             f"GRANT EXECUTE ON FUNCTION {name}({types}) TO {app}",
         ],

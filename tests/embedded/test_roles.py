@@ -51,6 +51,61 @@ def test_the_app_role_cannot_free_itself(app: Connection, statement: str) -> Non
         app.execute(statement)
 
 
+TRAP = """
+CREATE FUNCTION pg_temp.trap() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'trapped as %', current_user;
+END $$
+"""
+
+
+CALLABLE = """
+SELECT p.proname, p.pronargs FROM pg_proc p
+ WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace
+   AND has_function_privilege('chimeway_app', p.oid, 'EXECUTE')
+"""
+
+
+@pytest.mark.parametrize("relation", ["tenants_tenant", "workflows_run", "pg_class", "tenants_apikey"])
+def test_a_temporary_table_does_not_fool_the_owners_functions(
+    postgres: Postgres, app: Connection, relation: str
+) -> None:
+    """They run as the owner: what they find first under a name must never be the caller's."""
+    with postgres.connect() as superuser:
+        found = superuser.execute(CALLABLE).fetchall()
+        columns = superuser.execute(
+            "SELECT quote_ident(attname), format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            [relation],
+        ).fetchall()
+    app.execute(TRAP)
+    shown = ", ".join(f"CASE WHEN pg_temp.trap() = 1 THEN NULL::{kind} END AS {name}" for name, kind in columns)
+    app.execute(f"CREATE TEMPORARY VIEW {relation} AS SELECT {shown}")
+    app.execute(f"GRANT SELECT ON pg_temp.{relation} TO PUBLIC")
+
+    trapped = []
+    for name, arguments in found:
+        try:
+            with app.transaction():
+                app.execute(f"SELECT * FROM {name}({', '.join(['NULL'] * arguments)})").fetchall()  # noqa: S608
+        except psycopg.Error as error:
+            trapped += [name] if "trapped as" in str(error) else []
+
+    assert len(found) > 20
+    assert trapped == []
+
+
+def test_the_check_names_a_function_that_could_be_fooled(postgres: Postgres) -> None:
+    with postgres.connect() as superuser:
+        superuser.execute("ALTER FUNCTION tenant_list() SET search_path = pg_catalog, public")
+        try:
+            faults = role_faults()
+        finally:
+            superuser.execute("ALTER FUNCTION tenant_list() SET search_path = pg_catalog, public, pg_temp")
+
+    assert [fault.id for fault in faults] == ["tenants.E005"]
+    assert "tenant_list()" in faults[0].msg
+
+
 def test_row_security_cannot_be_switched_off(app: Connection, tenant: Tenant) -> None:
     app.execute("SET row_security = off")
 
