@@ -29,7 +29,7 @@ TASKS: dict[Lane, str] = {
     "broadcasts": "deliveries.tasks.run_broadcasts",
 }
 _quiet: ContextVar[frozenset[Lane]] = ContextVar("quiet_lanes", default=frozenset())
-SHORTEST_REST = 0.01  # seconds between two messages for the same lane and tenant
+SHORTEST_REST = 0.004  # seconds between two messages for the same lane and tenant
 LONGEST_REST = 0.04
 PAUSE_AFTER_FAILURE = 2.0  # the sweep offers the work again; do not hammer a broker that is down
 
@@ -78,9 +78,9 @@ class Rests:
     def __init__(self) -> None:
         self._rests: dict[Name, tuple[float, float]] = {}  # until when, and how long that was
 
-    def is_over(self, name: Name, now: float) -> bool:
-        """Whether a message may go out."""
-        return now >= self._rests.get(name, (0.0, 0.0))[0]
+    def until(self, name: Name) -> float:
+        """When a message may go out."""
+        return self._rests.get(name, (0.0, 0.0))[0]
 
     def begin(self, name: Name, now: float, offers: int) -> None:
         """A message goes out that stands for so many offers."""
@@ -105,10 +105,12 @@ class Relay(threading.Thread):
         self._wake = threading.Condition()
 
     def offer(self, lane: Lane, tenant_id: int) -> None:
-        """Add one name and wake the thread."""
+        """Add one name, and wake the thread unless it knows of the name."""
         with self._wake:
-            self._offered[lane, tenant_id] = self._offered.get((lane, tenant_id), 0) + 1
-            self._wake.notify()
+            before = self._offered.get((lane, tenant_id), 0)
+            self._offered[lane, tenant_id] = before + 1
+            if not before:
+                self._wake.notify()
 
     def put_off(self, lane: Lane, tenant_id: int, seconds: float, message_id: str) -> None:
         """Add one message for later and wake the thread."""
@@ -128,12 +130,8 @@ class Relay(threading.Thread):
         """Publish for ever."""
         while True:
             with self._wake:
-                while not (self._offered or self._put_off or self._passed_on):
-                    self._wake.wait()
-                ready = self._ready(time.monotonic())
-            if not ready:
-                time.sleep(SHORTEST_REST / 2)
-                continue
+                while not (ready := self._ready(now := time.monotonic())):
+                    self._wake.wait(self._seconds_to_wait(now))
             self._publish(ready)
 
     def _ready(self, now: float) -> list[Message]:
@@ -141,10 +139,15 @@ class Relay(threading.Thread):
         ready, self._passed_on = self._passed_on, []
         for name in [name for name, (until, _) in self._put_off.items() if now >= until]:
             ready.append((name, self._put_off.pop(name)[1]))
-        for name in [name for name in self._offered if self._rests.is_over(name, now)]:
+        for name in [name for name in self._offered if now >= self._rests.until(name)]:
             self._rests.begin(name, now, self._offered.pop(name))
             ready.append((name, None))
         return ready
+
+    def _seconds_to_wait(self, now: float) -> float | None:
+        """Until the next message may go out; None while there is none."""
+        clocks = [*map(self._rests.until, self._offered), *(until for until, _ in self._put_off.values())]
+        return max(0.0, min(clocks) - now) if clocks else None
 
     def _publish(self, messages: list[Message]) -> None:
         for (lane, tenant_id), message_id in messages:

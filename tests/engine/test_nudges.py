@@ -1,8 +1,11 @@
 """Nudges rest, and the longer the more there is to say."""
 
 import itertools
+import time
 
-from chimeway_py.nudges import LONGEST_REST, SHORTEST_REST, Name, Rests
+import pytest
+
+from chimeway_py.nudges import LONGEST_REST, SHORTEST_REST, Name, Relay, Rests
 
 NAME: Name = ("engine", 7)
 
@@ -12,7 +15,7 @@ def messages(rests: Rests, *, begin: float, end: float, every: float) -> list[fl
     sent, now, offers = [], begin, 0
     while now < end:
         offers += 1
-        if rests.is_over(NAME, now):
+        if now >= rests.until(NAME):
             rests.begin(NAME, now, offers)
             sent.append(now)
             offers = 0
@@ -24,10 +27,8 @@ def test_the_first_goes_out_at_once_and_a_second_after_a_short_rest() -> None:
     rests = Rests()
     rests.begin(NAME, 100.0, 1)
 
-    assert not rests.is_over(NAME, 100.0 + SHORTEST_REST * 0.9)
-    assert rests.is_over(NAME, 100.0 + SHORTEST_REST)
-    assert rests.is_over(("engine", 8), 100.0)
-    assert rests.is_over(("work", 7), 100.0)
+    assert rests.until(NAME) == 100.0 + SHORTEST_REST
+    assert rests.until(("engine", 8)) == rests.until(("work", 7)) == 0.0
 
 
 def test_a_burst_is_few_messages_and_none_comes_later_than_the_longest_rest() -> None:
@@ -44,7 +45,7 @@ def test_after_a_pause_it_is_as_quick_as_at_first() -> None:
     later = last + LONGEST_REST + SHORTEST_REST
     rests.begin(NAME, later, 1)
 
-    assert rests.is_over(NAME, later + SHORTEST_REST)
+    assert rests.until(NAME) == later + SHORTEST_REST
 
 
 def test_one_after_the_other_nobody_waits() -> None:
@@ -53,3 +54,43 @@ def test_one_after_the_other_nobody_waits() -> None:
     sent = messages(Rests(), begin=100.0, end=101.0, every=every)
 
     assert max(after - before for before, after in itertools.pairwise(sent)) < every * 1.01
+
+
+def test_the_thread_sleeps_no_longer_than_until_the_next_may_go_out() -> None:
+    relay = Relay()
+    relay.offer("engine", 7)
+    assert relay._ready(100.0) == [(NAME, None)]
+    assert relay._seconds_to_wait(100.0) is None
+
+    relay.offer("engine", 7)
+    relay.offer("engine", 7)
+
+    assert relay._ready(100.0 + SHORTEST_REST / 4) == []
+    assert relay._seconds_to_wait(100.0 + SHORTEST_REST / 4) == pytest.approx(SHORTEST_REST * 3 / 4)
+    relay.offer("engine", 8)
+    assert relay._seconds_to_wait(100.0) == 0.0
+    assert relay._ready(100.0) == [(("engine", 8), None)]
+    assert relay._ready(100.0 + SHORTEST_REST) == [(NAME, None)]
+    assert relay._seconds_to_wait(200.0) is None
+
+
+def test_what_was_put_off_comes_when_its_time_has_come() -> None:
+    relay = Relay()
+    relay.put_off("engine", 7, 0.4, "later-1")
+
+    seconds = relay._seconds_to_wait(time.monotonic())
+    assert seconds is not None
+    assert 0.3 < seconds <= 0.4
+    assert relay._ready(time.monotonic()) == []
+    assert relay._ready(time.monotonic() + 0.5) == [(NAME, "later-1")]
+
+
+def test_a_burst_wakes_the_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waking would take the interpreter from whoever makes the burst."""
+    relay, woken = Relay(), []
+    monkeypatch.setattr(relay._wake, "notify", lambda: woken.append(1))
+
+    for _ in range(100):
+        relay.offer("engine", 7)
+
+    assert woken == [1]
