@@ -20,7 +20,8 @@ from psycopg.pq import Format
 
 from chimeway_py.jsontext import decode
 from tenants.packing import Packed, PackedDumper, PackedOne, columns_packed
-from tenants.wire import Message, Parameters, Rows, Wire
+from tenants.wire import Wire
+from tenants.wire_message import Message, Parameters, Rows
 
 __all__ = [
     "Columns",

@@ -5,77 +5,22 @@ the server wakes for every statement and sleeps between them; that took longer t
 driver is for stays with it: connecting, transactions, adapting values, errors.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg import Connection, Cursor, errors
-from psycopg._queries import PostgresQuery
 from psycopg.abc import PQGen
-from psycopg.adapt import Transformer
 from psycopg.generators import fetch_many, send
-from psycopg.pq import ExecStatus, Format, PipelineStatus, TransactionStatus
-from psycopg.pq.abc import PGconn, PGresult
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
-Parameters = Sequence[Any] | Mapping[str, Any]
-Rows = list[tuple[Any, ...]]
+from tenants.wire_message import Message, Parameters, Statement
+
 MOST_STATEMENTS, MOST_PLANS = 1000, 400  # that one connection keeps; what comes after is planned each time
 _GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 # The server does not know the plan (somebody dropped all), or a migration has changed what it returns.
 _STALE_PLAN = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)
-
-
-class Statement:
-    """One text on one connection: its placeholders, how to read its answers, its plans by types of parameters."""
-
-    __slots__ = ("plans", "query", "transformer", "uses")
-
-    def __init__(self, text: str, parameters: Parameters, context: Cursor[Any]) -> None:
-        self.transformer = Transformer(context)
-        self.query = PostgresQuery(self.transformer)
-        self.query.convert(text, parameters)
-        self.plans: dict[tuple[int, ...], bytes] = {}
-        self.uses = 0
-
-
-class Message:
-    """A statement with its parameters on their way, and later its answer."""
-
-    __slots__ = ("formats", "is_new", "parameters", "plan", "result", "statement", "types")
-
-    def __init__(self, statement: Statement, parameters: Parameters) -> None:
-        query = statement.query
-        query.dump(parameters)
-        self.statement, self.parameters, self.formats, self.types = statement, query.params, query.formats, query.types
-        query.params = None  # a statement outlives its parameters, which may be large
-        self.plan: bytes | None = None  # its name; `is_new` if it is made with this message
-        self.is_new = False
-        self.result: PGresult | None = None
-
-    def send(self, to: PGconn) -> None:
-        """Give it to libpq, which keeps it until it has 64 kB or is told to flush."""
-        query = self.statement.query.query
-        if self.plan and self.is_new:
-            to.send_prepare(self.plan, query, param_types=self.types)
-        if self.plan:
-            to.send_query_prepared(self.plan, self.parameters, param_formats=self.formats, result_format=Format.BINARY)
-        else:
-            to.send_query_params(query, self.parameters, self.types, self.formats, Format.BINARY)
-
-    def rows(self) -> Rows:
-        """What the statement returned: no rows, if it is one that returns none."""
-        if self.result is None:
-            raise errors.ProgrammingError("the statement was not sent")
-        reader = self.statement.transformer
-        reader.set_pgresult(self.result)
-        rows = reader.load_rows(0, self.result.ntuples, tuple)
-        reader.set_pgresult(None)
-        return rows
-
-    @property
-    def count(self) -> int:
-        """How many rows it touched or returned."""
-        return (self.result and self.result.command_tuples) or 0
 
 
 class Wire:
@@ -89,6 +34,7 @@ class Wire:
         self._waiting: list[Message] = []
         self._pushed: list[Message] = []  # on their way, with their answers to come
         self._has_begun = False  # by what was pushed: the answer to BEGIN comes first
+        self._is_alone = False  # nothing came before it in its transaction
         self.is_gathering = False
 
     def put(self, text: str, parameters: Parameters) -> Message:
@@ -134,19 +80,37 @@ class Wire:
             return
         driver = self._context.connection
         with driver.lock, self._closed_if_cut(driver):
-            self._send(driver)
-            self._pgconn.pipeline_sync()
-            messages, self._pushed = self._pushed, []
-            driver.wait(self._exchange(messages))
+            messages = [*self._pushed, *self._waiting]
+            try:
+                self._trip(driver)
+            except _STALE_PLAN:
+                self._statements.clear()
+                if not self._is_alone:
+                    raise
+                self._begin_anew(messages)
+                self._trip(driver)
+
+    def _trip(self, driver: Connection[Any]) -> None:
+        self._send(driver)
+        self._pgconn.pipeline_sync()
+        messages, self._pushed = self._pushed, []
+        driver.wait(self._exchange(messages))
+
+    def _begin_anew(self, messages: Sequence[Message]) -> None:
+        """A migration came between: nothing of this transaction has happened, so it may happen with new plans."""
+        if self._pgconn.transaction_status == TransactionStatus.INERROR:
+            self._pgconn.exec_(b"ROLLBACK")
+        for message in messages:
+            message.statement.plans.clear()
+            message.is_new = False
+        self._waiting = list(messages)
 
     @contextmanager
     def _closed_if_cut(self, driver: Connection[Any]) -> Iterator[None]:
         """Nobody knows what has run after an interruption."""
         try:
             yield
-        except BaseException as error:
-            if isinstance(error, _STALE_PLAN):
-                self._statements.clear()
+        except BaseException:
             if self._pgconn.pipeline_status != PipelineStatus.OFF:
                 self._waiting, self._pushed = [], []
                 driver.close()
@@ -157,7 +121,8 @@ class Wire:
         pgconn, messages = self._pgconn, self._waiting
         self._waiting = []
         if pgconn.pipeline_status == PipelineStatus.OFF:
-            self._has_begun = not driver.autocommit and pgconn.transaction_status == TransactionStatus.IDLE
+            self._is_alone = pgconn.transaction_status == TransactionStatus.IDLE
+            self._has_begun = self._is_alone and not driver.autocommit
             pgconn.enter_pipeline_mode()
             if self._has_begun:
                 pgconn.send_query_params(driver._get_tx_start_command(), None)

@@ -4,6 +4,7 @@ import gc
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -156,17 +157,52 @@ def test_a_block_that_fails_takes_back_what_it_has_pushed() -> None:
     execute("DROP TABLE taken_back", [])
 
 
-def test_plans_that_the_server_has_forgotten_are_made_anew() -> None:
-    def ask_thrice() -> list[Any]:
-        return [fetch("SELECT %s::int AS forgotten", [number]) for number in range(3)]
+def ask_thrice(text: str) -> list[Any]:
+    return [fetch(text, [number]) for number in range(3)]
 
-    ask_thrice()
+
+def forget_plans() -> None:
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
 
-    with pytest.raises(DatabaseError):
-        fetch("SELECT %s::int AS forgotten", [1])
-    assert ask_thrice() == [[(0,)], [(1,)], [(2,)]]
+
+@pytest.mark.parametrize("begin", [nullcontext, transaction.atomic])
+def test_plans_that_the_server_has_forgotten_are_made_anew(begin: Any) -> None:
+    text = "SELECT %s::int AS forgotten"
+    ask_thrice(text)
+    forget_plans()
+
+    with begin():
+        assert ask_thrice(text) == [[(0,)], [(1,)], [(2,)]]
+
+
+def test_a_migration_between_two_questions_is_no_error(servers: Servers) -> None:
+    """PostgreSQL refuses a plan whose columns have changed; whoever has done nothing yet plans it anew."""
+    with servers.postgres.connect() as superuser:
+        superuser.execute("CREATE TABLE migrated AS SELECT 1 AS told")
+        superuser.execute("GRANT SELECT ON migrated TO PUBLIC")
+        try:
+            ask_thrice("SELECT told FROM migrated WHERE told = %s::int")
+            superuser.execute("ALTER TABLE migrated ALTER told TYPE bigint")
+
+            assert ask_thrice("SELECT told FROM migrated WHERE told = %s::int") == [[], [(1,)], []]
+        finally:
+            superuser.execute("DROP TABLE migrated")
+
+
+def test_in_the_middle_of_a_transaction_a_stale_plan_is_an_error() -> None:
+    text = "SELECT %s::int AS forgotten_late"
+    ask_thrice(text)
+
+    def late() -> None:
+        with transaction.atomic():
+            execute("SELECT 1", [])
+            forget_plans()
+            fetch(text, [1])
+
+    with pytest.raises(DatabaseError, match="does not exist"):
+        late()
+    assert ask_thrice(text) == [[(0,)], [(1,)], [(2,)]]
 
 
 def test_one_plan_serves_whoever_asks_first_and_second_in_one_trip() -> None:
