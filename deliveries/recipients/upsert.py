@@ -45,10 +45,9 @@ def put_recipient(*, tenant_id: int, external_id: str, said: Said) -> Stored:
 
     Raises `Invalid` with every fault.
     """
-    if isinstance(said, Mapping) and said.get("id", external_id) != external_id:
+    if said.get("id", external_id) != external_id:
         raise Invalid("The recipient is not valid.", [fault("/id", "conflict", "The address names another one.")])
-    if isinstance(said, Mapping):
-        said = {name: value for name, value in said.items() if name not in _SHOWN}
+    said = {name: value for name, value in said.items() if name not in _SHOWN}
     faults = [*subject_faults(external_id, "/id"), *recipient_faults(said)]
     if faults:
         raise Invalid("The recipient is not valid.", faults)

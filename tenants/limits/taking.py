@@ -43,6 +43,9 @@ taken AS (
   RETURNING u.kind)
 SELECT kind, amount, wanted, remaining::float8, EXISTS (SELECT FROM taken) FROM held ORDER BY kind
 """  # noqa: S608  text of our own
+_HOLD = """
+SELECT kind FROM tenants_limituse WHERE tenant_id = %(tenant)s AND kind = ANY(%(kinds)s) ORDER BY kind FOR UPDATE
+"""
 _MAKE = """
 INSERT INTO tenants_limituse (tenant_id, kind, remaining, filled_at, since, used_by)
 SELECT %(tenant)s, a.kind, CASE WHEN a.period = 0 THEN %(unknown)s ELSE a.amount END,
@@ -108,6 +111,20 @@ def take_some(tenant_id: int, kinds: Collection[LimitKind], most: int) -> tuple[
         if fits <= 0:
             break
     return 0, met
+
+
+def hold(tenant_id: int, kinds: Collection[LimitKind]) -> None:
+    """Lock those of the limits that the tenant has, for a transaction that takes of them later.
+
+    Limits come first in the order of locks: who waits for one must hold no other row, or they deadlock with those who
+    hold one and want the row. Needs the tenant's scope around it.
+    """
+    limits = limits_of(tenant_id)
+    mine = {kind: limits[kind] for kind in kinds if kind in limits}
+    given = {"tenant": tenant_id, "kinds": [str(kind) for kind in mine], "amounts": [*mine.values()]}
+    given |= {"periods": [PERIOD[kind] for kind in mine], "unknown": UNKNOWN}
+    while mine and len(fetch(_HOLD, given)) < len(mine):
+        execute(_MAKE, given)
 
 
 def _take(tenant_id: int, asked: Mapping[LimitKind, tuple[int, int]]) -> list[Budget]:

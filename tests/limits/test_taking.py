@@ -1,12 +1,14 @@
 """What a limit lets through and what it refuses: never more than it says, however many ask at once."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
+from chimeway_py.embedded.postgres import Postgres
 from signals_app.models import Signal
 from signals_app.services import NewSignal, accept_signals
 from tenants.limits import board
@@ -17,6 +19,7 @@ from tenants.services import budgets_of, set_limit
 from tests.journeys import GRACE, drain, paid, publish, rows_of, send, signal_of, start, waiting_run
 from workflows.models import Run
 from workflows.services.control import cancel_runs
+from workflows.services.route import route_signals
 from workflows.services.start import NewRun, start_runs
 from workflows.states import Cause
 
@@ -159,6 +162,38 @@ def test_a_signal_that_would_start_too_many_runs_says_so(tenant: Tenant) -> None
         ("rejected", "limit_reached"),
     ]
     assert signals[1].verdict_context == {"definition": "started v1", "limit": "live_runs"}
+
+
+def test_routing_holds_no_signal_while_it_waits_for_a_limit(
+    tenant: Tenant, postgres: Postgres, meanwhile: Callable[..., Future[Any]]
+) -> None:
+    """Whoever accepts a signal again holds limits and wants that signal: they would wait for each other for ever."""
+    publish(tenant, STARTED)
+    limit(tenant, "live_runs", 10)
+    for number in (1, 2):
+        send(tenant, "invoice.failed", data={"customer": "ada", "invoice": str(number)})
+        if number == 1:
+            drain(tenant)  # the bucket is made with the first
+
+    with postgres.connect() as another, another.transaction():
+        another.execute("SELECT FROM tenants_limituse WHERE tenant_id = %s FOR UPDATE", [tenant.pk])
+        routed = meanwhile(lambda: route_signals(tenant_id=tenant.pk))
+        unlocked = "SELECT FROM signals_app_signal WHERE tenant_id = %s AND routed_at IS NULL FOR UPDATE SKIP LOCKED"
+        assert len(another.execute(unlocked, [tenant.pk]).fetchall()) == 1
+
+    assert routed.result(60) == 1
+    assert rows(tenant)[1] == 2
+
+
+def test_the_first_use_of_a_limit_may_be_a_signal_that_starts(tenant: Tenant) -> None:
+    publish(tenant, STARTED)
+    limit(tenant, "live_runs", 1)
+    limit(tenant, "starts_per_minute", 5)
+    send(tenant, "invoice.failed", data={"customer": "ada", "invoice": "1"})
+
+    drain(tenant)
+
+    assert left(tenant) == {"live_runs": 0, "starts_per_minute": 4}
 
 
 def test_what_the_service_says_itself_is_never_refused(tenant: Tenant, rest: APIClient) -> None:

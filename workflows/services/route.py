@@ -5,19 +5,23 @@ one order: signals by id, then runs by id. Candidates come from the listeners' i
 waiting runs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import structlog
 from django.db import OperationalError
 
 from signals_app.verdicts import BEST_FIRST, Verdict
+from tenants.limits.board import limits_of
+from tenants.limits.taking import hold
 from tenants.scope import tenant_scope
 from tenants.sql import Question, Rows, arrays, execute, fetch, given, pipelined, push, update
 from workflows.engine.events import SignalArrived
 from workflows.engine.facts import Judged
 from workflows.services.claiming import Claimed, claim, claimed_by, claiming, cut
 from workflows.services.signal_starts import Catalog, start_by_signals
+from workflows.services.start import PER_START
 from workflows.store.batch import RunBatch
 from workflows.store.rows import dumps
 
@@ -103,7 +107,7 @@ def _unrouted(tenant_id: int, limit: int) -> list[int]:
 
 def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
     """One transaction: claim, find, lock, judge, write."""
-    with tenant_scope(tenant_id, *claiming(tenant_id, limit, signal_id)) as scope:
+    with _holding_limits(tenant_id), tenant_scope(tenant_id, *claiming(tenant_id, limit, signal_id)) as scope:
         catalog, claimed = claimed_by(tenant_id, scope.answers)
         claimed = cut(claimed)
         if not claimed:
@@ -121,6 +125,17 @@ def _route(tenant_id: int, limit: int, signal_id: int | None = None) -> int:
         _finish(batch, claimed, catalog)
         batch.flush(is_last=True)
         return len(claimed)
+
+
+@contextmanager
+def _holding_limits(tenant_id: int) -> Iterator[None]:
+    """Signals may start runs. Whoever takes of a limit does so before it locks signals; so does this."""
+    if limits_of(tenant_id).keys().isdisjoint(PER_START):
+        yield
+        return
+    with tenant_scope(tenant_id):
+        hold(tenant_id, PER_START)
+        yield
 
 
 def _judged_before(tenant_id: int, claimed: Sequence[Claimed]) -> list[Question]:
