@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
+from deliveries.broadcasts import turn as broadcasts_turn
 from tenants.api.guessing import keys
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
@@ -26,6 +27,9 @@ from tests.leaks import Listener
 from tests.plugin import SERVERS, Servers
 from tests.racing import wait_until_blocked
 from tests.shown import leaks
+from workflows.digests import turn as digests_turn
+from workflows.events import turn as events_turn
+from workflows.services import turn
 
 T = TypeVar("T")
 
@@ -168,6 +172,15 @@ def web_server(servers: Servers) -> Iterator[str]:
     web.start()
     yield web.url
     web.stop()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _turns_end_when_nothing_is_due() -> Iterator[None]:
+    """However slow the machine is. Turns of real workers are as short as ever; who asks about that sets it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (turn, digests_turn, events_turn, broadcasts_turn):
+            patch.setattr(module, "TURN_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class Workers:
         """All of them."""
         return [self.engine, self.work, self.beat]
 
-    def start(self, env: Mapping[str, str] | None = None, *, seconds: float = 30.0) -> None:
+    def start(self, env: Mapping[str, str] | None = None, *, seconds: float = 90.0) -> None:
         """Start what does not run, with `env` added to the settings, and wait until both workers listen."""
         self.env = {**os.environ, **NEARBY, "LEASE_SECONDS": str(LEASE_SECONDS), **(env or {})}
         for name, make in [
@@ -51,7 +51,7 @@ class Workers:
                 getattr(self, name).start()
         self.wait_until_listening(seconds)
 
-    def wait_until_listening(self, seconds: float = 30.0) -> None:
+    def wait_until_listening(self, seconds: float = 90.0) -> None:
         """Return when both workers answer. Raises AssertionError with their logs."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -83,7 +83,7 @@ class Web:
         self.url = f"http://{LOOPBACK}:{port}"
         self.server = commands.web(environment(), logs, port, self.listener)
 
-    def start(self, *, seconds: float = 30.0) -> None:
+    def start(self, *, seconds: float = 90.0) -> None:
         """Start the server; returns when it answers requests. Raises AssertionError with its log."""
         self.server.start()
         deadline = time.monotonic() + seconds

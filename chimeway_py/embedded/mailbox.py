@@ -69,7 +69,7 @@ class Mailbox:
         files = sorted((self.folder / "mail").glob("*.eml"))
         return [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in files]
 
-    def wait_for(self, recipient: str, *, count: int = 1, seconds: float = 15.0) -> list[EmailMessage]:
+    def wait_for(self, recipient: str, *, count: int = 1, seconds: float = 60.0) -> list[EmailMessage]:
         """The messages of an address once there are `count` of them. Raises TimeoutError with the number found."""
         deadline = time.monotonic() + seconds
         while len(found := self.to(recipient)) < count:

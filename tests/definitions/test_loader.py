@@ -68,11 +68,11 @@ def test_yaml_that_is_refused(source: bytes, path: str, code: str) -> None:
 
 @pytest.mark.parametrize("source", [b"[" * 200_000, b"- " * 100_000, b"{a: " * 60_000, b"&a [*a," * 30_000])
 def test_bombs_are_refused_at_once(source: bytes) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
 
     refusal(source)
 
-    assert time.monotonic() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

@@ -247,10 +247,10 @@ def test_the_sentence_names_the_field_and_the_fix(raw: Any, message: str) -> Non
 
 def test_ten_thousand_steps_are_refused_at_once() -> None:
     raw = document(*({**wait(), "key": f"s{n}"} for n in range(10_000)))
-    began = time.monotonic()
+    began = time.thread_time()
 
     assert found(raw) == [("/steps", "size")]
-    assert time.monotonic() - began < 0.05
+    assert time.thread_time() - began < 0.05
 
 
 def test_the_largest_definition_is_judged_in_time() -> None:
@@ -258,10 +258,10 @@ def test_the_largest_definition_is_judged_in_time() -> None:
         PAID | {"match": {"invoice_id": "run.correlation.invoice_id"}, "then": {"goto": f"s{n}"}} for n in range(20)
     ]
     raw = document(*(wait(signals=signals) | {"key": f"s{n}"} for n in range(200)))
-    began = time.monotonic()
+    began = time.thread_time()
 
     assert found(raw) == []
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_faults_are_capped() -> None:

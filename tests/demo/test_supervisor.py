@@ -34,7 +34,7 @@ def sleeper(tmp_path: Path) -> Iterator[Child]:
     child.kill()
 
 
-def until(condition: Callable[[], bool], look: Callable[[], None], seconds: float = 10.0) -> bool:
+def until(condition: Callable[[], bool], look: Callable[[], None], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         look()

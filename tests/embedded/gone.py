@@ -14,7 +14,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def ends(pid: int, seconds: float = 10.0) -> bool:
+def ends(pid: int, seconds: float = 60.0) -> bool:
     """Whether the process is gone within so many seconds."""
     deadline = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ def send(mailbox: Mailbox, recipient: str, subject: str = "hello") -> None:
         server.sendmail("from@example.org", [recipient], f"Subject: {subject}\r\n\r\nbody")
 
 
-def until(condition: object, seconds: float = 5.0) -> bool:
+def until(condition: object, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         if time.monotonic() > deadline:

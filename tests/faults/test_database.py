@@ -47,7 +47,7 @@ def test_a_statement_that_takes_too_long_is_503_and_nothing_is_written(
     answer = rest.post("/v1/signals", {"name": "a"})
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     with tenant_scope(tenant.pk):
         assert Signal.objects.count() == 0
 
@@ -75,7 +75,7 @@ def test_a_deadlock_by_force_is_tried_again(tenant: Tenant, postgres: Postgres) 
         sweeping.start()
         wait_until_blocked(postgres)
         other.execute("SELECT 1 FROM workflows_run WHERE id = %s FOR UPDATE", [first])
-        sweeping.join(20)
+        sweeping.join(60)
         other.execute("ROLLBACK")
 
     assert "deadlock" in str(raised)
@@ -98,10 +98,10 @@ def test_a_signal_that_commits_after_a_later_one_is_not_skipped(tenant: Tenant, 
         with tenant_scope(tenant.pk):
             paid(tenant, "1", data={"n": 1})
             stored.set()
-            assert may_commit.wait(20)
+            assert may_commit.wait(60)
 
     def second_id_first_commit() -> tuple[int, str]:
-        assert stored.wait(20)
+        assert stored.wait(60)
         paid(tenant, "2", data={"n": 2})
         routed = route_signals(tenant_id=tenant.pk)
         may_commit.set()

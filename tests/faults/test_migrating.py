@@ -50,7 +50,7 @@ class Reader(threading.Thread):
 
 
 def test_a_migration_that_must_wait_holds_up_nobody(own_postgres: Postgres) -> None:
-    assert migrate(own_postgres, *BEFORE).wait(60) == 0
+    assert migrate(own_postgres, *BEFORE).wait(150) == 0
     reader = Reader(own_postgres)
     with own_postgres.connect() as user:
         user.execute("BEGIN")
@@ -59,12 +59,14 @@ def test_a_migration_that_must_wait_holds_up_nobody(own_postgres: Postgres) -> N
         migrating = migrate(own_postgres, "--lock-timeout", str(LOCK_TIMEOUT))
         assert migrating.stderr
         told = migrating.stderr.readline() + migrating.stderr.readline()
-        time.sleep(HELD_UP)
+        began = time.monotonic()
+        while time.monotonic() < began + HELD_UP or (reader.looks <= 20 and time.monotonic() < began + 40):
+            time.sleep(0.05)
         still_waiting = migrating.poll() is None
         user.execute("COMMIT")
-    _, more = migrating.communicate(timeout=60)
+    _, more = migrating.communicate(timeout=150)
     reader.going = False
-    reader.join(5)
+    reader.join(60)
 
     assert still_waiting
     assert "tried 1 of 60 times" in told, told + more
@@ -76,10 +78,10 @@ def test_a_migration_that_must_wait_holds_up_nobody(own_postgres: Postgres) -> N
 
 
 def test_a_lock_that_is_never_given_is_told(own_postgres: Postgres) -> None:
-    assert migrate(own_postgres, *BEFORE).wait(60) == 0
+    assert migrate(own_postgres, *BEFORE).wait(150) == 0
     with own_postgres.connect() as user:
         user.execute("BEGIN")
         user.execute("SELECT count(*) FROM deliveries_inboxitem")
-        _, told = migrate(own_postgres, "--lock-timeout", "0.1", "--tries", "2").communicate(timeout=60)
+        _, told = migrate(own_postgres, "--lock-timeout", "0.1", "--tries", "2").communicate(timeout=150)
 
     assert "A lock was never given" in told

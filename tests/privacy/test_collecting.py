@@ -1,8 +1,8 @@
 """Payloads that nothing names are collected; one that somebody is about to name is not."""
 
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -124,17 +124,17 @@ def test_a_writer_who_was_first_keeps_the_payload(tenant: Tenant) -> None:
     assert collect_payloads(tenant_id=tenant.pk).collected == 0
 
 
-def test_a_writer_who_comes_second_writes_the_payload_again(tenant: Tenant) -> None:
+def test_a_writer_who_comes_second_writes_the_payload_again(
+    tenant: Tenant, meanwhile: Callable[..., Future[Any]]
+) -> None:
     """The collector has deleted the row and not committed: the writer waits, and finds it gone."""
     store(tenant, SHARED)
 
     with tenant_scope(tenant.pk):
         assert collect_payloads(tenant_id=tenant.pk).collected == 1
-        writer = _elsewhere(lambda: accept(tenant, SHARED), wait=False)
-        time.sleep(0.3)
-        assert writer.is_alive()
+        writer = meanwhile(lambda: accept(tenant, SHARED))
 
-    writer.join_and_get()
+    writer.result(60)
     assert _data_of_signals(tenant) == [SHARED]
 
 
@@ -197,11 +197,10 @@ class _Elsewhere(threading.Thread):
         return self.result
 
 
-def _elsewhere(call: Callable[[], Any], *, wait: bool = True) -> _Elsewhere:
+def _elsewhere(call: Callable[[], Any]) -> _Elsewhere:
     thread = _Elsewhere(call)
     thread.start()
-    if wait:
-        thread.join(20)
+    thread.join(60)
     return thread
 
 

@@ -50,7 +50,7 @@ def queued(broker: Broker) -> int:
 
 
 def until(held: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not held():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -33,8 +33,8 @@ from workflows.verify import verify_trace
 
 __all__ = ["address"]
 
-STUCK_AFTER, SLACK = 2.0, 10.0  # seconds
-STOPS_WITHIN = 30.0  # seconds
+STUCK_AFTER, SLACK = 2.0, 60.0  # seconds
+STOPS_WITHIN = 60.0  # seconds
 BLOCKED = 3  # requests that wait for a lock when the server is asked to stop
 _BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'signals_app_signal'::regclass"
 
@@ -44,7 +44,7 @@ def test_a_deaf_worker_leaves_with_a_code_that_asks_for_a_restart(worker_process
     for queue in ("engine", "sweep"):
         app.control.cancel_consumer(queue, destination=[name], reply=True)
 
-    deadline = time.monotonic() + 3 * watchdog.DEAF_AFTER
+    deadline = time.monotonic() + 3 * watchdog.DEAF_AFTER + 60
     while worker_processes.engine.is_running and time.monotonic() < deadline:
         time.sleep(0.1)
 
@@ -158,7 +158,7 @@ def test_when_asked_to_stop_what_is_under_way_is_finished_and_answered_and_nothi
     until(lambda: len(callers.accepted) > before + 5)
     callers.stop()
 
-    until(lambda: {state(tenant, run.pk) for run in runs_of(tenant)} == {"completed"}, 30)
+    until(lambda: {state(tenant, run.pk) for run in runs_of(tenant)} == {"completed"}, 90)
     assert callers.refused == []
     assert sorted(run.subject for run in runs_of(tenant)) == sorted(["ada", *callers.accepted])
     arrived = Counter(str(mail["To"]) for mail in smtp_sink.all())

@@ -24,7 +24,7 @@ from workflows.states import Cause
 from workflows.steps.base import Outcome
 from workflows.verify import verify_trace
 
-ONCE: dict[str, Any] = {"at_most_once": True, "retry": {"max_attempts": 5, "backoff": "none", "initial": "PT1S"}}
+ONCE: dict[str, Any] = {"at_most_once": True, "retry": {"max_attempts": 5, "backoff": "none", "initial": "PT1H"}}
 
 
 def unknown_run(tenant: Tenant, step: dict[str, Any] | None = None, *more: dict[str, Any]) -> int:

@@ -26,7 +26,7 @@ from workflows.verify import verify_trace
 
 BY: dict[str, Any] = {"cause": Cause.API, "cause_ref": "test", "reason": "changed their mind"}
 ONE_TRY: dict[str, Any] = {"retry": {"max_attempts": 1}}
-TWICE: dict[str, Any] = {"retry": {"max_attempts": 2, "backoff": "none", "initial": "PT1S"}}
+TWICE: dict[str, Any] = {"retry": {"max_attempts": 2, "backoff": "none", "initial": "PT1H"}}
 UNDO: dict[str, Any] = {"kind": "probe"} | TWICE
 REST: dict[str, Any] = {"key": "rest", "kind": "wait", "for": "P1D", "signals": [{"name": "again", "then": "next"}]}
 

@@ -205,7 +205,7 @@ def test_what_may_have_taken_effect_is_undone_whatever_its_outcome(
     outcomes: list[Outcome], is_undone: bool, tenant: Tenant, probe: Probe
 ) -> None:
     said = iter(outcomes)
-    retry = {"max_attempts": 2, "backoff": "none", "initial": "PT1S"}
+    retry = {"max_attempts": 2, "backoff": "none", "initial": "PT1H"}
     publish(tenant, {"key": "order", "steps": [step("reserve"), step("charge", retry=retry), REST]})
     probe.answer = lambda claim: next(said) if claim.step["key"] == "charge" else Outcome("delivered")
     run_id = start(tenant, "order")

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from werkzeug import Request, Response
 
 from signals_app.models import Payload
 from tenants.models import Tenant
-from tenants.scope import tenant_scope
+from tenants.scope import database_now, tenant_scope
 from tenants.services.secrets import delete_secret, put_secret
 from tests.journeys import drain, moves_of, publish, reasons_of, run_of, start
 from tests.steps.owing import attempts, key_of, make_due
@@ -142,11 +143,11 @@ def test_a_loop_keeps_the_latest_answer(walk: Callable[..., Run], tenant: Tenant
     run = walk(
         {"url": "/state", "answer": "job"},
         {"key": "judge", "kind": "branch", "when": [again], "else": "complete"},
-        {"key": "rest", "kind": "wait", "for": "PT0.1S", "on_timeout": {"goto": "call"}},
+        {"key": "rest", "kind": "wait", "for": "PT1H", "on_timeout": {"goto": "call"}},
     )
     assert (run.state, data_now(run)) == ("waiting", {"job": {"state": "open"}})
-    time.sleep(0.12)
-    drain(tenant)
+    drain(tenant, now=database_now() + timedelta(hours=2))
+    make_due(tenant)
     work_turn(tenant_id=tenant.pk)
 
     assert (run_of(tenant, run.pk).state, data_now(run)) == ("completed", {"job": {"state": "done"}})
