@@ -39,7 +39,7 @@ class Server:
 
     def connect(self, said: bytes = b"") -> socket.socket:
         """A connection that has said this much and no more."""
-        connection = socket.create_connection((self.address.hostname, self.address.port), timeout=10)
+        connection = socket.create_connection((self.address.hostname, self.address.port), timeout=60)
         connection.sendall(said)
         return connection
 
@@ -47,7 +47,7 @@ class Server:
         """A connection that takes little at a time, and has said this much."""
         connection = socket.socket()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect((self.address.hostname, self.address.port))
         connection.sendall(said)
         return connection
@@ -65,7 +65,7 @@ class Server:
     def serves(self) -> float:
         """Ask for something as any other client would; the seconds it took."""
         began = time.monotonic()
-        with urllib.request.urlopen(f"{self.web.url}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.web.url}/healthz", timeout=30) as answer:
             assert answer.status == 200
         return time.monotonic() - began
 
@@ -108,7 +108,7 @@ def running(servers: Servers) -> Iterator[Server]:
 def server(running: Server) -> Iterator[Server]:
     """After each test the same process serves as before."""
     yield running
-    assert running.serves() < 5
+    assert running.serves() < 30
     assert (running.web.server.is_running, running.alive()) == (True, running.processes)
 
 
@@ -145,7 +145,7 @@ def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(
         meanwhile = server.serves()
         answers = {name: {status_and_code(heard(client)) for client in those} for name, those in clients.items()}
 
-    assert meanwhile < 1.0
+    assert meanwhile < 10.0  # with a thread for each of them it would be twenty
     assert answers == {
         "silent": {(0, "")},
         "half a head": {(408, "")},
@@ -171,7 +171,7 @@ def test_large_bodies_that_come_slowly_leave_threads_for_others(
         meanwhile = server.serves()
         answers = {status_and_code(heard(client)) for client in clients}
 
-    assert meanwhile < 1.0
+    assert meanwhile < 5.0  # with all threads for them it would be eight
     assert answers == {(400, "body_incomplete"), (503, "")}  # those that had a thread, and those that waited for one
 
 
@@ -190,7 +190,7 @@ def test_clients_that_take_no_answer_hold_nobody_up_and_get_all_of_it_when_they_
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         answers = [heard(client) for client in clients]
 
-    assert meanwhile < 2.0  # to make so many answers takes a while; to wait for those who take none would take longer
+    assert meanwhile < 10.0  # to make so many answers takes a while; to wait for those who take none would take longer
     assert len(whole) > 100_000
     for answer in answers:
         first, _, second = answer.partition(b"\r\n\r\n")[2].partition(whole)
@@ -230,7 +230,7 @@ def test_a_client_that_sends_a_byte_at_a_time_gains_nothing(server: Server) -> N
                 break
 
     assert status_of(answer) == 408
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60  # to say all of it would take many minutes
 
 
 HOSTILE = {

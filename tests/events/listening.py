@@ -1,7 +1,6 @@
 """A subscriber: its subscription, and what its receiver was told."""
 
 import json
-import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +22,6 @@ class Subscriber:
         self.tenant, self.server, self.key = tenant, server, key
         self.status: int = status
         self.headers: Mapping[str, str] = {}
-        self.answered_at: list[float] = []
         server.expect_request(f"/{key}", method="POST").respond_with_handler(self._respond)
         url = given.pop("url", None) or server.url_for(f"/{key}").replace("localhost", "127.0.0.1")
         made = put_subscription(tenant_id=tenant.pk, key=key, url=url, **given)
@@ -34,7 +32,6 @@ class Subscriber:
         self.status, self.headers = status, headers
 
     def _respond(self, request: Request) -> Response:
-        self.answered_at.append(time.monotonic())
         return Response(status=self.status, headers=self.headers)
 
     @property

@@ -6,22 +6,27 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from chimeway_py.embedded.postgres import Postgres
 from tests.migrated import ROOT, migrated_copy
+from tests.plugin import Servers
 
-BEFORE = ("deliveries", "0003")  # the one after it changes a table that everybody reads
+BEFORE = ("deliveries", "0003")
+AFTER = ("deliveries", "0004")  # changes a table that everybody reads
 LOCK_TIMEOUT = 0.4
 HELD_UP = 3.0  # seconds: a machine that is busy adds to the lock timeout, and the lock is held for longer than this
 
 
-@pytest.fixture
-def own_postgres(open_folder: Path) -> Iterator[Postgres]:
-    server = migrated_copy(open_folder / "postgres")
+@pytest.fixture(scope="module")
+def own_postgres(servers: Servers) -> Iterator[Postgres]:
+    """A server whose database is as it was before: every migration since then was undone."""
+    server = migrated_copy(servers.folder / "migrating")
     server.start()
+    migrating = migrate(server, *BEFORE)
+    _, told = migrating.communicate(timeout=150)
+    assert migrating.returncode == 0, told
     yield server
     server.stop()
 
@@ -49,14 +54,22 @@ class Reader(threading.Thread):
                 time.sleep(0.01)
 
 
+def test_a_lock_that_is_never_given_is_told(own_postgres: Postgres) -> None:
+    with own_postgres.connect() as user:
+        user.execute("BEGIN")
+        user.execute("SELECT count(*) FROM deliveries_inboxitem")
+        _, told = migrate(own_postgres, *AFTER, "--lock-timeout", "0.1", "--tries", "2").communicate(timeout=150)
+
+    assert "A lock was never given" in told
+
+
 def test_a_migration_that_must_wait_holds_up_nobody(own_postgres: Postgres) -> None:
-    assert migrate(own_postgres, *BEFORE).wait(150) == 0
     reader = Reader(own_postgres)
     with own_postgres.connect() as user:
         user.execute("BEGIN")
         user.execute("SELECT count(*) FROM deliveries_inboxitem")
         reader.start()
-        migrating = migrate(own_postgres, "--lock-timeout", str(LOCK_TIMEOUT))
+        migrating = migrate(own_postgres, *AFTER, "--lock-timeout", str(LOCK_TIMEOUT))
         assert migrating.stderr
         told = migrating.stderr.readline() + migrating.stderr.readline()
         began = time.monotonic()
@@ -75,13 +88,3 @@ def test_a_migration_that_must_wait_holds_up_nobody(own_postgres: Postgres) -> N
     assert reader.longest < HELD_UP
     with own_postgres.connect() as connection:
         assert connection.execute("SELECT count(sealed) FROM deliveries_inboxitem").fetchone() == (0,)
-
-
-def test_a_lock_that_is_never_given_is_told(own_postgres: Postgres) -> None:
-    assert migrate(own_postgres, *BEFORE).wait(150) == 0
-    with own_postgres.connect() as user:
-        user.execute("BEGIN")
-        user.execute("SELECT count(*) FROM deliveries_inboxitem")
-        _, told = migrate(own_postgres, "--lock-timeout", "0.1", "--tries", "2").communicate(timeout=150)
-
-    assert "A lock was never given" in told
