@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import django.test.client
 import pytest
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
@@ -180,6 +181,20 @@ def _turns_end_when_nothing_is_due() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (turn, digests_turn, events_turn, broadcasts_turn):
             patch.setattr(module, "TURN_SECONDS", 60.0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pages_keep_one_context() -> Iterator[None]:
+    """Django copies the context of every part of every page that a test asks for; what tests read is in the first."""
+    keep = django.test.client.store_rendered_templates
+
+    def keep_first(store: dict[str, Any], *given: Any, **told: Any) -> None:
+        if "context" not in store:
+            keep(store, *given, **told)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(django.test.client, "store_rendered_templates", keep_first)
         yield
 
 

@@ -185,15 +185,19 @@ def test_every_form_refuses_what_is_no_text_or_no_json(ground: Ground) -> None:
 
 def test_every_form_takes_anything_else_or_says_why_not(ground: Ground) -> None:
     broken: dict[Any, int] = {}
-    values = cycle(ODD)
+    values, asked = cycle(ODD), set[tuple[str, str]]()
 
     for form in ground.forms:
         for name in form.written:
+            if (form.url, name) in asked:  # boxes to tick share a name, and the forms of a list what they select
+                continue
+            asked.add((form.url, name))
             odd = "9" * 12 if name in form.numbers else "[" * 3_000 if name in form.areas else next(values)
             status = ground.client.post(form.url, {**form.held, name: odd}).status_code
             if status >= 500:
                 broken[form.url, name, odd[:20]] = status
 
+    assert len(asked) > 250
     assert broken == {}
 
 
