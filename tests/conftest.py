@@ -185,6 +185,17 @@ def _turns_end_when_nothing_is_due() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _threads_wait_for_their_turn() -> Iterator[None]:
+    """The last of fifty may wait long for a lock on a busy machine. Who asks about a time limit sets it."""
+    mine = connections.settings["default"]["OPTIONS"]
+    said = mine["options"].replace("lock_timeout=5s", "lock_timeout=60s")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mine, "options", said.replace("statement_timeout=30s", "statement_timeout=120s"))
+        patch.setitem(mine, "connect_timeout", 60)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _pages_keep_one_context() -> Iterator[None]:
     """Django copies the context of every part of every page that a test asks for; what tests read is in the first."""
     keep = django.test.client.store_rendered_templates
