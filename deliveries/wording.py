@@ -1,7 +1,7 @@
 """Where the words of a message come from: the definition's own templates first, then the tenant's stored ones."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -65,11 +65,16 @@ class Asked:
 def compose(wording: Wording, locale: str, facts: Facts) -> tuple[str, Rendered]:
     """The locale that was found, and the message in it. Every message and every preview is made here.
 
-    Raises `TemplateFault`.
+    A subject is one line, whatever a value brings into it: a header cannot hold more. Raises `TemplateFault`.
     """
     found, parts = wording.in_locale(locale)
     inner = render_parts(parts, facts)
+    inner = replace(inner, subject=_one_line(inner.subject))
     return found, _laid_out(wording.layout, locale, inner, facts) if wording.layout else inner
+
+
+def _one_line(text: str) -> str:
+    return " ".join(filter(None, (line.strip() for line in text.splitlines())))
 
 
 def declared_wording(document: Mapping[str, Any], key: str) -> Wording | None:

@@ -34,6 +34,8 @@ def call(
     method: str, url: str, *, content: bytes = b"", headers: Mapping[str, str], total_seconds: float = TOTAL_SECONDS
 ) -> Called:
     """Send one request through the guard. Never raises for what an address or a network does."""
+    if not all(map(_is_sayable, headers.values())):
+        return Called(error="malformed header")
     try:
         answer = exchange(method, url, content=content, headers=headers, total_seconds=total_seconds)
     except AddressRefused as error:
@@ -45,6 +47,11 @@ def call(
     except httpx2.HTTPError as error:
         return _broken(error)
     return _answered(answer)
+
+
+def _is_sayable(value: str) -> bool:
+    """Whether a header can hold it: an account's token may have been stored with a line break."""
+    return value.isascii() and not any(c in value for c in "\r\n\0")
 
 
 def retry_after(header: str) -> float | None:

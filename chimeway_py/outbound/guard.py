@@ -66,6 +66,8 @@ def check_host(host: str) -> None:
     """Raise `AddressRefused` for a host that is empty, an odd spelling of an address (2130706433), or refused."""
     if not host or not host.isascii() or any(c in host for c in " \t\r\n%\\/@"):
         raise AddressRefused("malformed_host")
+    if not _is_sayable(host):
+        raise AddressRefused("malformed_host")
     if ":" not in host and _ENDS_IN_NUMBER.search(host) and not _CANONICAL_IPV4.fullmatch(host):
         raise AddressRefused("numeric_host")
     try:
@@ -74,6 +76,15 @@ def check_host(host: str) -> None:
         return  # a name: its addresses are checked when we connect
     if reason:
         raise AddressRefused(reason)
+
+
+def _is_sayable(host: str) -> bool:
+    """Whether the name service can be asked for it: a label is 1 to 63 characters long."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def checked_addresses(host: str, port: int) -> list[str]:

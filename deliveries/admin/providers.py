@@ -18,8 +18,9 @@ from deliveries.channels.registry import channels
 from deliveries.models import Delivery, Provider
 from deliveries.providers.base import ProviderKind
 from deliveries.providers.registry import provider_kinds
-from deliveries.services.provider_trying import Trial, address_in, trials_of, try_provider
+from deliveries.services.provider_trying import Trial, trials_of, try_provider
 from deliveries.services.providers import Rate, put_provider
+from deliveries.services.trying import address_in
 from tenants.admin import words
 from tenants.admin.concerns import concern
 from tenants.admin.filters import TenantFilter, question_filter

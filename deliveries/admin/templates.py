@@ -16,6 +16,7 @@ from deliveries.models import Template, TemplateVersion
 from deliveries.services.template_retiring import retire_template, users_of
 from deliveries.services.template_trying import Preview, Sample, preview_template, send_test
 from deliveries.services.templates import publish_template, put_template
+from deliveries.services.trying import address_in
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter
@@ -78,6 +79,7 @@ class TryForm(ServiceForm):
     to = forms.CharField(
         required=False, max_length=4000, widget=WIDE, help_text="Empty to look only. Filled in, the message is sent."
     )
+    send = forms.BooleanField(required=False, help_text="Send it to nobody by name: a chat that leads to one place.")
 
 
 class PublishDrafts(ReasonedAction):
@@ -218,9 +220,9 @@ class TemplateAdmin(WritingAdmin):
         if said["subject"]:
             about["subject"] = said["subject"]
         sample = Sample(**about, locale=said["locale"], version=said["version"])
-        if not said["to"]:
+        if not (said["to"] or said["send"]):
             return preview_template(**place, sample=sample), ""
-        started = send_test(**place, sample=sample, to=said["to"])
+        started = send_test(**place, sample=sample, to=address_in(said["to"]))
         self._record(request, row, "test", before=facts_of(row))
         return None, f"It is on its way, in the run {started.public_id}."
 

@@ -106,7 +106,11 @@ class SampleSerializer(ChannelSerializer):
 class TestSendSerializer(SampleSerializer):
     """What a test speaks about, and whom it goes to."""
 
-    to = serializers.CharField(max_length=4000, help_text="An address of the channel; for `in_app` a subject.")
+    to = serializers.JSONField(
+        default=None,
+        help_text="An address of the channel; for `in_app` a subject, for `push` a subscription. A chat that leads to "
+        "one place needs none.",
+    )
 
 
 class ContentSerializer(serializers.Serializer[Any]):

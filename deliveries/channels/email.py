@@ -5,6 +5,7 @@ import re
 import smtplib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import parseaddr
 from typing import Any
 
@@ -64,16 +65,23 @@ def deliver(message: Message, connection: Any, sender: str = "") -> Outcome:
     mail = compose(message, sender)
     try:
         mail.message()  # builds every header
-    except BadHeaderError:
-        return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+    except ValueError as error:
+        return unsayable(error)
     try:
         connection.open()
-    except (OSError, smtplib.SMTPException) as error:  # nothing was said yet about a mail, whatever the refusal
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        # nothing was said yet about a mail: a refusal, or a host or password that cannot even be said
         return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connect {type(error).__name__}", retryable=True)
     try:
         return _hand_over(connection, mail)
     finally:
         _hang_up(connection)
+
+
+def unsayable(error: ValueError) -> Outcome:
+    """The outcome of a message of which no mail can be made: nobody was asked, and nobody would take it."""
+    code = "line_break_in_header" if isinstance(error, BadHeaderError) else "malformed_mail"
+    return Outcome(DeliveryStatus.PERMANENT_FAILURE, code)
 
 
 def compose(message: Message, sender: str = "") -> EmailMultiAlternatives:
@@ -107,6 +115,8 @@ def _hand_over(connection: Any, mail: EmailMultiAlternatives) -> Outcome:
         connection.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:
         return _refusal(*next(iter(error.recipients.values())))
+    except smtplib.SMTPSenderRefused as error:
+        return replace(_refusal(error.smtp_code, error.smtp_error), context={"refused": "sender"})
     except smtplib.SMTPResponseException as error:
         return _refusal(error.smtp_code, error.smtp_error)
     except smtplib.SMTPNotSupportedError:

@@ -8,6 +8,7 @@ from deliveries.querysets import DeliveryQuerySet
 from deliveries.states import FAILURES, NOT_SENT, OWED, DeliveryStatus, Layer
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
+from workflows.definitions.validate import OURS
 
 
 class Delivery(TenantRow):
@@ -50,7 +51,7 @@ class Delivery(TenantRow):
         "self", models.PROTECT, null=True, blank=True, related_name="resends", db_constraint=False, db_index=False
     )
     resend_reason = models.CharField(max_length=200, blank=True)
-    stands_in_for = models.UUIDField(null=True, blank=True)  # the delivery that it was joined to, whose run ended
+    stands_in_for = models.UUIDField(null=True, blank=True)  # the delivery that it was joined to, which did not go out
     planned_at = models.DateTimeField(default=timezone.now)
     sending_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
@@ -118,13 +119,23 @@ class Delivery(TenantRow):
     @property
     def is_insisted_on(self) -> bool:
         """Whether a person wants it now, whatever the hour and the caps."""
-        return self.resend_of_id is not None and self.stands_in_for is None
+        return self.is_test or (self.resend_of_id is not None and self.stands_in_for is None)
+
+    @property
+    def is_test(self) -> bool:
+        """Whether a person asked for it to see a template or a provider at work: no rule for recipients is about it."""
+        return self.definition_key in OURS
 
     @property
     def may_have_arrived(self) -> bool:
         """Whether it has failed, as far as we know, and some try of it may have been taken all the same."""
         if self.status not in FAILURES or self.step_run_id is None:
             return False
+        return self.may_have_been_taken
+
+    @property
+    def may_have_been_taken(self) -> bool:
+        """Whether some try of it may have been taken, whatever came of it."""
         return self.step_run.maybe_done or self.step_run.lost_attempts > 0
 
     @property

@@ -12,7 +12,11 @@ from deliveries.providers.reports import Incoming, Report
 from workflows.steps.base import Fault, Outcome
 
 TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
-URL = {"type": "string", "pattern": r"^https?://[!-~]+$", "maxLength": 2000}
+LINE = {"type": "string", "pattern": r"^[ -~]+(?!\n)$", "maxLength": 4096}
+"""What a protocol of plain ASCII can say: no line break, not even at the end."""
+TOKEN = {"type": "string", "pattern": r"^[!-~]+(?!\n)$", "maxLength": 4096}
+"""The same without blanks: what stands in a header."""
+URL = {"type": "string", "pattern": r"^https?://[!-~]+(?!\n)$", "maxLength": 2000}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def failed(error: str, *, status: int = 0, called: Called = Called()) -> Outcome
     if called.retryable or status in _OF_THE_ACCOUNT:
         word = DeliveryStatus.TEMPORARY_FAILURE
         return Outcome(word, error, True, called.retry_after, maybe_done=called.maybe_done)
-    if error.startswith(("address refused", "certificate", "malformed url")):  # the account's, too
+    if error.startswith(("address refused", "certificate", "malformed")):  # the account's, too
         return Outcome(DeliveryStatus.TEMPORARY_FAILURE, error, retryable=True)
     return Outcome(DeliveryStatus.PERMANENT_FAILURE, error)
 

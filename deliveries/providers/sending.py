@@ -1,7 +1,8 @@
 """Sending one message through the tenant's providers: the first that can, and the next when one certainly did not.
 
 A provider that may have taken the message ends the try: asking another would be a second message. Every later try, if
-the step allows one, asks this provider only, well or not, under the same effect key.
+the step allows one, asks this provider only, well or not, under the same effect key. The same holds for the service's
+own sender, which carries what tenants without a provider send.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from workflows.steps.base import HELD, Outcome
 MOST_ASKED = 4  # in one try; each may take eight seconds
 RATE_LIMITED = "rate_limited"
 AWAY = "provider_away"  # only one may be asked, and that one is disabled, gone or not named any more
+SERVICE = "(service)"  # noted where providers are: the service's own sender may have it. No key looks like that
 Default = Callable[[Message], Outcome]
 
 log = structlog.get_logger(__name__)
@@ -39,12 +41,15 @@ def send_through(message: Message, channel: str, default: Default | None = None)
         known = mine.values_list("provider", "step_run__maybe_done", "step_run__lost_attempts").first()
         last, maybe_done, lost = known or ("", False, 0)
         asked = candidates(message.tenant_id, channel, message.step, last, scope.now)
-        is_ours = default is not None and not asked and not has_providers(message.tenant_id, channel)
-    if last and (maybe_done or lost):
+        may_have_it = bool(last and (maybe_done or lost))
+        is_ours = last == SERVICE if may_have_it else not (asked or has_providers(message.tenant_id, channel))
+        if default is not None and is_ours and last != SERVICE:
+            mine.update(provider=SERVICE, turn_at=None)  # before it is asked: a worker may not live to tell
+    if default is not None and is_ours:
+        return default(message)
+    if may_have_it:
         asked = the_same(asked, last)
         return _ask(message, asked, may_leave=False) if asked else _away(last)
-    if is_ours and default is not None:
-        return default(message)
     if not asked:
         raise Undeliverable("no_provider")
     return _ask(message, asked[:MOST_ASKED])

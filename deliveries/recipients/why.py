@@ -16,11 +16,15 @@ _BY: Mapping[str, str] = {
 }
 _NO_ADDRESS = "they have no address for this channel"
 _NOT_SENT: Mapping[str, str] = {
-    "bounced_before": "mail to this address bounced before",
     "complained_before": "whoever has this address complained about a message before",
     "endpoint_disabled": "the endpoint is disabled",
     "no_recipient": _NO_ADDRESS,
     "run_ended": "its run had ended",
+}
+_BOUNCED_BEFORE: Mapping[str, str] = {
+    "email": "mail to this address bounced before",
+    "sms": "a message to this number came back before",
+    "push": "none of their browsers takes messages any more",
 }
 _NOT_POSSIBLE: Mapping[str, str] = {
     "no_recipient": _NO_ADDRESS,
@@ -33,7 +37,7 @@ def why(delivery: Delivery, now: datetime) -> str:
     tell = _OF_STATUS.get(DeliveryStatus(delivery.status))
     said = tell(delivery, now) if tell is not None else f"It is {delivery.status}."
     if delivery.stands_in_for is not None:
-        return f"{said} It takes the place of the message that it was joined to, whose run ended."
+        return f"{said} It takes the place of the message that it was joined to, which did not go out."
     return said if delivery.resend_of_id is None else f"{said} Sent again by hand: {delivery.resend_reason}."
 
 
@@ -57,6 +61,9 @@ def _suppressed(delivery: Delivery, now: datetime) -> str:
         return f"Not sent by itself: it was joined to another message by {delivery.decided_rule}."
     if delivery.error in ("quiet_hours", "window", "cap"):
         return f"Not sent, because of {_by(delivery)}: {delivery.decided_rule}."
+    if delivery.error == "bounced_before":
+        told = _BOUNCED_BEFORE.get(delivery.channel, "a message to this address came back before")
+        return f"Not sent: {told}."
     return f"Not sent: {_NOT_SENT.get(delivery.error, delivery.error or 'it was suppressed')}."
 
 
@@ -70,6 +77,13 @@ def _failed(delivery: Delivery, now: datetime) -> str:
     return f"Failed: {tries} ({delivery.error or 'no code'})."
 
 
+def _bounced(delivery: Delivery) -> str:
+    code = f" ({delivery.error})" if delivery.error else ""
+    if delivery.delivered_at is None:
+        return f"It came back at {_at(delivery.bounced_at)}{code}; no try was answered with yes."
+    return f"Sent at {_at(delivery.delivered_at)}, and it came back at {_at(delivery.bounced_at)}{code}."
+
+
 _OF_STATUS: Mapping[DeliveryStatus, Callable[[Delivery, datetime], str]] = {
     DeliveryStatus.PLANNED: _planned,
     DeliveryStatus.SENDING: lambda delivery, now: "It is being sent.",
@@ -78,9 +92,7 @@ _OF_STATUS: Mapping[DeliveryStatus, Callable[[Delivery, datetime], str]] = {
     DeliveryStatus.TEMPORARY_FAILURE: _failed,
     DeliveryStatus.RETRIES_EXHAUSTED: _failed,
     DeliveryStatus.PERMANENT_FAILURE: _failed,
-    DeliveryStatus.BOUNCED: lambda delivery, now: (
-        f"Sent at {_at(delivery.delivered_at)}, and it came back at {_at(delivery.bounced_at)} ({delivery.error})."
-    ),
+    DeliveryStatus.BOUNCED: lambda delivery, now: _bounced(delivery),
     DeliveryStatus.UNKNOWN: lambda delivery, now: "It may or may not have arrived: nobody saw the end of the try.",
     DeliveryStatus.CANCELLED: lambda delivery, now: "Not sent: its run ended before.",
 }

@@ -1,7 +1,8 @@
-"""A message that others were joined to is not sent, because its run ended: the next of them takes its place.
+"""A message that others were joined to is not sent, whatever the reason: the next of them takes its place.
 
 It goes out like a resend, under a key of its own, because its own run was told long ago that it was joined. Unlike what
-a person sends again, it heeds hours and caps, and it is not sent when its own run ended otherwise than completed.
+a person sends again, it heeds hours and caps, and it is not sent when its own run ended otherwise than completed. If it
+cannot be sent either, the next has its turn; each has one, so that two that fail do not call each other for ever.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,9 @@ def is_wanted(run: Run) -> bool:
 def _joined_to(leader: Delivery) -> list[Delivery]:
     mine = Delivery.objects.for_tenant(leader.tenant_id).filter(coalesced_into=leader.public_id)
     wanted = Q(run__finished_at=None) | Q(run__state=RunState.COMPLETED)
-    return list(mine.filter(wanted).exclude(id=leader.resend_of_id or 0).select_related("run").order_by("id"))
+    had_their_turn = mine.filter(resends__stands_in_for__isnull=False)
+    waiting = mine.filter(wanted).exclude(id__in=had_their_turn.values("id"))
+    return list(waiting.exclude(id=leader.resend_of_id or 0).select_related("run").order_by("id"))
 
 
 def _take_place(leader: Delivery, joined: Delivery, now: datetime) -> Delivery | None:

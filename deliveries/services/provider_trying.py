@@ -4,27 +4,24 @@ It goes the way of every message: a run of a definition of its own, a step that 
 delivery, an attempt and a trace. So it counts for the provider's health and rate as every message does.
 """
 
-import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
-from chimeway_py.errors import Conflict, Invalid, NotFound, fault
-from deliveries.channels.base import Channel, Undeliverable
+from chimeway_py.errors import Conflict, NotFound
 from deliveries.channels.registry import channel as channel_named
 from deliveries.models import Delivery, Provider
 from deliveries.recipients.why import why
+from deliveries.services.trying import check_test_address
 from deliveries.states import OWED
 from tenants.scope import tenant_scope
 from workflows.models import Run
 from workflows.services.definitions import ensure_definition
 from workflows.services.start import NewRun, Started, start_runs
 from workflows.states import TERMINAL, Cause
-from workflows.steps.sources import facts_of
 
 TRIALS = "chimeway_provider_test"
 SUBJECT = "provider_test"
@@ -89,7 +86,7 @@ def try_provider(*, tenant_id: int, key: str, to: Any = None, cause: Cause = Cau
         if not provider.enabled:
             raise ProviderDisabled
         to = to.strip() if isinstance(to, str) else to
-        _check_address(channel_named(provider.channel), to)
+        check_test_address(channel_named(provider.channel), to)
         definition = ensure_definition(tenant_id=tenant_id, document=_document(provider, is_addressed=bool(to)))
         data = {"to": to} if to else {}
         new = NewRun(subject=SUBJECT, correlation={"provider": key}, data=data, cause=cause, cause_ref=cause_ref)
@@ -134,22 +131,6 @@ def _trial(run: Run, now: datetime) -> Trial:
     )
 
 
-def _check_address(chosen: Channel, to: Any) -> None:
-    """Raise `Invalid` for an address that the channel could not send to, or when it needs one and none is given."""
-    step: Mapping[str, Any] = {"to": "data.to"} if to else {}
-    data = {"to": to} if to else {}
-    facts = facts_of(run_public_id="", subject=SUBJECT, correlation={}, definition_key=TRIALS, data=data)
-    try:
-        chosen.recipient(step, facts)
-        fits = not to or chosen.is_address(to)
-    except Undeliverable:
-        fits = False
-    if not fits and not to:
-        raise Invalid("The test is not valid.", [fault("/to", "required", "Say whom to send it to.")])
-    if not fits:
-        raise Invalid("The test is not valid.", [fault("/to", "bad_address", chosen.address)])
-
-
 def _document(provider: Provider, *, is_addressed: bool) -> dict[str, Any]:
     """A test ends when the provider has answered, whatever it says, and comes at any hour."""
     step = {
@@ -172,13 +153,3 @@ def _document(provider: Provider, *, is_addressed: bool) -> dict[str, Any]:
         "templates": {"test": _WORDS},
         "steps": [step],
     }
-
-
-def address_in(text: str) -> Any:
-    """What is typed as an address: text, or an object or a list in JSON, as browsers have them."""
-    if text.strip().startswith(("{", "[")):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    return text

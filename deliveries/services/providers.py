@@ -112,8 +112,14 @@ def _kind_faults(kind: ProviderKind, config: Mapping[str, Any], credentials: Map
 
 def _shape(place: str, said: Mapping[str, Any], known: Mapping[str, Any], required: tuple[str, ...]) -> Iterator[Fault]:
     schema = {"type": "object", "properties": known, "required": list(required), "additionalProperties": False}
-    for error in Draft202012Validator(schema).iter_errors(said):
-        for one in faults_of(error):
-            is_about_value = place == "/credentials" and one["code"] not in _OF_NAMES
-            told = "It has not the form that such a credential has." if is_about_value else one["message"]
-            yield fault(f"{place}{one['path']}", one["code"], told)
+    errors = Draft202012Validator(schema).iter_errors(said)
+    found = [one for error in errors for one in faults_of(error)]
+    faults = {(one["path"], one["code"]): one for one in found}  # each of two missing keys names both
+    for one in faults.values():
+        is_about_value = place == "/credentials" and one["code"] not in _OF_NAMES
+        told = "It has not the form that such a credential has." if is_about_value else one["message"]
+        yield fault(f"{place}{one['path']}", one["code"], told)
+    sound = known.keys() - {one["path"].removeprefix("/") for one in faults.values()}
+    for name, value in said.items():  # credentials say it by their patterns: a key of a plugin may have many lines
+        if place == "/config" and name in sound and isinstance(value, str) and not value.isprintable():
+            yield fault(f"{place}/{name}", "bad_text", "One line of text that can be printed.")

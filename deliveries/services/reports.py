@@ -216,7 +216,7 @@ def _outcome(delivery: Delivery, kind: ReportKind) -> str:
 def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
     """Write the outcome, and tell the run."""
     was_unknown = delivery.status == DeliveryStatus.UNKNOWN
-    if was_unknown and _settle(delivery, outcome):
+    if was_unknown and _settle(delivery, outcome, why):
         return
     delivery.status, delivery.settled_at = outcome, batch.now
     delivery.error = "" if outcome == DeliveryStatus.DELIVERED else why[:200]
@@ -230,7 +230,7 @@ def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
         tell_later_outcome(batch, delivery.step_run_id, outcome, delivery.key, context)
 
 
-def _settle(delivery: Delivery, outcome: str) -> bool:
+def _settle(delivery: Delivery, outcome: str, why: str) -> bool:
     """Settle a step run whose end nobody had seen, as somebody who looked it up would; False when it is no such."""
     unknown = StepRun.objects.for_tenant(delivery.tenant_id).filter(key=delivery.key, status=StepRunStatus.UNKNOWN)
     if not unknown.exists():
@@ -243,6 +243,7 @@ def _settle(delivery: Delivery, outcome: str) -> bool:
         reason=reason,
         cause=Cause.API,
         cause_ref=delivery.provider,
+        error="" if outcome == DeliveryStatus.DELIVERED else why,
     )
     return True
 

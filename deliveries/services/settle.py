@@ -33,42 +33,56 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     Delivery.objects.bulk_update([delivery], changed)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
-        _leave_joined(delivery, outcome, now)
+        _leave_joined(claim, delivery, now)
 
 
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:
     """Nobody will try these step runs again: what was not begun is cancelled, what was begun is `unknown`."""
     mine = Delivery.objects.for_tenant(tenant_id).filter(step_run_id__in=step_run_ids)
-    owed = list(mine.owed().order_by("id"))
+    owed = list(mine.owed().select_related("step_run").order_by("id"))
     for begun, ended in (
         (DeliveryStatus.PLANNED, DeliveryStatus.CANCELLED),
         (DeliveryStatus.SENDING, DeliveryStatus.UNKNOWN),
     ):
         mine.filter(status=begun).update(status=ended, settled_at=now)
     record_settled(tenant_id, [one.pk for one in owed])
-    hand_on(tenant_id, [one for one in owed if one.held_by and one.status == DeliveryStatus.PLANNED], now)
+    waited = [one for one in owed if one.status == DeliveryStatus.PLANNED and (one.held_by or one.error)]
+    hand_on(tenant_id, [one for one in waited if not one.may_have_been_taken], now)
 
 
-def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
-    """Note an outcome that no try told; `owed` plans the delivery again. One whose end is known stays as it is."""
+def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: datetime, error: str = "") -> None:
+    """Note an outcome that no try told; `owed` plans the delivery again. One whose end is known stays as it is.
+
+    `error` is the code of whoever told it, if they gave one.
+    """
     delivery = Delivery.objects.of_step_run(tenant_id, step_run_id).locked().get()
     if not (delivery.is_owed or delivery.status == DeliveryStatus.UNKNOWN):
         return
     ended = word in OUTCOMES
     delivery.status = word if ended else DeliveryStatus.PLANNED
-    delivery.error = "worker lost" if word == DeliveryStatus.UNKNOWN else ""
+    delivery.error = "worker lost" if word == DeliveryStatus.UNKNOWN else error[:200]
     delivery.settled_at = now if ended else None
     delivery.delivered_at = now if word == DeliveryStatus.DELIVERED else None
     delivery.bounced_at = now if word == DeliveryStatus.BOUNCED else None
-    Delivery.objects.bulk_update([delivery], ["status", "error", "settled_at", "delivered_at", "bounced_at"])
+    did_not_go = ended and delivery.status not in COUNTED
+    delivery.counted_at = None if did_not_go else delivery.counted_at
+    changed = ["status", "error", "settled_at", "delivered_at", "bounced_at", "counted_at"]
+    Delivery.objects.bulk_update([delivery], changed)
     record_settled(tenant_id, [delivery.pk] if ended else [])
+    if did_not_go:  # somebody looked, so no earlier try counts against it
+        hand_on(tenant_id, [delivery], now)
 
 
-def _leave_joined(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
-    """Others may have been joined to a message that is not sent: because its run ended, or as it is joined itself."""
+def _leave_joined(claim: Claim, delivery: Delivery, now: datetime) -> None:
+    """Others may have been joined to a message that is not sent: for whatever reason, or as it is joined itself.
+
+    None were joined to what goes with its first try and took nobody's place: a cap holds back by a try.
+    """
     if delivery.coalesced_into is not None:
         join_to(delivery.tenant_id, delivery.public_id, delivery.coalesced_into)
-    elif delivery.status == DeliveryStatus.SUPPRESSED and outcome.error == "run_ended":
+    elif claim.attempt_number == 1 and delivery.stands_in_for is None:
+        return
+    elif delivery.status not in COUNTED and not delivery.may_have_been_taken:
         hand_on(delivery.tenant_id, [delivery], now)
 
 

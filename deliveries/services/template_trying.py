@@ -17,6 +17,7 @@ from deliveries.locales import wanted_locale
 from deliveries.preferences.links import address_of
 from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
+from deliveries.services.trying import check_test_address
 from deliveries.services.words import COALESCED, TEST_RUNS, coalesced_facts
 from deliveries.standing import standing_of
 from deliveries.wording import Asked, compose, stored_wordings
@@ -82,18 +83,20 @@ def preview_template(*, tenant_id: int, key: str, channel: str, sample: Sample) 
     return Preview(asked.version or 0, wording.layout.number if wording.layout else None, locale, content)
 
 
-def send_test(*, tenant_id: int, key: str, channel: str, to: str, sample: Sample) -> Started:
+def send_test(*, tenant_id: int, key: str, channel: str, to: Any = None, sample: Sample) -> Started:
     """A run that sends the message to `to`, whatever its subject is called. Raises `NotFound` and `Invalid`.
 
-    A message that could not be made is refused before anything is started.
+    Without `to` where the channel's accounts lead, if they lead to one place. A message that could not be made is
+    refused before anything is started.
     """
+    to = to.strip() if isinstance(to, str) else to
     with tenant_scope(tenant_id):
         preview_template(tenant_id=tenant_id, key=key, channel=channel, sample=sample)
         asked = _asked(tenant_id, key, channel, sample)
-        document = _document(asked, sample.correlation)
-        _check_address(channel_named(channel), to)
+        document = _document(asked, sample.correlation, is_addressed=bool(to))
+        check_test_address(channel_named(channel), to)
         definition = ensure_definition(tenant_id=tenant_id, document=document)
-        data = {**sample.run_data, TO: to}
+        data = sample.run_data | ({TO: to} if to else {})
         new = NewRun(subject=sample.subject, correlation=sample.correlation, data=data)
         (started,) = start_runs(tenant_id=tenant_id, definition_key=TEST_RUNS, runs=[new], version=definition.version)
         return started
@@ -110,13 +113,6 @@ def _check(sample: Sample) -> None:
         faults.append(fault("/subject", "bad_subject", "Text of 1 to 200 characters, without NUL or lone surrogates."))
     if faults:
         raise Invalid("The sample is not valid.", faults)
-
-
-def _check_address(chosen: Channel, to: str) -> None:
-    if not to.strip():
-        raise Invalid("The test is not valid.", [fault("/to", "required", "Say whom to send it to.")])
-    if not chosen.is_address(to.strip()):
-        raise Invalid("The test is not valid.", [fault("/to", "bad_address", chosen.address)])
 
 
 def _facts(chosen: Channel, sample: Sample) -> Facts:
@@ -152,7 +148,8 @@ def _asked(tenant_id: int, key: str, channel: str, sample: Sample) -> Asked:
     return Asked(channel, key, found.number)
 
 
-def _document(asked: Asked, correlation: Mapping[str, Any]) -> dict[str, Any]:
+def _document(asked: Asked, correlation: Mapping[str, Any], *, is_addressed: bool) -> dict[str, Any]:
+    """A test comes at any hour, however many came before."""
     chosen = channel_named(asked.channel)
     step = {
         "key": "send",
@@ -161,11 +158,12 @@ def _document(asked: Asked, correlation: Mapping[str, Any]) -> dict[str, Any]:
         "template": asked.key,
         "template_version": asked.version,
         **_READER,
+        **({} if chosen.settles_at_once else {"quiet_hours": "override", "caps": "override"}),
         "retry": {"max_attempts": 1},
-    }
+    } | ({"to": f"data.{TO}"} if is_addressed else {})
     if "to" not in chosen.schema:
         told = f"The channel {asked.channel} sends nowhere but to what its steps name; try it with a run."
         raise Invalid("The test is not valid.", [fault("/channel", "no_test", told)])
     name = f"Tests of templates: {asked.key}"
-    document = {"key": TEST_RUNS, "name": name, "steps": [step | {"to": f"data.{TO}"}]}
+    document = {"key": TEST_RUNS, "name": name, "steps": [step]}
     return document | ({"correlation": sorted(correlation)} if correlation else {})

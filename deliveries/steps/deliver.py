@@ -90,6 +90,6 @@ class DeliverStep(WorkKind):
         """Nobody will try again: what was not begun is cancelled, of what was begun nobody knows the end."""
         abandon_deliveries(tenant_id=tenant_id, step_run_ids=step_run_ids, now=now)
 
-    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime, error: str = "") -> None:
         """Write what somebody found out about a delivery, or that nobody knows."""
-        resolve_delivery(tenant_id=tenant_id, step_run_id=step_run_id, word=word, now=now)
+        resolve_delivery(tenant_id=tenant_id, step_run_id=step_run_id, word=word, now=now, error=error)

@@ -10,13 +10,15 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.mailbox import Mailbox
 from deliveries.admin.deliveries import joined_section
 from deliveries.models import Delivery, SendingRules
+from deliveries.recipients.why import why
+from deliveries.services.settle import resolve_delivery
 from tenants.models import Tenant
 from tenants.scope import database_now
 from tests.deliveries.conftest import Journey
 from tests.deliveries.test_quiet_hours import let_time_pass
 from tests.journeys import rows_of
 from workflows.explain import explain_run
-from workflows.models import Run
+from workflows.models import Run, StepRun
 from workflows.services.control import cancel_runs
 from workflows.services.turn import engine_turn, work_turn
 from workflows.services.work import claim_work, finish_work, perform
@@ -340,6 +342,94 @@ def test_who_joins_while_the_run_ends_is_not_lost(
         [waits] = [one for one in journey.deliveries(late) if one.status == "planned"]
         assert waits.held_by == "cap"
     assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
+
+
+WORD = {"hello": {"subject": "Hello", "text": "{{ data.word }}, {{ coalesced.count }} more"}}
+REFUSED = {"rules": [{"allowed": False, "channel": "email", "when": {"path": "data.word", "eq": "no"}}]}
+
+
+def held_of(rest: APIClient, journey: Journey, *words: dict[str, Any], **step: Any) -> list[Run]:
+    """Runs of which the first has sent its mail, the second waits for its place, and the others joined that."""
+    cap(rest, 1, "coalesce")
+    journey.publish(MAIL | step, templates=WORD)
+    address = f"{journey.key}@example.com"
+    runs = [journey.start("anna", email=address, **data) for data in ({"word": "first"}, *words)]
+    journey.work()
+    assert statuses(journey)["planned cap"] == 1
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("bad", "ended"),
+    [({}, ("permanent_failure", "template: undefined variable")), ({"word": "no"}, ("suppressed", "preference"))],
+)
+def test_when_the_one_that_waits_fails_or_is_refused_the_next_goes_out(
+    bad: dict[str, Any], ended: tuple[str, str], rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    runs = held_of(rest, journey, bad, bad, {"word": "third"}, {"word": "fourth"})
+    rest.put("/v1/recipients/anna/preferences", REFUSED)
+
+    sends(journey, *runs[1:])
+
+    led, followed, third, fourth = map(journey.deliveries, runs[1:])
+    assert [(one.status, one.error[: len(ended[1])]) for one in (led[0], followed[1])] == [ended] * 2
+    assert [(one.status, one.stands_in_for) for one in third] == [
+        ("suppressed", None),
+        ("delivered", followed[1].public_id if bad == {} else led[0].public_id),
+    ]
+    assert [one.coalesced_into for one in fourth] == [third[1].public_id]
+    said = texts(smtp_sink, f"{journey.key}@example.com")
+    assert [one.partition(",")[0] for one in said] == ["first", "third"]
+    assert why(third[1], database_now()).endswith("the message that it was joined to, which did not go out.")
+    assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
+
+
+def test_of_those_that_all_fail_each_has_its_turn_once(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    runs = held_of(rest, journey, {}, {}, {})
+
+    for _ in range(3):
+        sends(journey, *runs[1:])
+
+    assert [len(journey.deliveries(run)) for run in runs] == [1, 1, 2, 2]
+    assert [journey.deliveries(run)[-1].status for run in runs] == ["delivered", *["permanent_failure"] * 3]
+
+
+def test_what_may_have_arrived_is_not_handed_on(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
+    runs = held_of(rest, journey, {}, {"word": "second"})
+    doubted = StepRun.objects.for_tenant(journey.tenant.pk).filter(run_id=runs[1].pk)
+    journey.read(lambda: doubted.update(maybe_done=True))
+
+    sends(journey, *runs[1:])
+
+    assert journey.delivery(runs[1]).status == "permanent_failure"
+    assert journey.delivery(runs[2]).coalesced_into == journey.delivery(runs[1]).public_id
+
+
+def test_what_was_tried_and_is_cancelled_or_found_not_to_have_gone_is_handed_on(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    smtp_sink.answer(f"{journey.key}@example.com", "450 4.2.0 later")
+    word = {"word": "one"}
+    try:
+        cap(rest, 1, "coalesce")
+        journey.publish(MAIL | {"retry": {"initial": "PT1H"}}, templates=WORD)
+        filling = journey.start("anna", email="fills@example.com", **word)
+        journey.work()
+        runs = [journey.start("anna", email=f"{journey.key}@example.com", **word) for _ in range(3)]
+        journey.work()
+        sends(journey, runs[0])
+        tried = journey.delivery(runs[0])
+        end(journey, runs[0])
+    finally:
+        smtp_sink.answer_normally()
+    mine = journey.deliveries(runs[1])[1]
+    found = {"tenant_id": mine.tenant_id, "step_run_id": mine.step_run_id, "word": "permanent_failure"}
+    journey.read(lambda: resolve_delivery(**found, now=database_now(), error="http 410"))
+
+    assert (journey.delivery(filling).status, tried.held_by, tried.error) == ("delivered", "", "smtp 450 4.2.0")
+    assert mine.stands_in_for == tried.public_id
+    assert [(one.status, one.error) for one in journey.deliveries(runs[1])[1:]] == [("permanent_failure", "http 410")]
+    assert journey.deliveries(runs[2])[1].stands_in_for == mine.public_id
 
 
 def test_what_undoes_a_message_is_not_joined_to_it(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:

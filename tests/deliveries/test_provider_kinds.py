@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from typing import Any
@@ -25,6 +26,7 @@ from deliveries.channels.push import PushChannel
 from deliveries.channels.sms import SmsChannel
 from deliveries.providers.aws_signing import signed
 from deliveries.providers.base import Account
+from deliveries.providers.mail import is_mailbox
 from deliveries.providers.push_encryption import decode, encode, encrypt, private_key_of, public_key_of
 from deliveries.providers.registry import provider_kind, provider_kinds
 from tests.deliveries.doubles import HangsUp
@@ -345,6 +347,7 @@ def test_a_mail_server_of_ones_own(smtp_sink: Mailbox) -> None:
     [
         ({"BODY": "close"}, UNKNOWN, True),
         ({"MAIL": "530 5.7.0 sign in first"}, TEMPORARY, True),
+        ({"MAIL": "550 5.7.1 not you"}, TEMPORARY, True),  # the account's fault: another provider may take it
         ({"RCPT": "550 5.1.1 nobody"}, PERMANENT, False),
     ],
 )
@@ -364,6 +367,86 @@ def test_no_mail_server_on_a_private_address(settings: Any) -> None:
         assert script.bodies == 0
 
     assert (outcome.word, outcome.retryable) == (TEMPORARY, True)
+
+
+BAD_SENDERS = [
+    "a@example.com\r\nBcc: x@example.com",
+    "a@example.com\n",
+    "ok@example.com, two@example.com",
+    "ok@example.com,",
+    "Acme, Inc <a@example.com>",
+    "Acme <a@example.com> and more",
+    "us: a@example.com;",
+    "not an address",
+    "a@nowhere",
+    "a@example.com\0",
+    "\ud800 <a@example.com>",
+]
+
+
+@pytest.mark.parametrize("sender", BAD_SENDERS)
+def test_a_sender_that_no_mail_can_have_is_the_accounts_fault(sender: str) -> None:
+    """Of accounts that were stored before anybody looked."""
+    with ScriptedSmtp() as script:
+        config = {"host": "127.0.0.1", "port": script.port, "security": "none", "from": sender}
+        outcome = provider_kind("smtp").send(a_message(), Account(1, "x", "own", config, {}))
+        assert script.bodies == 0
+
+    assert (outcome.word, outcome.error, outcome.retryable, outcome.maybe_done) == (
+        TEMPORARY,
+        "bad_sender",
+        True,
+        False,
+    )
+    for kind in ("ses", "sendgrid", "postmark", "mailgun"):
+        said = account("https://example.com", kind, **{"from": sender})
+        assert provider_kind(kind).send(a_message(), said).error == "bad_sender"
+        assert "/config/from" in [one["path"] for one in provider_kind(kind).check(said.config, said.credentials)]
+
+
+def test_a_sender_may_have_a_name() -> None:
+    senders = ["us@example.com", "Dr. No <us@example.com>", '"Acme, Inc." <us@example.com>', "Käse <us@exämple.com>"]
+
+    assert [one for one in senders if not is_mailbox(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "credentials"),
+    [
+        ("smtp", {"host": "a..example.com"}, {}),
+        ("smtp", {"security": "none"}, {"username": "us", "password": "pässword"}),
+        ("sendgrid", {}, {"api_key": "key\n"}),
+        ("mailgun", {"domain": "exa/mple.com"}, {}),
+        ("slack", {}, {"token": "xoxb\n"}),
+        ("slack", {}, {"token": "schlüssel"}),
+        ("ses", {}, {"access_key_id": "AKID\n"}),
+        ("twilio", {"url": "https://example.com\n"}, {}),
+    ],
+)
+def test_an_account_that_cannot_even_be_asked_lets_the_next_one_try(
+    kind: str, config: dict[str, Any], credentials: dict[str, str]
+) -> None:
+    """Of accounts that were stored before anybody looked: nothing left this machine, so nothing may have arrived."""
+    with ScriptedSmtp({"EHLO": "250-script\r\n250 AUTH PLAIN"}) as script:
+        if kind == "smtp":
+            plain = {"host": "127.0.0.1", "port": script.port, "security": "none", "from": "us@example.com"}
+            asked = Account(1, "x", "own", plain | config, credentials)
+        else:
+            asked = account("https://127.0.0.1:1", kind)
+            asked = replace(asked, config={**asked.config, **config}, credentials={**asked.credentials, **credentials})
+        outcome = provider_kind(kind).send(message(kind) if kind != "smtp" else a_message(), asked)
+        assert script.bodies == 0
+
+    assert (outcome.word, outcome.retryable, outcome.maybe_done) == (TEMPORARY, True, False), outcome
+
+
+@pytest.mark.parametrize("code", [21212, 21606])
+def test_a_number_that_twilio_will_not_send_from_is_the_accounts_fault(code: int, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(_ANY).respond_with_json({"code": code}, 400)
+
+    outcome = send("twilio", httpserver.url_for("").rstrip("/"))
+
+    assert (outcome.word, outcome.error, outcome.retryable) == (TEMPORARY, f"twilio {code}", True)
 
 
 # -- Web push --------------------------------------------------------------------------------------------------------

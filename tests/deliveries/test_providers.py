@@ -17,12 +17,14 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.errors import Invalid
 from deliveries.models import Delivery, Provider
+from deliveries.providers.sending import SERVICE
 from deliveries.providers.turns import take_turn
 from deliveries.services.providers import Rate, delete_provider, put_provider
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
 from tests.deliveries.conftest import Journey
 from tests.deliveries.doubles import HangsUp
+from tests.deliveries.smtp_script import ScriptedSmtp
 from tests.deliveries.test_provider_kinds import subscription
 from tests.steps.owing import make_due
 from workflows.definitions.errors import InvalidDefinition
@@ -334,6 +336,30 @@ def test_mail_of_a_tenant_with_a_server_of_its_own_goes_nowhere_else(
     assert smtp_sink.to("elsewhere@example.com") == []
 
 
+@pytest.mark.parametrize(("point", "went"), [("BODY", (2, 0)), ("RCPT", (0, 1))])
+def test_what_the_services_own_server_may_have_is_given_to_nobody_else(
+    point: str, went: tuple[int, int], journey: Journey, smtp_sink: Mailbox, settings: Any
+) -> None:
+    """A try that may have been taken is asked of the service's server again; one that was not, of the new provider."""
+    journey.publish(
+        {"channel": "email", "template": "hello", "to": "data.email", "retry": {"initial": "PT1H"}}, templates=HELLO
+    )
+    own = {"host": "127.0.0.1", "port": settings.EMAIL_PORT, "security": "none", "from": "us@example.com"}
+    address = f"{journey.key}@example.com"
+    with ScriptedSmtp({point: "close"}) as server:
+        settings.EMAIL_PORT = server.port
+        run = journey.start("bob", email=address)
+        journey.work()
+        noted = told(journey, run)
+        put_provider(tenant_id=journey.tenant.pk, key="own", kind="smtp", config=own)
+        make_due(journey.tenant)
+        journey.work()
+
+        assert (server.bodies, len(smtp_sink.to(address))) == went
+    assert (noted[0], noted[2]) == ("planned", SERVICE)
+    assert told(journey, run)[2] == (SERVICE if point == "BODY" else "own")
+
+
 def test_two_mails_of_one_journey_are_two_mails(journey: Journey, smtp_sink: Mailbox) -> None:
     one = {"channel": "email", "template": "hello", "to": "data.email"}
     journey.publish(one, one, templates=HELLO)
@@ -396,6 +422,27 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"config": {"host": "127.0.0.1", "from": "a@b.c"}}, "/config/host"),
     ({"config": {"host": "mail.example.com", "from": "a@b.c", "port": 22}}, "/config/port"),
     ({"config": {"host": "mail.example.com", "from": "a@b.c", "port": 0}}, "/config/port"),
+    ({"config": {"host": "mail.example.com", "from": "a@example.com\r\nBcc: x@y.example"}}, "/config/from"),
+    ({"config": {"host": "mail.example.com", "from": "ok@example.com, two@example.com"}}, "/config/from"),
+    ({"config": {"host": "mail.example.com", "from": "not an address"}}, "/config/from"),
+    ({"config": {"host": "mail..example.com", "from": "a@example.com"}}, "/config/host"),
+    ({"config": {"host": "mail.example.com\n", "from": "a@example.com"}}, "/config/host"),
+    ({"credentials": {"username": "u", "password": "pässword"}}, "/credentials/password"),
+    ({"kind": "slack", "config": {"to": "#ops\n"}, "credentials": {"token": "x"}}, "/config/to"),
+    ({"kind": "slack", "config": {}, "credentials": {"token": "x\n"}}, "/credentials/token"),
+    (
+        {
+            "kind": "twilio",
+            "config": {"account_sid": "A", "from": "call me later"},
+            "credentials": {"auth_token": "t"},
+        },
+        "/config/from",
+    ),
+    (
+        {"kind": "twilio", "config": {"account_sid": "A\n", "from": "+155500"}, "credentials": {"auth_token": "t"}},
+        "/config/account_sid",
+    ),
+    ({"kind": "web_push", "config": {"contact": "mailto:not an address"}, "credentials": {}}, "/config/contact"),
     ({"credentials": {"username": "u"}}, "/credentials"),
     ({"credentials": {"user": "u"}}, "/credentials/user"),
     ({"credentials": {"username": "u", "password": ""}}, "/credentials/password"),
@@ -409,6 +456,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"kind": "slack", "config": {}, "credentials": {"token": "a", "url": "https://example.com"}}, "/credentials"),
     ({"kind": "twilio", "config": {"account_sid": "A"}, "credentials": {"auth_token": "t"}}, "/config/from"),
     ({"kind": "web_push", "config": {"contact": "me"}, "credentials": {}}, "/config/contact"),
+    (
+        {"kind": "ses", "config": {"from": "a@example.com", "region": "eu-west-1"}, "credentials": {}},
+        "/credentials/access_key_id",
+    ),
     (
         {"kind": "web_push", "config": {"contact": "mailto:a@b.c"}, "credentials": {"private_key": "A" * 43}},
         "/credentials/private_key",
@@ -426,7 +477,9 @@ def test_what_makes_no_sense_is_refused_by_its_place(
     answer = rest.put("/v1/providers/mine", {**GOOD, **changed})
 
     assert answer.status_code == 400, answer.content
-    assert path in [one["path"] for one in answer.json()["detail"]], answer.content
+    places = [one["path"] for one in answer.json()["detail"]]
+    assert path in places, answer.content
+    assert len(set(places)) == len(places), "each place is named once"
     assert journey.read(lambda: Provider.objects.filter(tenant_id=journey.tenant.pk).count()) == 0
 
 

@@ -178,6 +178,32 @@ def test_a_report_ends_what_nobody_saw_the_end_of(journey: Journey, tenant: Tena
     assert list(verify_trace(tenant_id=tenant.pk)) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "desk"),
+    [
+        ("failed", "permanent_failure", "Failed: it could not be sent (reported failed 30003)."),
+        ("bounced", "bounced", "(reported bounced 30003); no try was answered with yes."),
+    ],
+)
+def test_what_the_provider_said_is_kept_when_it_settles_what_nobody_saw(
+    kind: str, status: str, desk: str, journey: Journey, tenant: Tenant, httpserver: HTTPServer
+) -> None:
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/2010-04-01/Accounts/AC1/Messages.json").respond_with_data("", 500)
+    twilio(tenant, httpserver.url_for("").rstrip("/"))
+    run = sent(journey, at_most_once=True, on_outcome={"bounced": "complete"})
+    tell(journey, run, kind, "30003")
+    journey.work()
+
+    delivery = journey.delivery(run)
+    outcome = journey.read(lambda: explain_run(tenant_id=run.tenant_id, public_id=run.public_id)).last_outcome
+    assert (delivery.status, delivery.error) == (status, f"reported {kind} 30003")
+    assert journey.read(lambda: why(delivery, delivery.planned_at)).endswith(desk)
+    assert outcome is not None
+    assert (outcome.outcome, outcome.error) == (status, f"reported {kind} 30003")
+    assert list(verify_trace(tenant_id=tenant.pk)) == []
+
+
 def test_a_report_that_it_arrived_stops_the_next_try(journey: Journey, tenant: Tenant) -> None:
     with HangsUp() as dropping:
         twilio(tenant, dropping.url)

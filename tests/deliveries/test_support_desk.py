@@ -80,7 +80,18 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         {"status": "suppressed", "error": "coalesced", "decided_rule": "cap a: 1 per P1D"},
         "Not sent by itself: it was joined to another message by cap a: 1 per P1D.",
     ),
-    ({"status": "suppressed", "error": "bounced_before"}, "Not sent: mail to this address bounced before."),
+    (
+        {"status": "suppressed", "error": "bounced_before", "channel": "email"},
+        "Not sent: mail to this address bounced before.",
+    ),
+    (
+        {"status": "suppressed", "error": "bounced_before", "channel": "sms"},
+        "Not sent: a message to this number came back before.",
+    ),
+    (
+        {"status": "suppressed", "error": "bounced_before", "channel": "push"},
+        "Not sent: none of their browsers takes messages any more.",
+    ),
     (
         {"status": "suppressed", "error": "complained_before"},
         "Not sent: whoever has this address complained about a message before.",
@@ -94,6 +105,10 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"status": "bounced", "delivered_at": NOW, "bounced_at": NOW, "error": "bounced 5.1.1"},
         "Sent at 2026-11-20 21:14 UTC, and it came back at 2026-11-20 21:14 UTC (bounced 5.1.1).",
+    ),
+    (
+        {"status": "bounced", "bounced_at": NOW, "error": "reported bounced"},
+        "It came back at 2026-11-20 21:14 UTC (reported bounced); no try was answered with yes.",
     ),
     ({"status": "unknown"}, "It may or may not have arrived: nobody saw the end of the try."),
     ({"status": "cancelled"}, "Not sent: its run ended before."),

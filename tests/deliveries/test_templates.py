@@ -417,6 +417,26 @@ def test_the_reader_of_a_preview_is_the_reader_of_the_message(
     assert shown == tried == sent == expected
 
 
+def test_a_line_break_in_a_value_makes_no_second_line_of_a_subject(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox
+) -> None:
+    rest.put("/v1/templates/hello", {"channel": "email", "subject": "Hello {{ data.name }}", "text": "t"})
+    journey.publish(EMAIL)
+    address = f"{journey.key}@example.com"
+    names = ["Bob\r\n Bcc: x@example.com", "Bob\u2028\n\n & Co"]
+
+    shown = [
+        rest.post("/v1/templates/hello/preview", {"channel": "email", "data": {"name": name}}).json() for name in names
+    ]
+    runs = [journey.start("bob", name=name, email=address) for name in names]
+    journey.work()
+
+    said = ["Hello Bob Bcc: x@example.com", "Hello Bob & Co"]
+    assert [one["content"]["subject"] for one in shown] == said
+    assert [journey.delivery(run).status for run in runs] == ["delivered"] * 2
+    assert sorted(subjects_to(smtp_sink, address)) == sorted(said)
+
+
 def test_a_test_goes_the_way_of_every_message(rest: APIClient, journey: Journey, smtp_sink: Mailbox) -> None:
     rest.put("/v1/templates/hello", {"channel": "email", **HELLO, "locales": {"de": DE}, "draft": True})
     asked = {"channel": "email", "data": {"name": "Bob"}, "locale": "de", "to": "me@example.com"}

@@ -48,6 +48,6 @@ class Probe(WorkKind):
         """Note what nobody will do."""
         self.abandoned += step_run_ids
 
-    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime, error: str = "") -> None:
         """Note what somebody found out."""
         self.resolved.append(word)

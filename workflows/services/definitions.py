@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from chimeway_py.errors import fault
 from tenants.scope import tenant_scope
 from workflows.definitions.diff import Change, diff
-from workflows.definitions.errors import DefinitionNotFound, WrongStatus
-from workflows.definitions.validate import require_valid
+from workflows.definitions.errors import DefinitionNotFound, InvalidDefinition, WrongStatus
+from workflows.definitions.validate import OURS, require_valid
 from workflows.models.definition import Definition, DefinitionStatus, Step
 from workflows.store.definition_rows import (
     Raw,
@@ -27,6 +28,9 @@ def save_draft(*, tenant_id: int, document: Raw) -> Definition:
     """
     with tenant_scope(tenant_id) as scope:
         require_valid(document, tenant_id)
+        if document["key"] in OURS:
+            told = fault("/key", "reserved", f"The key {document['key']!r} is ours; choose another.")
+            raise InvalidDefinition("The definition has 1 fault.", [told])
         while True:  # a turn is repeated only when somebody else took the number meanwhile
             number = next_version(
                 tenant_id, document["key"]

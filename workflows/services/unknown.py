@@ -39,11 +39,13 @@ def settle_unknown(
     cause: Cause = Cause.OPERATOR,
     cause_ref: str = "",
     expected_revision: int | None = None,
+    error: str = "",
 ) -> StepRun:
     """Give the step run with this effect key the outcome that somebody found out, and let its run go on.
 
     `outcome` is a word of the step's kind, or `retry`: it did not take effect and is owed again. `reason` (1 to 64
-    characters) and whoever says so (`cause`, `cause_ref`) are kept in the trace. Raises `StepRunNotFound`, `Invalid`,
+    characters) and whoever says so (`cause`, `cause_ref`) are kept in the trace, and the code of a failure (`error`) if
+    there is one. Raises `StepRunNotFound`, `Invalid`,
     `RevisionMismatch` when the run has moved on since the caller saw it, and `NotUnknown` with the status it met.
     """
     with tenant_scope(tenant_id):
@@ -61,8 +63,9 @@ def settle_unknown(
             _owe_again(batch, mine)
         else:
             _settle(mine, outcome, batch.now)
-        kind.resolve(tenant_id, mine.pk, StepRunStatus.OWED if outcome == AGAIN else outcome, batch.now)
-        _tell(batch, mine, outcome, reason, (cause, cause_ref))
+        word = StepRunStatus.OWED if outcome == AGAIN else outcome
+        kind.resolve(tenant_id, mine.pk, word, batch.now, error)
+        _tell(batch, mine, outcome, {"why": reason} | ({"error": error} if error else {}), (cause, cause_ref))
         batch.flush()
         return mine
 
@@ -132,19 +135,19 @@ def _owe_again(batch: RunBatch, mine: StepRun) -> None:
     nudge_after_commit("work", mine.tenant_id)
 
 
-def _tell(batch: RunBatch, mine: StepRun, outcome: str, reason: str, who: tuple[Cause, str]) -> None:
+def _tell(batch: RunBatch, mine: StepRun, outcome: str, told: Mapping[str, str], who: tuple[Cause, str]) -> None:
     if mine.resend:
         return
-    context: Mapping[str, Any] = {"why": reason, "was": UNKNOWN}
+    context: Mapping[str, Any] = {**told, "was": UNKNOWN}
     batch.go_on_undoing(mine.run_id)  # of an ended run: what it was, or what it undoes, is known now
     if mine.undo and outcome == AGAIN:
-        told = {"count": 1, "steps": [mine.step], **context}
-        batch.note(mine.run_id, *who, Reason.COMPENSATION_OWED, told)
+        owed = {"count": 1, "steps": [mine.step], **context}
+        batch.note(mine.run_id, *who, Reason.COMPENSATION_OWED, owed)
     elif mine.undo:
         place = mine.run_id, mine.step, mine.visit
         undoing.tell(batch, place, Outcome(outcome), who[1], context, who[0])
     elif outcome == AGAIN:
-        batch.apply(mine.run_id, StepOwedAgain(mine.step, mine.visit, *who, reason))
+        batch.apply(mine.run_id, StepOwedAgain(mine.step, mine.visit, *who, told["why"]))
     else:
         batch.apply(mine.run_id, StepSettled(mine.step, mine.visit, outcome, who[1], context, who[0]))
 

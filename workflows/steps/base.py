@@ -195,8 +195,9 @@ class WorkKind(StepKind):
         Called in the transaction that ends them, with the step runs of this kind only.
         """
 
-    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime) -> None:
+    def resolve(self, tenant_id: int, step_run_id: int, word: str, now: datetime, error: str = "") -> None:
         """Write an outcome on the kind's own rows that no attempt told.
 
-        `unknown`: nobody saw the end. Another outcome: somebody looked it up. `owed`: it is to be tried again.
+        `unknown`: nobody saw the end. Another outcome: somebody looked it up, and `error` is the code that they were
+        given, if any. `owed`: it is to be tried again.
         """

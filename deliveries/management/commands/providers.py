@@ -12,8 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from chimeway_py.api.json_gate import pointer
 from chimeway_py.errors import ChimewayError, Invalid, fault
 from deliveries.models import Provider
-from deliveries.services.provider_trying import address_in, trial_of, try_provider
+from deliveries.services.provider_trying import trial_of, try_provider
 from deliveries.services.providers import Rate, delete_provider, put_provider
+from deliveries.services.trying import address_in
 from deliveries.states import DeliveryStatus
 from tenants.audit.commands import add_by, who
 from tenants.scope import tenant_scope

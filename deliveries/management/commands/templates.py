@@ -17,6 +17,7 @@ from deliveries.services import put_template
 from deliveries.services.template_retiring import TemplateInUse, retire_template
 from deliveries.services.template_trying import Sample, preview_template, send_test
 from deliveries.services.templates import find_version, publish_template
+from deliveries.services.trying import address_in
 from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from tenants.services import find_tenant
@@ -57,7 +58,7 @@ class Command(BaseCommand):
             one.add_argument("--subject", default="sample", help="The id of a recipient, whom the template sees.")
             one.add_argument("--locale", default="", help="Such as de-AT.")
             one.add_argument("--version-number", type=int, metavar="N", help="Else the draft, or the published one.")
-        tried.add_argument("--to", required=True, metavar="ADDRESS")
+        tried.add_argument("--to", default="", metavar="ADDRESS", help="Not for a chat that leads to one place.")
         for one in (pushed, published, retired, shown, tried):
             one.add_argument("--tenant", required=True, metavar="SLUG")
         for one in (pushed, published, retired, tried):
@@ -116,7 +117,7 @@ def _one(verb: str, place: dict[str, Any], said: Mapping[str, Any]) -> str:
     if verb == "preview":
         content = preview_template(**place, sample=sample).content
         return "\n\n".join(part for part in (content.subject, content.text, content.html) if part)
-    return f"It is on its way, in the run {send_test(**place, sample=sample, to=said['to']).public_id}."
+    return f"It is on its way, in the run {send_test(**place, sample=sample, to=address_in(said['to'])).public_id}."
 
 
 def _push(path: Path, tenant_id: int, draft: bool) -> list[str]:

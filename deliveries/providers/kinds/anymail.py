@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.core.mail.message import BadHeaderError
 from django.utils.module_loading import import_string
 
 from chimeway_py.errors import NotFound, fault
 from chimeway_py.outbound.call import retry_after
 from deliveries.channels.base import Message
-from deliveries.channels.email import compose
-from deliveries.providers.base import TEXT, Account, ProviderKind
+from deliveries.channels.email import compose, unsayable
+from deliveries.providers.base import LINE, TOKEN, Account
 from deliveries.providers.calling import failed
+from deliveries.providers.mail import SENDER, MailKind
 from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
@@ -29,18 +29,18 @@ _KINDS = {  # of anymail's event types, those that say how a message did
     "opened": ReportKind.OPENED,
     "clicked": ReportKind.CLICKED,
 }
+DOMAIN = {"type": "string", "pattern": r"^[A-Za-z0-9.-]{1,253}(?!\n)$"}
 _NOT_YET = frozenset({408, 425, 429, 503})
-_NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError")
+_NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError", "InvalidHeader", "InvalidURL")
 
 
-class AnymailProvider(ProviderKind):
+class AnymailProvider(MailKind):
     """What all of them have in common. `backend` is a module of `anymail.backends`."""
 
-    channel = "email"
     backend: ClassVar[str]
     view: ClassVar[str]  # what reads its reports, in `anymail.webhooks.<backend>`
     verifies: ClassVar[Mapping[str, str]]  # the credentials that verify reports, as arguments of the view
-    config: ClassVar[Mapping[str, Any]] = {"from": TEXT}
+    config: ClassVar[Mapping[str, Any]] = {"from": SENDER}
     required: ClassVar[tuple[str, ...]] = ("from",)
     needs: ClassVar[Mapping[str, str]] = {"anymail": "anymail"}
 
@@ -48,17 +48,18 @@ class AnymailProvider(ProviderKind):
         """The arguments of the backend. Never an address: a tenant does not choose whom this process calls."""
         return dict(account.credentials)
 
-    def send(self, message: Message, account: Account) -> Outcome:
+    def hand_over(self, message: Message, account: Account) -> Outcome:
         """One call to the sender's interface."""
         mail = compose(message, account.config["from"])
         mail.metadata = {METADATA: message.delivery_id}  # type: ignore[attr-defined]  # comes back with every report
         try:
             mail.message()  # builds every header
+        except ValueError as error:
+            return unsayable(error)
+        try:
             path = f"anymail.backends.{self.backend}.EmailBackend"
             with get_connection(path, fail_silently=False, **self.options(account)) as connection:
                 connection.send_messages([mail])
-        except BadHeaderError:
-            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
         except Exception as error:
             return _refusal(error)
         return _accepted(mail)
@@ -83,7 +84,7 @@ class SendGrid(AnymailProvider):
 
     name, backend, view = "sendgrid", "sendgrid", "SendGridTrackingWebhookView"
     verifies: ClassVar[Mapping[str, str]] = {"webhook_key": "tracking_webhook_verification_key"}
-    credentials = {"api_key": TEXT, "webhook_key": TEXT}
+    credentials = {"api_key": TOKEN, "webhook_key": LINE}
     secret = ("api_key",)
 
     def options(self, account: Account) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Postmark(AnymailProvider):
 
     name, backend, view = "postmark", "postmark", "PostmarkTrackingWebhookView"
     verifies: ClassVar[Mapping[str, str]] = {"webhook_secret": "webhook_secret"}
-    credentials = {"server_token": TEXT, "webhook_secret": TEXT}
+    credentials = {"server_token": TOKEN, "webhook_secret": LINE}
     secret = ("server_token",)
 
     def options(self, account: Account) -> dict[str, Any]:
@@ -104,7 +105,8 @@ class Postmark(AnymailProvider):
         return {"server_token": account.credentials["server_token"], "timeout": SECONDS}
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
-        """A secret for its reports that is not `user:password`."""
+        """A secret for its reports that is not `user:password`; a bad sender."""
+        yield from super().check(config, credentials)
         if ":" not in credentials.get("webhook_secret", ":"):
             yield fault("/credentials/webhook_secret", "bad_value", "user:password, as in the address for reports.")
 
@@ -114,9 +116,9 @@ class Mailgun(AnymailProvider):
 
     name, backend, view = "mailgun", "mailgun", "MailgunTrackingWebhookView"
     verifies: ClassVar[Mapping[str, str]] = {"webhook_signing_key": "webhook_signing_key"}
-    config: ClassVar[Mapping[str, Any]] = {"from": TEXT, "domain": TEXT, "region": {"enum": ["us", "eu"]}}
+    config: ClassVar[Mapping[str, Any]] = {"from": SENDER, "domain": DOMAIN, "region": {"enum": ["us", "eu"]}}
     required: ClassVar[tuple[str, ...]] = ("from", "domain")
-    credentials = {"api_key": TEXT, "webhook_signing_key": TEXT}
+    credentials = {"api_key": TOKEN, "webhook_signing_key": LINE}
     secret = ("api_key",)
 
     def options(self, account: Account) -> dict[str, Any]:
@@ -143,6 +145,8 @@ def _refusal(error: Exception) -> Outcome:
         return Outcome(DeliveryStatus.PERMANENT_FAILURE, "recipient refused")
     if isinstance(error, ImproperlyConfigured):
         return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"configuration {type(error).__name__}", retryable=True)
+    if type(error) is exceptions.AnymailError:  # it says so of a configuration that it cannot make a request of
+        return Outcome(DeliveryStatus.TEMPORARY_FAILURE, "anymail AnymailError", retryable=True)
     if not isinstance(error, exceptions.AnymailAPIError):
         return Outcome(DeliveryStatus.PERMANENT_FAILURE, f"anymail {type(error).__name__}")
     status, asked = _status(error)

@@ -5,19 +5,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.mail.message import BadHeaderError
-
 from chimeway_py.errors import NotFound
 from chimeway_py.outbound.call import call
 from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message
-from deliveries.channels.email import compose
+from deliveries.channels.email import compose, unsayable
 from deliveries.providers.aws_signing import signed
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.base import TOKEN, URL, Account
 from deliveries.providers.calling import json_of, outcome_of, url_faults
+from deliveries.providers.mail import SENDER, MailKind
 from deliveries.providers.reports import Incoming, Report, ReportKind
 from deliveries.providers.sns import confirm, verified
-from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
 PATH = "/v2/email/outbound-emails"
@@ -33,31 +31,32 @@ _KINDS = {
 TAG = "chimeway_delivery"
 
 
-class SesProvider(ProviderKind):
+class SesProvider(MailKind):
     """Hands over the whole mail, so that its headers are ours."""
 
-    name, channel = "ses", "email"
+    name = "ses"
     config = {
-        "from": TEXT,
-        "region": {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-[0-9]$"},
-        "configuration_set": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-        "topic": {"type": "string", "pattern": "^arn:[!-~]{1,250}$"},
+        "from": SENDER,
+        "region": {"type": "string", "pattern": r"^[a-z]{2}(-[a-z]+)+-[0-9](?!\n)$"},
+        "configuration_set": {"type": "string", "pattern": r"^[A-Za-z0-9_-]{1,64}(?!\n)$"},
+        "topic": {"type": "string", "pattern": r"^arn:[!-~]{1,250}(?!\n)$"},
         "url": URL,
     }
     required = ("from", "region")
-    credentials = {"access_key_id": TEXT, "secret_access_key": TEXT}
+    credentials = {"access_key_id": TOKEN, "secret_access_key": TOKEN}
     secret = ("access_key_id", "secret_access_key")
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
-        """An address that we do not call."""
+        """An address that we do not call; a bad sender."""
+        yield from super().check(config, credentials)
         yield from url_faults("/config/url", _url(config))
 
-    def send(self, message: Message, account: Account) -> Outcome:
+    def hand_over(self, message: Message, account: Account) -> Outcome:
         """One call. Its tag comes back with every report."""
         try:
             raw = compose(message, account.config["from"]).message().as_bytes()
-        except BadHeaderError:
-            return Outcome(DeliveryStatus.PERMANENT_FAILURE, "line_break_in_header")
+        except ValueError as error:
+            return unsayable(error)
         body: dict[str, Any] = {
             "FromEmailAddress": account.config["from"],
             "Destination": {"ToAddresses": [message.recipient]},

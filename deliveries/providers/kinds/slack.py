@@ -5,7 +5,7 @@ from typing import Any
 
 from chimeway_py.errors import fault
 from deliveries.channels.base import Message
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.base import TEXT, TOKEN, URL, Account, ProviderKind
 from deliveries.providers.calling import json_of, outcome_of, post_json, url_faults
 from deliveries.providers.words import titled
 from deliveries.states import DeliveryStatus
@@ -24,7 +24,7 @@ class SlackProvider(ProviderKind):
 
     name, channel = "slack", "chat"
     config = {"api": URL, "to": TEXT}
-    credentials = {"token": TEXT, "url": URL}
+    credentials = {"token": TOKEN, "url": URL}
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
         """Neither or both ways in; an address that we do not call."""

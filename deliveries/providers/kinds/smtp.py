@@ -3,6 +3,7 @@
 import smtplib
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
@@ -12,7 +13,8 @@ from chimeway_py.outbound.addresses import refusal_of
 from chimeway_py.outbound.guard import AddressRefused, check_host
 from deliveries.channels.base import Message
 from deliveries.channels.email import deliver
-from deliveries.providers.base import TEXT, Account, ProviderKind, refused_address
+from deliveries.providers.base import LINE, TEXT, Account, refused_address
+from deliveries.providers.mail import SENDER, MailKind
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
@@ -46,21 +48,22 @@ class GuardedBackend(EmailBackend):
         return GuardedSMTPS if self.use_ssl else GuardedSMTP
 
 
-class SmtpProvider(ProviderKind):
+class SmtpProvider(MailKind):
     """Hands mails to the tenant's own server."""
 
-    name, channel = "smtp", "email"
+    name = "smtp"
     config = {
         "host": TEXT,
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "security": {"enum": ["none", "starttls", "tls"]},
-        "from": TEXT,
+        "from": SENDER,
     }
     required = ("host", "from")
-    credentials = {"username": TEXT, "password": TEXT}
+    credentials = {"username": LINE, "password": LINE}
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
-        """A host or port that we do not call; one half of a sign-in; a password in the clear."""
+        """A host or port that we do not call; one half of a sign-in; a password in the clear; a bad sender."""
+        yield from super().check(config, credentials)
         try:
             check_host(config["host"])
         except AddressRefused as error:
@@ -72,7 +75,7 @@ class SmtpProvider(ProviderKind):
         if credentials and config.get("security") == "none":
             yield fault("/config/security", "insecure", "Passwords are sent under TLS only: starttls or tls.")
 
-    def send(self, message: Message, account: Account) -> Outcome:
+    def hand_over(self, message: Message, account: Account) -> Outcome:
         """Connect, hand the mail over, hang up."""
         security = account.config.get("security", "starttls")
         connection = GuardedBackend(
@@ -85,9 +88,14 @@ class SmtpProvider(ProviderKind):
             timeout=SECONDS,
         )
         outcome = deliver(message, connection, sender=account.config["from"])
-        if outcome.word == DeliveryStatus.PERMANENT_FAILURE and outcome.error.startswith(("smtp 530", "smtp 535")):
-            return Outcome(DeliveryStatus.TEMPORARY_FAILURE, outcome.error, retryable=True)  # the account's fault
+        if outcome.word == DeliveryStatus.PERMANENT_FAILURE and _is_of_the_account(outcome):
+            return replace(outcome, word=DeliveryStatus.TEMPORARY_FAILURE, retryable=True)
         return outcome
+
+
+def _is_of_the_account(outcome: Outcome) -> bool:
+    """Whether the server refuses the account or its sender, and said nothing of this message."""
+    return outcome.error.startswith(("smtp 530", "smtp 535")) or outcome.context.get("refused") == "sender"
 
 
 def _port(config: Mapping[str, Any]) -> int:
@@ -104,7 +112,8 @@ def _checked(host: str, port: int) -> list[str]:
         check_host(host)
     except AddressRefused as error:
         raise OSError(f"address refused: {error.reason}") from None
-    addresses = list(dict.fromkeys(str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(one[4][0]) for one in answers))
     for address in addresses:
         if reason := refusal_of(address):
             raise OSError(f"address refused: {reason}")

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from chimeway_py.errors import fault
 from deliveries.channels.base import Message
-from deliveries.providers.base import TEXT, URL, Account, ProviderKind
+from deliveries.providers.base import TOKEN, URL, Account, ProviderKind
 from deliveries.providers.calling import json_of, outcome_of, post_form, url_faults
 from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
 from deliveries.states import DeliveryStatus
@@ -25,6 +25,13 @@ _KINDS = {
     "failed": ReportKind.FAILED,
 }
 STOPPED = 21610  # the recipient answered STOP
+_OF_THE_ACCOUNT = frozenset({21212, 21603, 21606, 21659, 21660, 21701, 21703})
+"""Codes that speak of the sender and not of the message: the next provider may well take it."""
+SENDER = {
+    "description": "a number such as +15550001111, a short code, a name of at most 11 letters and digits, whatsapp:+1…",
+    "type": "string",
+    "pattern": r"^(\+?[0-9]{3,15}|(?=.*[A-Za-z])[A-Za-z0-9 &_+-]{1,11}|[a-z]+:[!-~]{1,200})(?!\n)$",
+}
 
 
 class TwilioProvider(ProviderKind):
@@ -32,13 +39,13 @@ class TwilioProvider(ProviderKind):
 
     name, channel = "twilio", "sms"
     config = {
-        "account_sid": {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$"},
-        "from": TEXT,
-        "messaging_service": {"type": "string", "pattern": "^[A-Za-z0-9]{1,64}$"},
+        "account_sid": {"type": "string", "pattern": r"^[A-Za-z0-9]{1,64}(?!\n)$"},
+        "from": SENDER,
+        "messaging_service": {"type": "string", "pattern": r"^[A-Za-z0-9]{1,64}(?!\n)$"},
         "url": URL,
     }
     required = ("account_sid",)
-    credentials = {"auth_token": TEXT}
+    credentials = {"auth_token": TOKEN}
     secret = ("auth_token",)
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
@@ -59,6 +66,8 @@ class TwilioProvider(ProviderKind):
         if said.get("code") == STOPPED and called.error:
             return Outcome(DeliveryStatus.SUPPRESSED, f"twilio {STOPPED}")
         if outcome.word == DeliveryStatus.PERMANENT_FAILURE and isinstance(said.get("code"), int):
+            if said["code"] in _OF_THE_ACCOUNT:
+                return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"twilio {said['code']}", retryable=True)
             return Outcome(outcome.word, f"twilio {said['code']}")
         return outcome
 

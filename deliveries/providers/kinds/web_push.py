@@ -43,12 +43,12 @@ class WebPushProvider(ProviderKind):
 
     name, channel = "web_push", "push"
     config = {
-        "contact": {"type": "string", "pattern": "^(mailto:|https://).+$", "maxLength": 320},
+        "contact": {"type": "string", "pattern": r"^(mailto:|https://)[!-~]+(?!\n)$", "maxLength": 320},
         "keep_seconds": {"type": "integer", "minimum": 0, "maximum": 28 * DAY},
         "public_key": {"type": "string", "maxLength": 100},
     }
     required = ("contact",)
-    credentials = {"private_key": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}}
+    credentials = {"private_key": {"type": "string", "pattern": r"^[A-Za-z0-9_-]{43}(?!\n)$"}}
 
     def check(self, config: Mapping[str, Any], credentials: Mapping[str, str]) -> Iterator[Fault]:
         """A key that is none."""
