@@ -1,5 +1,6 @@
 """The bell in a real browser: live, readable without a mouse, and harmless whatever an item says."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -57,6 +58,44 @@ def test_an_item_rings_is_seen_read_and_put_away(page: Page, address: str, journ
     page.get_by_role("button", name="Notifications, none unread").focus()
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="Notifications")).to_be_hidden()
+
+
+GERMAN = {
+    "title": "Mitteilungen",
+    "bell_unread": "Mitteilungen, {count} ungelesen",
+    "bell_read": "Mitteilungen, <b>nichts</b> ungelesen",
+    "item_unread": "(ungelesen)",
+    "archive_item": "Ablegen: {title}",
+    "read_all": 1,
+    "unknown": "x",
+}
+
+
+@pytest.mark.parametrize(("labels", "is_german"), [(json.dumps(GERMAN), True), ("{no json", False)])
+def test_the_page_gives_the_bell_its_words(
+    labels: str, is_german: bool, page: Page, address: str, journey: Journey
+) -> None:
+    aside(journey.start, "ada", n=1)
+    page.add_init_script(
+        f"""new MutationObserver(() => {{
+          const root = document.querySelector("[data-chimeway-inbox]");
+          if (root && !root.dataset.labels) root.dataset.labels = {json.dumps(labels)};
+        }}).observe(document, {{ childList: true, subtree: true }});"""
+    )
+    page.goto(address)
+    title = "Mitteilungen" if is_german else "Notifications"
+    rung = page.get_by_role("button", name=f"{title}, 1 {'ungelesen' if is_german else 'unread'}")
+    expect(rung).to_be_visible(timeout=20_000)
+    rung.click()
+
+    expect(page.get_by_role("region", name=title)).to_be_visible()
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    expect(page.get_by_role("button", name="Mark all as read")).to_be_visible()
+    page.get_by_role("button", name=f"Hello 1 {'(ungelesen)' if is_german else '(unread)'}").click()
+    none = "Mitteilungen, <b>nichts</b> ungelesen" if is_german else "Notifications, none unread"
+    expect(page.get_by_role("button", name=none)).to_be_visible()
+    page.get_by_role("button", name="Ablegen: Hello 1" if is_german else "Archive: Hello 1").click()
+    expect(page.get_by_text("Nothing new.")).to_be_visible()
 
 
 def test_two_tabs_agree(page: Page, address: str, journey: Journey) -> None:

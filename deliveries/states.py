@@ -59,3 +59,6 @@ class Layer(TextChoices):
 
 COUNTED = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.UNKNOWN, DeliveryStatus.BOUNCED})
 """What somebody got, or may have got: it counts against the caps."""
+
+GONE = "gone"
+"""Under which name the context of an outcome holds the digests of addresses that are no more."""

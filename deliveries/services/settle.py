@@ -5,9 +5,10 @@ from datetime import datetime
 
 from deliveries.models import Delivery
 from deliveries.providers.sending import RATE_LIMITED
+from deliveries.recipients.gone import forget_browsers
 from deliveries.services.events import record_settled
 from deliveries.services.handing_on import hand_on, join_to
-from deliveries.states import COUNTED, OUTCOMES, DeliveryStatus, Layer
+from deliveries.states import COUNTED, GONE, OUTCOMES, DeliveryStatus, Layer
 from workflows.steps.base import Claim, Outcome
 
 
@@ -31,6 +32,8 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
         delivery.decided_by, delivery.decided_rule = Layer.PROVIDER, str(outcome.context["rule"])[:200]
         changed += ["held_by", "held_until", "decided_by", "decided_rule"]
     Delivery.objects.bulk_update([delivery], changed)
+    if gone := outcome.context.get(GONE):
+        forget_browsers(claim.tenant_id, delivery.subject, frozenset(gone), now)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
         _leave_joined(claim, delivery, now)

@@ -16,9 +16,10 @@ from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.errors import Invalid
-from deliveries.models import Delivery, Provider
+from deliveries.models import Delivery, Provider, Recipient
 from deliveries.providers.sending import SERVICE
 from deliveries.providers.turns import take_turn
+from deliveries.recipients.searching import recipients_at
 from deliveries.services.providers import Rate, delete_provider, put_provider
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
@@ -391,6 +392,55 @@ def test_a_push_reaches_every_browser_of_its_recipient(
     (counted,) = [line.context["browsers"] for line in journey.trace(run) if "browsers" in line.context]
     assert counted == {"delivered": 1, "bounced": 1}
     assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
+
+
+def test_a_browser_that_is_gone_is_not_called_again_while_another_lives(
+    journey: Journey, rest: APIClient, httpserver: HTTPServer
+) -> None:
+    for name, status in (("old", 410), ("older", 404), ("new", 201), ("slow", 503)):
+        httpserver.expect_request(f"/push/{name}").respond_with_data("", status)
+    put_provider(tenant_id=journey.tenant.pk, key="web", kind="web_push", config={"contact": "mailto:a@example.com"})
+    browsers = {name: subscription(httpserver.url_for(f"/push/{name}")) for name in ("old", "older", "new", "slow")}
+    browsers["new"]["expirationTime"] = None  # of the product's own: what is kept is kept as it was
+    said = {"addresses": {"push": list(browsers.values()), "email": "bob@example.com"}, "attributes": {"vip": True}}
+    rest.put("/v1/recipients/bob", said)
+    journey.publish({"channel": "push", "template": "hello"}, templates=HELLO)
+    run = journey.start("bob")
+    journey.work()
+    first = sorted(paths(httpserver))
+
+    journey.start("bob")
+    journey.work()
+
+    bob = journey.read(lambda: Recipient.objects.get(tenant_id=journey.tenant.pk, external_id="bob"))
+    assert bob.person == {
+        "addresses": {"push": [browsers["new"], browsers["slow"]], "email": "bob@example.com"},
+        "attributes": {"vip": True},
+    }
+    assert sorted(paths(httpserver)[4:]) == ["/push/new", "/push/slow"]
+    assert first == ["/push/new", "/push/old", "/push/older", "/push/slow"]
+    (gone,) = [line.context["gone"] for line in journey.trace(run) if "gone" in line.context]
+    assert len(gone) == 2
+    assert "push/old" not in json.dumps([line.context for line in journey.trace(run)])
+    asked = [json.dumps(browsers[name]) for name in ("old", "new")]
+    assert journey.read(lambda: [recipients_at(journey.tenant.pk, one).count() for one in asked]) == [0, 1]
+
+
+def test_of_browsers_that_are_all_gone_the_bounce_is_what_is_kept(
+    journey: Journey, rest: APIClient, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(_ANY).respond_with_data("", 410)
+    put_provider(tenant_id=journey.tenant.pk, key="web", kind="web_push", config={"contact": "mailto:a@example.com"})
+    browsers = [subscription(httpserver.url_for(f"/push/{name}")) for name in ("one", "two")]
+    rest.put("/v1/recipients/bob", {"addresses": {"push": browsers}})
+    journey.publish({"channel": "push", "template": "hello"}, templates=HELLO)
+
+    runs = [journey.start("bob") for _ in range(2)]
+    journey.work()
+
+    assert [told(journey, run)[:2] for run in runs] == [("bounced", "http 410"), ("suppressed", "bounced_before")]
+    bob = journey.read(lambda: Recipient.objects.get(tenant_id=journey.tenant.pk, external_id="bob"))
+    assert bob.person["addresses"]["push"] == browsers
 
 
 def test_the_same_names_in_two_tenants_share_nothing(

@@ -11,7 +11,7 @@ from chimeway_py.errors import fault
 from chimeway_py.outbound.call import call
 from chimeway_py.outbound.signing import USER_AGENT
 from deliveries.channels.base import Message, Undeliverable
-from deliveries.channels.push import subscriptions_of
+from deliveries.channels.push import one_text, subscriptions_of
 from deliveries.providers.base import Account, ProviderKind
 from deliveries.providers.calling import outcome_of
 from deliveries.providers.push_encryption import (
@@ -24,7 +24,8 @@ from deliveries.providers.push_encryption import (
     public_key_of,
     vapid,
 )
-from deliveries.states import DeliveryStatus
+from deliveries.recipients.addresses import digest_of
+from deliveries.states import GONE, DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
 _GONE = frozenset({404, 410})  # RFC 8030: the subscription is no more
@@ -65,12 +66,18 @@ class WebPushProvider(ProviderKind):
         return {**config, "public_key": public}, {**credentials, "private_key": private}
 
     def send(self, message: Message, account: Account) -> Outcome:
-        """One call for each browser. It was delivered if one of them has it, and bounced if all of them are gone."""
+        """One call for each browser. It was delivered if one of them has it, and bounced if all of them are gone.
+
+        Of several, the context names those that are gone, by digests: nobody need call them again.
+        """
         text = _text(message)
         if len(text) > LONGEST:
             raise Undeliverable("message too large")
         browsers = subscriptions_of(message.recipient)
-        return _of_all([self._send_one(browser, text, message, account) for browser in browsers])
+        outcomes = [self._send_one(browser, text, message, account) for browser in browsers]
+        pairs = zip(browsers, outcomes, strict=True)
+        gone = [one_text(browser) for browser, outcome in pairs if outcome.word == DeliveryStatus.BOUNCED]
+        return _of_all(outcomes, [digest_of(message.tenant_id, one) for one in gone])
 
     def _send_one(self, browser: Mapping[str, Any], text: bytes, message: Message, account: Account) -> Outcome:
         try:
@@ -93,7 +100,7 @@ class WebPushProvider(ProviderKind):
         return outcome_of(called, location[:255])
 
 
-def _of_all(outcomes: Sequence[Outcome]) -> Outcome:
+def _of_all(outcomes: Sequence[Outcome], gone: Sequence[str]) -> Outcome:
     """What became of a message for several browsers: the best that any of them says.
 
     Whoever has it is not told again because another browser was out of reach; the context counts what each said.
@@ -102,7 +109,8 @@ def _of_all(outcomes: Sequence[Outcome]) -> Outcome:
         return outcomes[0]
     best = min(outcomes, key=lambda one: _BEST_FIRST.index(one.word) if one.word in _BEST_FIRST else len(_BEST_FIRST))
     maybe_done = any(one.maybe_done for one in outcomes)
-    return replace(best, maybe_done=maybe_done, context={**best.context, "browsers": Counter(o.word for o in outcomes)})
+    told = {"browsers": Counter(o.word for o in outcomes)} | ({GONE: sorted(gone)} if gone else {})
+    return replace(best, maybe_done=maybe_done, context={**best.context, **told})
 
 
 def _text(message: Message) -> bytes:

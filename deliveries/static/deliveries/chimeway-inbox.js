@@ -4,6 +4,7 @@
  *   <script src="https://notify.example.com/static/deliveries/chimeway-inbox.js" defer></script>
  *   <div data-chimeway-inbox data-service="https://notify.example.com" data-subject="ada" data-token-url="/inbox-token"></div>
  *
+ * `data-labels`, a JSON object, says the words of the bell in another language: any of `LABELS` below.
  * `data-token-url` is an address of your own that answers {"token", "expires_at"} for who is signed in.
  * What the service says is only ever set as text, so an item cannot bring markup into the page.
  */
@@ -13,6 +14,31 @@
   const POLL_SECONDS = 30;
   const SILENCE_SECONDS = 45; // three heartbeats of the service
   const PAGE = 20;
+  const LABELS = {
+    title: "Notifications",
+    bell_unread: "Notifications, {count} unread",
+    bell_read: "Notifications, none unread",
+    unread: "{count} unread",
+    item_unread: "(unread)",
+    empty: "Nothing new.",
+    read_all: "Mark all as read",
+    older: "Older",
+    archive: "Archive",
+    archive_item: "Archive: {title}",
+    failed: "That did not work. Try again.",
+  };
+
+  /** The words of a bell: those that its page gives, and ours for the rest. */
+  function labelsOf(text) {
+    let given = {};
+    try {
+      given = JSON.parse(text || "{}") || {};
+    } catch (error) {
+      console.warn("chimeway-inbox: data-labels is no JSON");
+    }
+    const said = (name) => (typeof given[name] === "string" ? given[name] : LABELS[name]);
+    return (name, values = {}) => said(name).replace(/\{(\w+)\}/g, (place, key) => (key in values ? String(values[key]) : place));
+  }
 
   /** REST of one inbox. Asks the page's own server for a token when it has none that lives. */
   class Service {
@@ -108,6 +134,7 @@
     constructor(root, base) {
       this.root = root;
       this.service = new Service(root.dataset.service || base, root.dataset.subject, root.dataset.tokenUrl);
+      this.label = labelsOf(root.dataset.labels);
       this.items = new Map(); // by id
       this.counts = { unread: 0, unseen: 0 };
       this.next = null;
@@ -123,12 +150,13 @@
       this.bell.setAttribute("aria-expanded", "false");
       this.bell.setAttribute("aria-controls", id);
       this.list = element("ul", { className: "chimeway-items" });
-      this.empty = element("p", { className: "chimeway-empty", textContent: "Nothing new." });
-      this.all = element("button", { type: "button", className: "chimeway-all", textContent: "Mark all as read" });
-      this.older = element("button", { type: "button", className: "chimeway-older", textContent: "Older", hidden: true });
+      this.empty = element("p", { className: "chimeway-empty", textContent: this.label("empty") });
+      this.all = element("button", { type: "button", className: "chimeway-all", textContent: this.label("read_all") });
+      this.older = element("button", { type: "button", className: "chimeway-older", hidden: true }, this.label("older"));
       this.said = element("p", { className: "chimeway-said", role: "status" });
-      const head = element("header", {}, element("h2", { textContent: "Notifications" }), this.all);
-      this.panel = element("section", { id, className: "chimeway-panel", hidden: true, "aria-label": "Notifications" });
+      const title = this.label("title");
+      const head = element("header", {}, element("h2", { textContent: title }), this.all);
+      this.panel = element("section", { id, className: "chimeway-panel", hidden: true, "aria-label": title });
       this.panel.append(head, this.list, this.empty, this.older);
       this.root.classList.add("chimeway-inbox");
       this.root.replaceChildren(this.bell, this.panel, this.said);
@@ -153,7 +181,7 @@
       try {
         await act();
       } catch (error) {
-        this.said.textContent = "That did not work. Try again.";
+        this.said.textContent = this.label("failed");
       }
     }
 
@@ -194,10 +222,10 @@
       const { unread } = this.counts;
       this.badge.textContent = unread > 99 ? "99+" : String(unread);
       this.badge.hidden = unread === 0;
-      const label = unread ? `Notifications, ${unread} unread` : "Notifications, none unread";
+      const label = this.label(unread ? "bell_unread" : "bell_read", { count: unread });
       if (this.bell.getAttribute("aria-label") !== label) {
         this.bell.setAttribute("aria-label", label);
-        this.said.textContent = unread ? `${unread} unread` : "";
+        this.said.textContent = unread ? this.label("unread", { count: unread }) : "";
       }
       this.all.disabled = unread === 0;
       const current = [...this.items.values()].filter((item) => !item.archived_at);
@@ -214,15 +242,15 @@
       const title = element("strong", { textContent: item.title });
       const text = element("span", { textContent: item.body });
       const choose = element("button", { type: "button", className: "chimeway-item" }, title, text, when);
-      const away = element("button", { type: "button", className: "chimeway-archive", textContent: "Archive" });
-      away.setAttribute("aria-label", `Archive: ${item.title}`);
+      const away = element("button", { type: "button", className: "chimeway-archive" }, this.label("archive"));
+      away.setAttribute("aria-label", this.label("archive_item", { title: item.title }));
       choose.dataset.key = `item-${item.id}`;
       away.dataset.key = `archive-${item.id}`;
       choose.addEventListener("click", () => this.choose(item));
       away.addEventListener("click", () => this.attempt(() => this.changed("archive", { items: [item.id] }, [item.id])));
       const line = element("li", {}, choose, away);
       line.classList.toggle("chimeway-unread", !item.read_at);
-      if (!item.read_at) title.append(element("span", { className: "chimeway-said", textContent: " (unread)" }));
+      if (!item.read_at) title.append(element("span", { className: "chimeway-said" }, ` ${this.label("item_unread")}`));
       return line;
     }
 
