@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tests.faults.crowds import beyond
 from tests.faults.facts import Facts, Item, RunRow, Send
 from tests.faults.journeys import Journey
+from tests.faults.times import too_soon
 
 STARTS = ("start", "placed")  # operations that make the run of a journey
 TELL = "tell"  # the step that puts an item into an inbox: it is the transaction itself, so that it happens once
@@ -42,6 +43,7 @@ class Arrived:
     posts: Mapping[str, int]
     mails: Mapping[str, int]
     items: Mapping[Item, int] = field(default_factory=dict)
+    first: Mapping[str, float] = field(default_factory=dict)  # time of day at which a webhook came for the first time
 
     def of(self, send: Send) -> int:
         """How often the message of a step run arrived."""
@@ -60,7 +62,7 @@ def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdic
     _check_signals(journeys, facts, verdict)
     _check_sends(facts.sends, arrived, verdict)
     _check_items(facts, arrived, verdict)
-    verdict.violations += beyond(facts.runs)
+    verdict.violations += [*beyond(facts.runs), *too_soon(facts, arrived.first)]
     verdict.stuck += [f"the service counts {value:g} {name}" for name, value in facts.numbers.items() if value]
     return verdict
 
@@ -105,7 +107,7 @@ def _check_sends(sends: Sequence[Send], arrived: Arrived, verdict: Verdict) -> N
             verdict.doubled.append(f"{send.key} arrived {count} times; its attempts are {send.attempts}")
         if send.outcome == "delivered" and send.kind == "deliver" and not count:
             verdict.lost.append(f"{send.key} is recorded as delivered and never arrived")
-        if any(status == "running" for status, _, _ in send.attempts):
+        if any(one.status == "running" for one in send.attempts):
             verdict.stuck.append(f"{send.key} has an attempt that is still running")
 
 
@@ -162,9 +164,10 @@ def _ends_by_signal(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
 
 def _races(journey: Journey, run: RunRow, arrived: Arrived) -> Found:
     yield from _completed(run)
-    timed_out = "timeout" in run.waits
-    if len(run.waits) != 1 or run.waits[0] not in ("timeout", "signal"):
-        yield "violations", f"the wait ended as {run.waits}"
+    ends = [wait.outcome for wait in run.waits]
+    timed_out = "timeout" in ends
+    if len(ends) != 1 or ends[0] not in ("timeout", "signal"):
+        yield "violations", f"the wait ended as {ends}"
     yield from _sent(run, arrived, int(timed_out), int(timed_out))
 
 

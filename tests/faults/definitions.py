@@ -1,5 +1,7 @@
 """The workflows that a run of `bin/prove` walks. Every run carries `order_id`, by which the checker finds it again."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 CORRELATE = {"order_id": "run.correlation.order_id"}
@@ -47,3 +49,12 @@ DEFINITIONS = [
     _definition("followed", POST, _wait("PT15S", on_timeout="next")),  # it goes on for a while after its message
     _definition("asked", {"key": "ask", "kind": "approval", "for": "P1D"}, POST),
 ]
+
+#: how long the wait of a run lasts when nothing ends it before, by key of its definition
+LASTS = {
+    document["key"]: timedelta(seconds=int(found[1]))
+    for document in DEFINITIONS
+    for step in document["steps"]
+    if (found := re.fullmatch(r"PT(\d+)S", step.get("for", "")))
+}
+WAIT_FIRST = {document["key"] for document in DEFINITIONS if document["steps"][0]["kind"] == "wait"}

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import class_row
@@ -19,8 +19,11 @@ _SENDS = """
 SELECT s.tenant_id, s.run_id, s.id, s.kind, s.step, s.key, s.status, s.outcome, s.attempts_made, s.lost_attempts
   FROM workflows_steprun s
 """
-_ATTEMPTS = "SELECT tenant_id, step_run_id, status, outcome, error FROM workflows_attempt ORDER BY number"
-_WAITS = "SELECT tenant_id, run_id, outcome FROM workflows_wait"
+_ATTEMPTS = """
+SELECT tenant_id, step_run_id, status, outcome, error, started_at, lease_until, finished_at
+  FROM workflows_attempt ORDER BY number
+"""
+_WAITS = "SELECT tenant_id, run_id, outcome, opened_at, due_at, closed_at FROM workflows_wait"
 _ITEMS = "SELECT run_public_id::text, step_key, count(*) FROM deliveries_inboxitem GROUP BY 1, 2"
 _SIGNALS = """
 SELECT s.public_id::text, s.external_id, s.verdict, s.routed_at IS NOT NULL, t.slug
@@ -29,6 +32,26 @@ SELECT s.public_id::text, s.external_id, s.verdict, s.routed_at IS NOT NULL, t.s
 
 
 Item = tuple[str, str]  # an item of an inbox, by public id of its run and key of its step
+
+
+class Attempt(NamedTuple):
+    """One try at a step run; times by the clock of the database."""
+
+    status: str
+    outcome: str
+    error: str
+    started_at: datetime | None = None
+    lease_until: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Wait(NamedTuple):
+    """One wait of a run; times by the clock of the database."""
+
+    outcome: str
+    opened_at: datetime
+    due_at: datetime | None
+    closed_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -45,7 +68,7 @@ class Send:
     outcome: str
     attempts_made: int
     lost_attempts: int
-    attempts: list[tuple[str, str, str]] = field(default_factory=list)  # status, outcome, error
+    attempts: list[Attempt] = field(default_factory=list)
 
     @property
     def as_webhook(self) -> str:
@@ -65,9 +88,7 @@ class Send:
     @property
     def uncertain(self) -> int:
         """How many tries are recorded of which nobody knows whether they took effect."""
-        return sum(
-            status == "lost" or outcome in ("unknown", "temporary_failure") for status, outcome, _ in self.attempts
-        )
+        return sum(one.status == "lost" or one.outcome in ("unknown", "temporary_failure") for one in self.attempts)
 
 
 @dataclass(slots=True)
@@ -87,7 +108,7 @@ class RunRow:
     step: str
     subject: str
     sends: list[Send] = field(default_factory=list)
-    waits: list[str] = field(default_factory=list)  # outcomes
+    waits: list[Wait] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -110,6 +131,7 @@ class Facts:
     signals: list[SignalRow]
     numbers: Mapping[str, float]
     items: Mapping[Item, int] = field(default_factory=dict)  # in any inbox
+    read_at: datetime | None = None  # by the clock of the database
 
     @property
     def by_order(self) -> dict[str, list[RunRow]]:
@@ -131,12 +153,13 @@ def read_facts(database: psycopg.Connection[Any]) -> Facts:
         for send in sends:
             by_run[send.tenant_id, send.run_id].sends.append(send)
         for tenant_id, step_run_id, *told in cursor.execute(_ATTEMPTS):
-            by_send[tenant_id, step_run_id].attempts.append((told[0], told[1], told[2]))
-        for tenant_id, run_id, outcome in cursor.execute(_WAITS):
-            by_run[tenant_id, run_id].waits.append(outcome)
+            by_send[tenant_id, step_run_id].attempts.append(Attempt(*told))
+        for tenant_id, run_id, *told in cursor.execute(_WAITS):
+            by_run[tenant_id, run_id].waits.append(Wait(*told))
         signals = [SignalRow(*row) for row in cursor.execute(_SIGNALS)]
         items = {(run, step): count for run, step, count in cursor.execute(_ITEMS)}
-        return Facts(runs, sends, signals, numbers(database), items)
+        ((read_at,),) = cursor.execute("SELECT clock_timestamp()").fetchall()
+        return Facts(runs, sends, signals, numbers(database), items, read_at)
 
 
 ZERO = ("overdue_timers", "overdue_runs", "engine_failures", "unrouted_signals", "expired_leases")

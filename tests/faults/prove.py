@@ -188,7 +188,7 @@ class Prover:
         mails = Counter(str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in self.ground.mailbox.all())
         told = {send.item[0] for send in facts.sends if send.step == TELL} | {run for run, _ in facts.items}
         inboxes = {(run.tenant, run.subject) for run in facts.runs if run.public_id in told}
-        return Arrived(self.ground.provider.taken(), mails, Counter(self._shown(inboxes)))
+        return Arrived(self.ground.provider.taken(), mails, Counter(self._shown(inboxes)), self.ground.provider.first())
 
     def _shown(self, inboxes: Iterable[tuple[str, str]]) -> Iterator[Item]:
         """What REST shows of these inboxes, each of which has room on one page."""

@@ -70,6 +70,11 @@ class Provider(ThreadingHTTPServer):
         with self._lock:
             return Counter(post.id for post in self.posts if post.told in (0, 204, 500))
 
+    def first(self) -> dict[str, float]:
+        """When each id arrived for the first time, whatever it was told."""
+        with self._lock:
+            return {post.id: post.at for post in reversed(self.posts)}
+
 
 class Handler(BaseHTTPRequestHandler):
     """One request."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,26 +10,38 @@ from tests.faults.calls import Slow
 from tests.faults.chaos import Broken
 from tests.faults.checker import Arrived, Verdict, check
 from tests.faults.crowds import LIMIT, SLACK, SLUG, beyond
-from tests.faults.facts import Facts, Item, RunRow, Send, SignalRow
+from tests.faults.facts import Attempt, Facts, Item, RunRow, Send, SignalRow, Wait
+from tests.faults.ground import LEASE_SECONDS
 from tests.faults.journeys import Journey
 from tests.faults.patience import hung
 from tests.faults.recovery import recoveries, untried
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FINISHED = Attempt("finished", "delivered", "")
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def lost(*, after: float, lease: float = LEASE_SECONDS) -> Attempt:
+    """An attempt whose worker fell silent, and whose lease was taken as over so many seconds after it began."""
+    return Attempt("lost", "unknown", "lease_expired", NOW, later(lease), later(after))
 
 
 @dataclass
 class Story:
-    """One canary and one paid journey, both as they should be."""
+    """One canary, one paid journey and one that nobody pays, all as they should be."""
 
     journeys: list[Journey] = field(default_factory=list)
     facts: Facts = field(default_factory=lambda: Facts([], [], [], {"overdue_timers": 0.0}))
     posts: dict[str, int] = field(default_factory=dict)
     mails: dict[str, int] = field(default_factory=dict)
     items: dict[Item, int] = field(default_factory=dict)  # as REST shows them
+    first: dict[str, float] = field(default_factory=dict)  # when the receiver had each webhook
 
     def verdict(self) -> Verdict:
-        return check(self.journeys, self.facts, Arrived(self.posts, self.mails, self.items))
+        return check(self.journeys, self.facts, Arrived(self.posts, self.mails, self.items, self.first))
 
     @property
     def send(self) -> Send:
@@ -43,6 +55,10 @@ class Story:
     def paid(self) -> RunRow:
         return self.facts.runs[1]
 
+    @property
+    def silent(self) -> RunRow:
+        return self.facts.runs[2]
+
 
 def run(number: int, kind: str) -> RunRow:
     return RunRow(1, number, "t", f"run-{number}", kind, "completed", "", f"o{number}", NOW, NOW, "last", f"c{number}")
@@ -55,16 +71,17 @@ def story() -> Story:
     paid = Journey(
         2, 0, "paid", 0, (), "o2", accepted={"placed": 1.0, "paid": 2.0}, receipts={"paid": "s1"}, ended=True
     )
-    told.journeys = [canary, paid]
-    told.facts.runs = [run(1, "canary"), run(2, "paid")]
-    send = Send(
-        1, 1, 1, "deliver", "mail", "run-1:mail:1", "succeeded", "delivered", 1, 0, [("finished", "delivered", "")]
-    )
-    tell = Send(
-        1, 2, 2, "deliver", "tell", "run-2:tell:1", "succeeded", "delivered", 1, 0, [("finished", "delivered", "")]
-    )
-    told.facts.sends = [send, tell]
-    told.facts.runs[0].sends, told.facts.runs[1].sends = [send], [tell]
+    silent = Journey(3, 0, "silent", 0, (), "o3", accepted={"start": 1.0}, ended=True)
+    told.journeys = [canary, paid, silent]
+    told.facts.runs = [run(1, "canary"), run(2, "paid"), run(3, "silent")]
+    send = Send(1, 1, 1, "deliver", "mail", "run-1:mail:1", "succeeded", "delivered", 1, 0, [FINISHED])
+    tell = Send(1, 2, 2, "deliver", "tell", "run-2:tell:1", "succeeded", "delivered", 1, 0, [FINISHED])
+    post = Send(1, 3, 3, "deliver", "post", "run-3:post:1", "succeeded", "delivered", 1, 0, [FINISHED])
+    told.facts.sends = [send, tell, post]
+    told.canary.sends, told.paid.sends, told.silent.sends = [send], [tell], [post]
+    told.silent.waits = [Wait("timeout", NOW, later(4), later(4.1))]
+    told.facts.read_at = later(60)
+    told.posts, told.first = {post.as_webhook: 1}, {post.as_webhook: later(4.2).timestamp()}
     told.facts.items, told.items = {tell.item: 1}, {tell.item: 1}
     told.facts.signals = [SignalRow("s1", "paid-o2", "matched", True, "t")]
     told.mails = {send.as_mail: 1}
@@ -89,12 +106,12 @@ def no_item(story: Story) -> None:
 
 def an_item_that_nobody_recorded(story: Story) -> None:
     story.paid.sends = []
-    story.facts.sends = story.facts.sends[:1]
+    del story.facts.sends[1]
 
 
 def two_items_although_a_try_is_unknown(story: Story) -> None:
     """A mail may arrive twice then, and an item may not: it is written by the transaction that settles the step."""
-    story.facts.sends[1].attempts = [("lost", "", ""), ("finished", "delivered", "")]
+    story.facts.sends[1].attempts = [lost(after=5), FINISHED]
     story.facts.items = story.items = {story.facts.sends[1].item: 2}
 
 
@@ -135,11 +152,11 @@ def overdue(story: Story) -> None:
 
 
 def still_running(story: Story) -> None:
-    story.send.attempts = [("running", "", "")]
+    story.send.attempts = [Attempt("running", "", "")]
 
 
 def nobodys_message(story: Story) -> None:
-    story.posts = {"msg_nobody": 1}
+    story.posts["msg_nobody"] = 1
 
 
 def sent_although_paid(story: Story) -> None:
@@ -150,6 +167,40 @@ def a_surprise(story: Story) -> None:
     story.journeys[0].surprises.append("start answered 418")
 
 
+def a_wait_that_ended_before_it_was_due(story: Story) -> None:
+    story.silent.waits = [Wait("timeout", NOW, later(4), later(0.05))]
+
+
+def a_wait_that_was_due_too_soon(story: Story) -> None:
+    story.silent.waits = [Wait("timeout", NOW, later(0.04), later(0.05))]
+
+
+def a_wait_by_a_clock_that_is_behind(story: Story) -> None:
+    story.silent.waits = [Wait("timeout", later(-3600), later(-3596), later(0.05))]
+
+
+def a_wait_by_a_clock_that_is_ahead(story: Story) -> None:
+    story.silent.waits = [Wait("timeout", NOW, later(4), later(3600))]
+
+
+def a_message_that_came_before_the_wait_was_over(story: Story) -> None:
+    (key,) = story.first
+    story.first[key] = later(0.1).timestamp()
+
+
+def a_race_that_time_won_too_soon(story: Story) -> None:
+    story.silent.kind = story.journeys[2].kind = "race"
+    story.silent.waits = [Wait("timeout", NOW, later(3), later(0.05))]
+
+
+def a_lease_that_was_stolen(story: Story) -> None:
+    story.send.attempts = [lost(after=LEASE_SECONDS - 0.1), FINISHED]
+
+
+def a_lease_that_was_given_for_no_time(story: Story) -> None:
+    story.send.attempts = [lost(after=0.2, lease=-3600), FINISHED]
+
+
 CASES: list[tuple[Callable[[Story], None], str]] = [
     *((case, "lost") for case in (no_run, no_signal, no_mail, no_item)),
     *((case, "doubled") for case in (two_runs, two_signals, two_mails_without_a_word)),
@@ -158,6 +209,14 @@ CASES: list[tuple[Callable[[Story], None], str]] = [
     *((case, "violations") for case in (nobodys_message, sent_although_paid, a_surprise)),
     *((case, "violations") for case in (an_item_that_nobody_is_shown, an_item_that_nobody_owed)),
     (an_item_that_nobody_recorded, "violations"),
+    (a_wait_that_ended_before_it_was_due, "violations"),
+    (a_wait_that_was_due_too_soon, "violations"),
+    (a_wait_by_a_clock_that_is_behind, "violations"),
+    (a_wait_by_a_clock_that_is_ahead, "violations"),
+    (a_message_that_came_before_the_wait_was_over, "violations"),
+    (a_race_that_time_won_too_soon, "violations"),
+    (a_lease_that_was_stolen, "violations"),
+    (a_lease_that_was_given_for_no_time, "violations"),
 ]
 
 
@@ -177,7 +236,7 @@ def test_one_thing_that_is_wrong_is_found(change: Callable[[Story], None], kind:
 
 def test_a_message_that_came_twice_and_says_so_is_counted_and_no_fault(story: Story) -> None:
     story.mails = {story.send.as_mail: 2}
-    story.send.attempts = [("lost", "", ""), ("finished", "delivered", "")]
+    story.send.attempts = [lost(after=5), FINISHED]
 
     verdict = story.verdict()
 
