@@ -94,6 +94,11 @@ class Mailbox:
         """Whether a sender is waiting at this moment for the reply to a message for the address."""
         return (self.folder / "held" / recipient.replace("/", "_")).exists()
 
+    @property
+    def holding(self) -> int:
+        """For how many recipients somebody is waiting at this moment."""
+        return len(list((self.folder / "held").glob("*")))
+
     def _write_rules(self, rules: dict[str, str]) -> None:
         self._rules = rules
         draft = self.folder / "rules.new"

@@ -18,7 +18,7 @@ from tests.faults.facts import Facts, Item, numbers, read_facts
 from tests.faults.ground import Ground
 from tests.faults.patience import hung
 from tests.faults.plan import Length, Plan
-from tests.faults.recovery import recoveries, untried
+from tests.faults.recovery import recoveries, too_slow, untried
 from tests.faults.report import Report, cores
 from tests.faults.throughput import Throughput
 
@@ -164,8 +164,9 @@ class Prover:
         self._verify(verdict)
         self.notes += turned_away(self.plan.journeys)
         lines = recoveries(self.plan.faults, facts.runs)
-        verdict.untried += [*untried(faults, lines), *self.throughput.untried()]
-        if self.load < cores():
+        busy = self.load >= cores()
+        verdict.untried += [*untried(faults, lines, busy=busy), *self.throughput.untried()]
+        if not busy:
             verdict.violations += [f"{one.kind}: moved again after {one.longest:.1f} s" for one in lines if one.late]
             verdict.violations += self.throughput.wrong()
             verdict.violations += hung(self.ground.calls.slow, faults)
@@ -182,6 +183,7 @@ class Prover:
             notes=[*self.notes, *self._told_by(facts)],
             seconds=time.monotonic() - self.began,
             load=self.load,
+            left_out=[*too_slow(faults)] if busy else [],
         )
 
     def _arrived(self, facts: Facts) -> Arrived:

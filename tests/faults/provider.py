@@ -36,6 +36,7 @@ class Provider(ThreadingHTTPServer):
         self._ledger = ledger.open("a")
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
+        self.held = 0  # answers that were kept back, in all
         self.posts: list[Post] = []
 
     def start(self) -> "Provider":
@@ -65,6 +66,11 @@ class Provider(ThreadingHTTPServer):
             self._ledger.write(json.dumps(asdict(post)) + "\n")
             self._ledger.flush()
 
+    def kept_back(self) -> None:
+        """Count an answer that does not come yet."""
+        with self._lock:
+            self.held += 1
+
     def taken(self) -> Counter[str]:
         """How often each id was taken: told a 2xx, or told nothing after it had arrived whole."""
         with self._lock:
@@ -88,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
         identity = self.headers.get("webhook-id", "")
         status = self.server.judge(identity, self.path)
         self.server.keep(Post(identity, self.path, time.time(), status))
+        if self.server.hold.is_set():
+            self.server.kept_back()
         deadline = time.monotonic() + HANG
         while self.server.hold.is_set() and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -35,6 +35,7 @@ class Report:
         yield f"seed          {self.seed}"
         yield f"operations    {self.operations} accepted; answers {_counted(self.statuses)}"
         yield f"broken        {_counted(self.kills)}"
+        yield f"faults        {_counted(self.happened)}"
         yield f"took          {self.seconds:.0f} s on {cores()} cores"
         if self.load >= cores():
             yield f"              The machine had other work (load {self.load:.1f}): times are not judged."

@@ -27,6 +27,7 @@ def without(env: Mapping[str, str] | None, *names: str) -> dict[str, str]:
     return {key: value for key, value in (env or {}).items() if key not in names}
 
 
-def off_by(env: Mapping[str, str], seconds: float) -> dict[str, str]:
-    """`env` for a process whose clock is off by so many seconds."""
-    return {**env, "PYTHONPATH": str(SHIM), "CLOCK_SHIFT": str(seconds)}
+def off_by(env: Mapping[str, str], seconds: float, *, tells: Path | None = None) -> dict[str, str]:
+    """`env` for a process whose clock is off by so many seconds, and which `tells` a file its time when it begins."""
+    told = {"CLOCK_TOLD": str(tells)} if tells else {}
+    return {**env, **told, "PYTHONPATH": str(SHIM), "CLOCK_SHIFT": str(seconds)}

@@ -265,6 +265,41 @@ def test_recovery_is_counted_from_the_mending_to_the_first_canary_that_started_a
     assert [*untried([fault], [line])] == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "took", "late"),
+    [
+        ("flush_broker", 40, True),
+        ("flush_broker", 14, False),
+        ("kill_broker", 16, True),
+        ("kill_all_workers", 16, True),
+        ("kill_postgres", 11, True),
+        ("kill_web", 40, False),  # it has nothing of a run that is under way
+    ],
+)
+def test_a_run_that_lost_its_nudge_is_measured_and_not_only_the_next_one(kind: str, took: float, late: bool) -> None:
+    fault = Broken(kind, 0, happened=True, began=later(5).timestamp(), mended=later(8).timestamp())
+    met, new = run(1, "canary"), run(2, "canary")
+    met.created_at, met.finished_at = later(7), later(8 + took)
+    new.created_at, new.finished_at = later(9), later(9.5)
+
+    (line,) = recoveries([fault], [met, new])
+
+    assert (line.seconds, line.late) == ([1.5], late)
+    assert ("1 under way" in str(line)) == (kind != "kill_web")
+
+
+def test_what_a_run_lost_to_the_next_fault_is_not_counted() -> None:
+    fault = Broken("flush_broker", 0, happened=True, began=later(5).timestamp(), mended=later(8).timestamp())
+    other = Broken("silence_providers", 9, happened=True, began=later(10).timestamp(), mended=later(13).timestamp())
+    met, new = run(1, "canary"), run(2, "canary")
+    met.created_at, met.finished_at = later(7), later(20)
+    new.created_at, new.finished_at = later(14), later(15)
+
+    lines = {line.kind: line for line in recoveries([fault, other], [met, new])}
+
+    assert (lines["flush_broker"].under_way, lines["silence_providers"].under_way) == ([9.0], [])
+
+
 def test_what_never_happened_or_was_not_measured_is_told_and_does_not_hold(story: Story) -> None:
     moment = NOW.timestamp()
     begun, after = run(1, "canary"), moment + 1

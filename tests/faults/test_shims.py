@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ def python(code: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_every_way_to_ask_for_the_time_is_shifted() -> None:
+def test_every_way_to_ask_for_the_time_is_shifted(tmp_path: Path) -> None:
     code = """
 import datetime, time
 utc = datetime.datetime.now(datetime.UTC).timestamp()
@@ -30,10 +31,12 @@ print(int(time.time()), int(utc), int(local), int(time.time_ns() // 10**9))
 assert isinstance(datetime.datetime.now(), datetime.datetime)
 assert isinstance(datetime.datetime.fromtimestamp(0), datetime.datetime)
 """
+    told = tmp_path / "clock"
     real = [int(number) for number in python(code, PLAIN).stdout.split()]
-    shifted = [int(number) for number in python(code, shims.off_by(PLAIN, 3600)).stdout.split()]
+    shifted = [int(number) for number in python(code, shims.off_by(PLAIN, 3600, tells=told)).stdout.split()]
 
     assert all(3600 <= late - early < 3630 for early, late in zip(real, shifted, strict=True)), (real, shifted)
+    assert 3590 < float(told.read_text()) - told.stat().st_mtime < 3610
 
 
 def test_a_failpoint_kills_at_the_call_it_names_and_says_so(tmp_path: Path) -> None:
@@ -108,8 +111,47 @@ def test_a_death_counts_where_the_point_was_reached(reached: bool, world: chaos.
     assert ("nothing came to" in world.broken.note) != reached
 
 
-def test_of_two_faults_at_once_each_takes_out_what_it_put_in(world: chaos.World, child: Any) -> None:
+def test_what_a_process_that_starts_slowly_comes_to_counts(
+    world: chaos.World, child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of ten seconds once went by before Celery had started."""
+    now = 0.0
+    monkeypatch.setattr(moments, "time", SimpleNamespace(monotonic=lambda: now))
+    dying = moments.die_before_finish(world)
+    next(dying)
+    child.is_running = True
+    next(dying)
+    now = 25.0
+    next(dying)
+    (world.ground.folder / "reached-work-4.000").touch()
+
+    assert [*dying] == []
+    assert (world.broken.happened, world.broken.gave_up) == (True, False)
+
+
+@pytest.mark.parametrize(("tells", "tried"), [(3600, True), (0, True), (None, True), (3600, False)])
+def test_a_wrong_clock_counts_where_processes_told_it_and_did_something(
+    tells: float | None, tried: bool, world: chaos.World, child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaos.World, "ask", lambda *_: int(tried))
+    monkeypatch.setattr(moments, "REACHED_WITHIN", 0.01)
+    clock = moments.clock_ahead(world)
+    next(clock)
+    child.is_running = True
+    if tells is not None:
+        Path(child.env["CLOCK_TOLD"]).write_text(f"{time.time() + tells}\n")
+
+    for _ in clock:
+        pass
+
+    assert world.broken.happened == (tells == 3600 and tried) != world.broken.gave_up
+
+
+def test_of_two_faults_at_once_each_takes_out_what_it_put_in(
+    world: chaos.World, child: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong clock that began during a failpoint once put it in again at its end, for good."""
+    monkeypatch.setattr(moments, "REACHED_WITHIN", 0.05)
     dying, clock = moments.die_before_finish(world), moments.clock_behind(world)
 
     next(dying)
@@ -120,7 +162,8 @@ def test_of_two_faults_at_once_each_takes_out_what_it_put_in(world: chaos.World,
     child.is_running = False
     assert [*dying] == []
     meanwhile = {**child.env}
-    assert [*clock] == []
+    for _ in clock:
+        pass
 
     assert {"FAILPOINTS", "CLOCK_SHIFT"} <= began.keys()
     assert ("FAILPOINTS" in meanwhile, "CLOCK_SHIFT" in meanwhile) == (False, True)

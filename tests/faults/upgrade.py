@@ -57,7 +57,9 @@ class Upgraded:
     def put_into(self, report: Report) -> Report:
         """The report of another run, with what was told and found here."""
         if self.report is None:
-            return replace(report, left_out=[f"an upgrade with old and new code side by side: {self.why_not}"])
+            return replace(
+                report, left_out=[*report.left_out, f"an upgrade with old and new code side by side: {self.why_not}"]
+            )
         report.verdict.add(self.report.verdict, "upgrade")
         return replace(report, upgrade=self.told)
 

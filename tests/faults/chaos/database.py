@@ -1,13 +1,22 @@
 """PostgreSQL killed, restarted, crowded out, locked, cut off, silent and slow."""
 
+import socket
+import struct
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
 
+from chimeway_py.embedded.memory import LOOPBACK
 from tests.faults.chaos.world import Fault, World
 from tests.faults.ground import Ground
+from tests.faults.proxy import Proxy
+
+LATENCY = 0.015  # seconds, in each direction
+ANSWERS_WITHIN = 0.5  # seconds, after all of a silence
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # the smallest question of its protocol: one byte is the answer
 
 _A_TENTH = """
 SELECT id FROM workflows_run
@@ -75,19 +84,46 @@ def cut_database_link(world: World) -> Fault:
 
 
 def silence_database_link(world: World) -> Fault:
-    """Half open: the link to PostgreSQL stays and not a byte passes."""
-    world.ground.database_link.fall_silent()
-    world.count("silences")
-    yield 3
-    world.ground.database_link.behave()
+    """Half open: the link to PostgreSQL stays and not a byte passes. A question is asked, and answered afterwards."""
+    link = world.ground.database_link
+    link.fall_silent()
+    with closing(_question(link)) as asked:
+        yield 3
+        silent = not _is_answered(asked, ANSWERS_WITHIN)
+        link.behave()
+        if silent and _is_answered(asked, 5):
+            world.count("silences")
+        else:
+            world.broken.note = f"a question was {'never' if silent else 'meanwhile'} answered"
 
 
 def slow_database_link(world: World) -> Fault:
-    """Every answer of PostgreSQL takes 30 ms longer."""
-    world.ground.database_link.latency = 0.015
-    world.count("slow links")
+    """Every answer of PostgreSQL takes 30 ms longer. One is waited for."""
+    link = world.ground.database_link
+    link.latency = LATENCY
+    with closing(_question(link)) as asked:
+        began = time.monotonic()
+        if _is_answered(asked, 5) and (took := time.monotonic() - began) >= 2 * LATENCY:
+            world.count("slow links")
+            world.broken.note = f"an answer took {took * 1000:.0f} ms"
     yield 4
-    world.ground.database_link.behave()
+    link.behave()
+
+
+def _question(link: Proxy) -> socket.socket:
+    """Ask PostgreSQL something through the link, on a connection of its own."""
+    asked = socket.create_connection((LOOPBACK, link.port), timeout=2)
+    with suppress(OSError):
+        asked.sendall(_SSL_REQUEST)
+    return asked
+
+
+def _is_answered(asked: socket.socket, seconds: float) -> bool:
+    """Whether the answer is there, or comes within so many seconds."""
+    asked.settimeout(seconds)
+    with suppress(OSError):
+        return len(asked.recv(1)) == 1
+    return False
 
 
 def _start_postgres(world: World) -> None:

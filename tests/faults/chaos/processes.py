@@ -12,7 +12,10 @@ from tests.faults.chaos.world import Fault, World
 
 STOPS_WITHIN = 30.0  # seconds
 STOPPED = ("engine", "work", "sweeper")
-WORKERS = ("engine", "work", "beat", "sweeper", "beat-2", "sweeper-2")
+SWEEPERS = ("beat", "sweeper", "beat-2", "sweeper-2")
+WORKERS = ("engine", "work", *SWEEPERS)
+DOWN = 6.0  # seconds without anybody who sweeps
+_WENT = "SELECT count(*) FROM workflows_run WHERE created_at >= to_timestamp(%s) AND state = 'completed'"
 
 
 def kill_engine_child(world: World) -> Fault:
@@ -20,6 +23,8 @@ def kill_engine_child(world: World) -> Fault:
     children = yield from _pool(world)
     if children:
         world.count("pool children", _send(world.dice.choice(children), signal.SIGKILL))
+    else:
+        world.give_up("the engine had no pool")
     yield 0
 
 
@@ -55,10 +60,18 @@ def kill_web(world: World) -> Fault:
 
 
 def kill_sweepers(world: World) -> Fault:
-    """No sweeper and no beat for some seconds, and FLUSHALL in between: nudges alone must do."""
-    world.kill("beat", "sweeper", "beat-2", "sweeper-2")
+    """No sweeper and no beat for some seconds, in which nudges alone must do; then FLUSHALL, and they come back."""
+    world.keep_down(DOWN, *SWEEPERS)
+    began, ends_at = time.time(), time.monotonic() + DOWN
+    while time.monotonic() < ends_at - 1:
+        yield 0.1
+    went = world.ask(_WENT, str(began))
     flush(world)
-    yield 0
+    while time.monotonic() < ends_at:
+        yield 0.1
+    world.broken.note = f"{went} runs went all the way in {DOWN - 1:g} s without a sweeper and a beat"
+    if not went:
+        world.give_up(world.broken.note)
 
 
 def stop_workers_gently(world: World) -> Fault:
@@ -80,6 +93,8 @@ def stop_workers_gently(world: World) -> Fault:
 def freeze_engine_child(world: World) -> Fault:
     """One pool process of the engine stands still."""
     children = yield from _pool(world)
+    if not children:
+        world.give_up("the engine had no pool")
     for pid in children[:1]:
         world.count("freezes", _send(pid, signal.SIGSTOP))
         yield 4
@@ -97,7 +112,7 @@ def pool_of(worker: Child) -> list[int]:
     return [int(pid) for pid in text.split()]
 
 
-def _pool(world: World, seconds: float = 5) -> Generator[float, None, list[int]]:
+def _pool(world: World, seconds: float = 30) -> Generator[float, None, list[int]]:
     """The engine's pool processes; a worker that has just begun is given some time to have them."""
     deadline = time.monotonic() + seconds
     while not (children := pool_of(world.ground.child("engine"))) and time.monotonic() < deadline:

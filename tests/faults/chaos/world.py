@@ -1,8 +1,12 @@
 """What a fault may touch, and what is kept of it."""
 
 import random
+import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+import psycopg
 
 from tests.faults.ground import Ground
 
@@ -21,6 +25,7 @@ class Broken:
     began: float = 0.0
     mended: float = 0.0
     note: str = ""
+    gave_up: bool = False  # it waited for a process or for traffic, which did not come
     fault: str = ""  # what must not have been
 
 
@@ -37,8 +42,27 @@ class World:
         """SIGKILL to whole processes of the service; they are started again a second later."""
         for name in names:
             child = self.ground.child(name)
-            self.count("processes", int(child.is_running))
+            self.count(child.name.removesuffix("-2"), int(child.is_running))
             child.kill()
+
+    def keep_down(self, seconds: float, *names: str) -> None:
+        """SIGKILL to whole processes of the service; they are started again so many seconds later."""
+        assert self.ground.supervisor
+        self.kill(*names)
+        for watched in self.ground.supervisor.watched:
+            if watched.child.name in names:
+                watched.start_at = time.monotonic() + seconds
+
+    def ask(self, statement: str, *values: str) -> int:
+        """The number that PostgreSQL answers; 0 while it cannot be asked."""
+        with suppress(psycopg.Error), self.ground.superuser() as database:
+            row = database.execute(statement, values).fetchone()
+            return int(row[0]) if row else 0
+        return 0
+
+    def give_up(self, why: str) -> None:
+        """Say for what it has waited in vain: whatever was killed, the fault did not happen."""
+        self.broken.note, self.broken.gave_up, self.broken.happened = why, True, False
 
     def count(self, what: str, number: int = 1) -> None:
         """Add what has happened to a figure of the report. A fault of which nothing was counted did not happen."""

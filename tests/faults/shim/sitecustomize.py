@@ -1,6 +1,7 @@
 """Loaded by Python itself in processes of a test whose PYTHONPATH begins with this folder; production never sees it.
 
-`CLOCK_SHIFT` moves what the process takes for the time of day, in seconds. `FAILPOINTS` names places to die at:
+`CLOCK_SHIFT` moves what the process takes for the time of day, in seconds; it adds a line with that time to the file
+`CLOCK_TOLD`. `FAILPOINTS` names places to die at:
 `module:function=n` sends SIGKILL to the process when the function is called for the n-th time, before it does anything;
 `module:function=n+` when the n-th call has returned. `module:function=n~s` sleeps s seconds in the n-th call instead.
 `FAILPOINTS_REACHED` is a file to which a process that comes to one adds a line before it dies there.
@@ -47,11 +48,11 @@ def shift_clock(seconds):
     datetime.datetime = Shifted
 
 
-def tell_reached(where):
-    """So that whoever asked for a death can tell it from any other."""
-    if path := os.environ.get("FAILPOINTS_REACHED"):
+def tell(path, line):
+    """So that whoever asked for it sees that it took effect here."""
+    if path:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.write(file, f"{where}\n".encode())
+        os.write(file, f"{line}\n".encode())
         os.close(file)
 
 
@@ -74,7 +75,7 @@ class Failpoint:
                 time.sleep(self.pause)
                 return function(*args, **kwargs)
             answer = function(*args, **kwargs) if self.after else None
-            tell_reached(self.where)
+            tell(os.environ.get("FAILPOINTS_REACHED"), self.where)
             os.kill(os.getpid(), signal.SIGKILL)
             return answer
 
@@ -112,5 +113,6 @@ class Finder(importlib.abc.MetaPathFinder):
 
 if os.environ.get("CLOCK_SHIFT"):
     shift_clock(float(os.environ["CLOCK_SHIFT"]))
+    tell(os.environ.get("CLOCK_TOLD"), datetime.datetime.now(datetime.UTC).timestamp())
 if os.environ.get("FAILPOINTS"):
     sys.meta_path.insert(0, Finder([Failpoint(text) for text in os.environ["FAILPOINTS"].split(",")]))
