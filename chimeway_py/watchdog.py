@@ -5,6 +5,8 @@ It cannot be told from an idle or a busy worker by looking at the process. It ca
 - **deaf**: messages wait in its queues, it holds none, and for `DEAF_AFTER` seconds it has received none. After some
   losses of the broker a Celery consumer stays connected and takes nothing (celery issue 8030 and its kin).
 - **stuck**: messages wait, and what it holds has been the same for `STUCK_AFTER_SECONDS` (a setting).
+- **failing**: for as long every turn that it took has failed, though PostgreSQL can be asked. While work is due the
+  sweeps ask for a turn every second, so failures come one after the other; where none comes, nothing is due.
 - **hung**: work that it does has not returned long after it must have.
 """
 
@@ -18,12 +20,15 @@ import structlog
 from celery.signals import task_received, worker_ready
 from celery.worker import state
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from chimeway_py import progress
+from chimeway_py.failed_turns import turns
 
 log = structlog.get_logger(__name__)
 
 DEAF_AFTER = 10.0  # seconds
+NOTHING_DUE_AFTER = 10.0  # seconds without a turn
 HUNG_FOR = 30.0  # seconds after the end of its time
 LEAVING = 20.0  # seconds that others in the same process have to end what they do
 LOOK_EVERY = 2.0  # seconds
@@ -38,6 +43,7 @@ class Watchdog(threading.Thread):
         self._app, self._queues = app, queues
         self._heard_at = self._moved_at = time.monotonic()
         self._held: frozenset[str] = frozenset()
+        self._failures = Failures()
 
     def hear(self, **_: Any) -> None:
         """A message was received."""
@@ -65,6 +71,11 @@ class Watchdog(threading.Thread):
         if held and now - self._moved_at > settings.STUCK_AFTER_SECONDS:
             log.error("worker_is_stuck", queues=self._queues, held=len(held))
             os._exit(EXIT_CODE)
+        if self._failures.last_for(now) > settings.STUCK_AFTER_SECONDS:
+            log.error("every_turn_fails", queues=self._queues)
+            state.should_stop = EXIT_CODE  # what is under way may end well
+            time.sleep(LEAVING)
+            os._exit(EXIT_CODE)
 
     def _messages_wait(self) -> bool:
         """Whether a queue of ours holds messages. A broker that cannot be asked holds none for us."""
@@ -73,6 +84,38 @@ class Watchdog(threading.Thread):
                 return any(_length(connection, name) for name in self._queues)
         except Exception:  # whatever the transport raises: without a broker nobody can hear
             return False
+
+
+class Failures:
+    """Since when turns have done nothing but fail."""
+
+    def __init__(self) -> None:
+        self._well, self._failed = 0, 0
+        self._since = self._last_at = 0.0
+
+    def last_for(self, now: float) -> float:
+        """For how many seconds; 0 when one went well, when none is asked for, and while PostgreSQL is away."""
+        well, failed = turns()
+        is_well, is_new = well > self._well, failed > self._failed
+        self._well, self._failed = max(well, self._well), failed
+        if is_new and not is_well:
+            self._since = self._since or now
+            self._last_at = now
+        if is_well or now - self._last_at > NOTHING_DUE_AFTER or (self._since and not _postgres_answers()):
+            self._since = 0.0
+        return now - self._since if self._since else 0.0
+
+
+def _postgres_answers() -> bool:
+    """Whether it can be asked, on a connection of this thread."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 class HangWatch(threading.Thread):

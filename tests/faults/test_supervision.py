@@ -100,6 +100,30 @@ def test_what_ended_in_time_is_not_overdue() -> None:
     assert progress.overdue() == 0
 
 
+@pytest.mark.parametrize(
+    ("looks", "lasts"),
+    [
+        ([(5, 0, True), (5, 3, True), (5, 6, True), (5, 9, True)], 4.0),  # nothing but failures, every two seconds
+        ([(5, 0, True), (5, 3, True), (6, 6, True), (6, 7, True)], 0.0),  # one went well meanwhile
+        ([(5, 0, True), (5, 3, True), (5, 6, False), (5, 9, True)], 0.0),  # PostgreSQL was away
+        ([(5, 0, True), (5, 3, True), (4, 3, True), (5, 6, True)], 4.0),  # one was under way
+        ([(5, 0, True), (5, 3, True), *[(5, 3, True)] * 6], 0.0),  # nothing was due after it
+        ([(5, 0, True)] * 4, 0.0),
+    ],
+)
+def test_turns_that_do_nothing_but_fail_are_told_from_others(
+    looks: list[tuple[int, int, bool]], lasts: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures, now = watchdog.Failures(), 100.0
+    for well, failed, answers in looks:
+        now += watchdog.LOOK_EVERY
+        monkeypatch.setattr(watchdog, "turns", lambda told=(well, failed): told)
+        monkeypatch.setattr(watchdog, "_postgres_answers", lambda told=answers: told)
+        found = failures.last_for(now)
+
+    assert found == lasts
+
+
 def test_every_process_that_works_has_a_watchdog() -> None:
     sweeper = (ROOT / "workflows" / "management" / "commands" / "sweeper.py").read_text()
     worker = (ROOT / "chimeway_py" / "celery.py").read_text()

@@ -22,6 +22,7 @@ from tenants.scope import tenant_scope
 from tests.faults.calls import Calls
 from tests.faults.calls import Tenant as Client
 from tests.faults.chaos import pool_of
+from tests.faults.shims import dies_at
 from tests.fleet import Web, Workers
 from tests.journeys import GRACE, paid, publish, run_of, start
 from tests.plugin import Servers
@@ -83,6 +84,32 @@ def test_a_worker_that_lives_and_makes_no_progress_leaves_and_another_does_its_w
         supervisor.look()
         time.sleep(0.05)
     assert stuck_engine.pid != pid
+
+
+@pytest.fixture
+def failing_engine(worker_processes: Workers) -> Child:
+    """An engine worker each of whose turns fails at once, and which soon leaves for that."""
+    worker_processes.engine.kill()
+    failing = dies_at({}, "workflows.services.turn:engine_turn=1!")
+    worker_processes.start({"STUCK_AFTER_SECONDS": str(STUCK_AFTER), **failing})
+    return worker_processes.engine
+
+
+def test_a_worker_whose_every_turn_fails_leaves_and_another_does_its_work(
+    tenant: Tenant, failing_engine: Child, worker_processes: Workers
+) -> None:
+    """Messages come and go; it is only that nothing that is due is done."""
+    publish(tenant, GRACE)
+    run_id = start(tenant, "dunning", correlation={"invoice_id": "42"})
+    paid(tenant)
+
+    assert failing_engine.wait(STUCK_AFTER + 2 * SLACK), "it never left"
+    assert failing_engine.exit_code == watchdog.EXIT_CODE
+    assert "every_turn_fails" in failing_engine.log_tail(200)
+    assert run_of(tenant, run_id).state == "pending"
+
+    worker_processes.start()
+    until(lambda: state(tenant, run_id) == "completed")
 
 
 def test_a_sweeper_does_what_nobody_takes(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

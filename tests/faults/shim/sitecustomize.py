@@ -3,7 +3,8 @@
 `CLOCK_SHIFT` moves what the process takes for the time of day, in seconds; it adds a line with that time to the file
 `CLOCK_TOLD`. `FAILPOINTS` names places to die at:
 `module:function=n` sends SIGKILL to the process when the function is called for the n-th time, before it does anything;
-`module:function=n+` when the n-th call has returned. `module:function=n~s` sleeps s seconds in the n-th call instead.
+`module:function=n+` when the n-th call has returned. `module:function=n~s` sleeps s seconds in the n-th call instead;
+`module:function=n!` raises an error in that and each later one.
 `FAILPOINTS_REACHED` is a file to which a process that comes to one adds a line before it dies there.
 """
 
@@ -62,13 +63,16 @@ class Failpoint:
     def __init__(self, text):
         self.where, _, when = text.partition("=")
         self.module, _, self.name = self.where.partition(":")
-        number, _, pause = when.rstrip("+").partition("~")
+        number, _, pause = when.rstrip("+!").partition("~")
         self.number, self.pause, self.after = int(number), float(pause or 0), when.endswith("+")
+        self.raises = when.endswith("!")
         self.calls = 0
 
     def wrap(self, function):
         def failing(*args, **kwargs):
             self.calls += 1
+            if self.raises and self.calls >= self.number:
+                raise RuntimeError(f"asked for by {self.where}")
             if self.calls != self.number:
                 return function(*args, **kwargs)
             if self.pause:
