@@ -32,11 +32,10 @@ def use_django_logging(**_: object) -> None:
 def watch(**_: object) -> None:
     """Give the worker its watchdog, and teach it to drop junk; only workers load these."""
     import chimeway_py.watchdog  # noqa: F401
-    from chimeway_py.failed_turns import CountedRequest
     from chimeway_py.junk import drop_junk
 
     log_uncaught()
-    app.Task.Request = CountedRequest
+    app.Task.Request = "chimeway_py.failed_turns:CountedRequest"
     drop_junk()
     look_less_often()
 

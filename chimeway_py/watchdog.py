@@ -73,7 +73,7 @@ class Watchdog(threading.Thread):
             os._exit(EXIT_CODE)
         if self._failures.last_for(now) > settings.STUCK_AFTER_SECONDS:
             log.error("every_turn_fails", queues=self._queues)
-            state.should_stop = EXIT_CODE  # what is under way may end well
+            state.should_stop = EXIT_CODE  # type: ignore[assignment]  # what is under way may end well
             time.sleep(LEAVING)
             os._exit(EXIT_CODE)
 
