@@ -26,9 +26,10 @@ CALM = 4.0  # seconds of traffic before the first fault and after the last
 #: seconds that a fault takes until it is mended, where it is not over at once
 LASTS = {
     **dict.fromkeys(("clock_ahead", "clock_behind"), 8.0),
+    "kill_sweepers": 6.0,
     "kill_work_again_and_again": 12.0,
     "freeze_work": 14.0,
-    **dict.fromkeys(("hold_locks", "stop_workers_gently", "kill_sweepers"), 6.0),
+    **dict.fromkeys(("hold_locks", "stop_workers_gently"), 6.0),
     **dict.fromkeys((kind for kind in KINDS if kind.startswith("die_")), 7.0),
 }
 USUALLY = 3.0
