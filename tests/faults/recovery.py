@@ -16,7 +16,10 @@ TARGET = 15.0
 #: kinds for which the page of promises names a time: a run that planned one and could not measure it has shown nothing
 PROMISED = ("flush_broker", "kill_all_workers", "kill_postgres")
 #: kinds that lose what runs under way live on: their nudges, their workers, the transaction that they were in
-LOSING = {"flush_broker", "kill_broker", "kill_all_workers", "kill_postgres", "restart_postgres"}
+LOSING = {
+    *("flush_broker", "kill_broker", "kill_broker_again_and_again", "broker_away", "kill_all_workers"),
+    *("kill_postgres", "kill_postgres_again_and_again", "restart_postgres"),
+}
 
 
 @dataclass(frozen=True, slots=True)
