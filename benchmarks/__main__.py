@@ -18,7 +18,10 @@ from chimeway_py.embedded.broker import NoBroker
 from chimeway_py.embedded.postgres_files import NoPostgres
 from chimeway_py.embedded.processes import DidNotStart
 
-NAMES = ("park_resume", "growth", "intake", "timers", "fanout", "broadcast", "fairness", "explain", "deliver")
+NAMES = (
+    *("park_resume", "growth", "intake", "timers", "fanout", "broadcast"),
+    *("fairness", "explain", "deliver", "prune", "partitions"),
+)
 BROKEN = (NoPostgres, NoBroker, CannotReach, DidNotStart, NeverHappened)
 
 
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         say("Starting PostgreSQL and the broker")
         module = benchmark(options.name)
-        settings = [*getattr(module, "SETTINGS", ()), *(COUNTED if options.statements else ())]
+        settings = [*getattr(module, "SETTINGS", ()), *(COUNTED if options.statements else ()), *options.setting]
         stand = OwnStand(options.folder, settings=settings)
         stand.use()
         report = module.run(stand, options)
@@ -73,6 +76,9 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, argparse.N
             default=0,
             metavar="N",
             help="show the N statements that cost most (slows a little)",
+        )
+        sub.add_argument(
+            "--setting", action="append", default=[], metavar="NAME=VALUE", help="of PostgreSQL; may be repeated"
         )
         sub.add_argument("--quick", action="store_true", help="small sizes: whether it works, not how fast it is")
         module.add_arguments(sub)

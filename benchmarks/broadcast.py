@@ -16,7 +16,6 @@ from benchmarks.stand import Stand
 SUMMARY = "100,000 targets by CSV: seconds, memory, other tenants' latency before and during"
 QUICK = {"targets": 1000, "others": 2, "rate": 2.0, "seconds": 2.0}
 TELL_EVERY = 5.0  # seconds
-MEASURED = ("engine", "work", "sweeper")  # who starts runs, and who brings them to their wait
 _HEAD = "subject,correlation.k,data.name,recipient.attributes.plan\n"
 _LEFT = """
 SELECT count(*) FILTER (WHERE status IN ('running', 'gathering')) FROM deliveries_broadcast WHERE tenant_id = %s
@@ -44,16 +43,16 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     probe.measure(1.0)
     before = probe.measure(options.seconds)
     say(f"Other tenants before: {before.row('')}")
-    idle = watch.memory()
+    idle = stand.fleet.memory_mb()
     watch.start()
     during = probe.measure(options.patience, until=watch.ended)
     watch.join()
-    after = watch.memory()
+    after = stand.fleet.memory_mb()
     stand.fleet.stop()
     told = {"what": "broadcast", "targets": options.targets, "seconds": watch.seconds, "parked_s": watch.parked}
     report.rows = [before.row("others before"), during.row("others during"), upload]
     report.rows.append(told | {"mem_idle_mb": idle, "mem_most_mb": watch.most_mb, "mem_after_mb": after})
-    report.checks = _checks(stand.observer(), tenant_id, options, before.lost + during.lost)
+    report.checks = _checks(stand.observer(), tenant_id, options, probe, before.lost + during.lost)
     return report
 
 
@@ -100,7 +99,7 @@ class Watch(threading.Thread):
         self.ended = threading.Event()
         self.seconds: float | None = None  # None: not all of them in time
         self.parked: float | None = None
-        self.most_mb = dict.fromkeys(MEASURED, 0)
+        self.most_mb = stand.fleet.memory_mb()
 
     def run(self) -> None:
         """The measurement."""
@@ -121,10 +120,6 @@ class Watch(threading.Thread):
             connections.close_all()
             self.ended.set()
 
-    def memory(self) -> dict[str, int]:
-        """What each kind of process has now."""
-        return {name: round(memory_mb(self.stand.fleet.pids_of(name))) for name in MEASURED}
-
     def _until(self, observer: Observer, left: str) -> float | None:
         """Seconds from the start until nothing is left, or None."""
         while observer.one(left, self.tenant_id):
@@ -132,7 +127,9 @@ class Watch(threading.Thread):
             if now - self.began > self.patience:
                 say(f"Given up after {self.patience:.0f} s")
                 return None
-            self.most_mb = {name: max(self.most_mb[name], now_mb) for name, now_mb in self.memory().items()}
+            self.most_mb = {
+                name: max(self.most_mb[name], now_mb) for name, now_mb in self.stand.fleet.memory_mb().items()
+            }
             if now - self.told > TELL_EVERY:
                 self.told = now
                 say(f"{now - self.began:.0f} s: {observer.one(_WAITING, self.tenant_id):,} wait, {self.most_mb} MB")
@@ -140,10 +137,12 @@ class Watch(threading.Thread):
         return round(time.perf_counter() - self.began, 1)
 
 
-def _checks(observer: Observer, tenant_id: int, options: argparse.Namespace, lost: int) -> list[Any]:
+def _checks(observer: Observer, tenant_id: int, options: argparse.Namespace, probe: Probe, lost: int) -> list[Any]:
     from benchmarks import checks
 
     found = [checks.runs_in_state(observer, tenant_id, "waiting", options.targets)]
+    found.append(checks.no_gaps(observer, tenant_id, *probe.tenant_ids))
     found.append(checks.traces_verify(observer, tenant_id, 100))
+    found.append(checks.signals_of_each_matched(observer, probe.sent))
     found.append(Check("every signal of the others was seen to complete its run", lost == 0, f"({lost} lost)"))
     return found

@@ -3,19 +3,19 @@
 import argparse
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import Check, Report, machine, say
+from benchmarks.report import Check, Report, machine, percentile, say
 from benchmarks.stand import Stand
-from benchmarks.waiting import wait_until
+from benchmarks.waiting import PATIENCE, NeverHappened, wait_until
 from chimeway_py.demo import commands
 from chimeway_py.embedded.memory import LOOPBACK, free_port, is_listening
 from chimeway_py.embedded.processes import DidNotStart
 
 SUMMARY = "mail and webhooks sent a second"
-QUICK = {"messages": 50}
+QUICK = {"messages": 50, "latency": 10}
 MAIL: dict[str, Any] = {
     "key": "mail",
     "correlation": ["k"],
@@ -37,6 +37,7 @@ SELECT count(*) FROM workflows_attempt a JOIN workflows_steprun s ON s.tenant_id
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options."""
     parser.add_argument("--messages", type=int, default=2000, help="of each channel (default %(default)s)")
+    parser.add_argument("--latency", type=int, default=100, help="of each, one at a time (default %(default)s)")
     parser.add_argument("--batch", type=int, default=100, help="runs started in one call (default %(default)s)")
     parser.add_argument("--verify", type=int, default=200, help="runs whose traces are verified (default %(default)s)")
 
@@ -63,13 +64,14 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     finally:
         receiver.stop()
         stand.fleet.stop()
+    expected = options.messages + options.latency
     mails = {to for mail in stand.mailbox.all() if mark in (to := str(mail["X-Envelope-To"]))}
     attempts = observer.one(_ATTEMPTS, tenant_id)
     report.checks = [
-        Check(f"mail for {options.messages:,} addresses", len(mails) == options.messages, f"({len(mails):,})"),
-        _posted(posts, options.messages),
-        Check("one attempt for each message", attempts == options.messages * 2, f"({attempts:,})"),
-        checks.runs_in_state(observer, tenant_id, "completed", options.messages * 2),
+        Check(f"mail for {expected:,} addresses", len(mails) == expected, f"({len(mails):,})"),
+        _posted(posts, expected),
+        Check("one attempt for each message", attempts == expected * 2, f"({attempts:,})"),
+        checks.runs_in_state(observer, tenant_id, "completed", expected * 2),
         checks.no_gaps(observer, tenant_id),
         checks.traces_verify(observer, tenant_id, options.verify),
     ]
@@ -97,19 +99,37 @@ class Deliver:
         ended = wait_until(lambda: self.observer.one(_DONE, self.tenant_id, definition), count, f"{definition} sent")
         used = self.observer.read(self.stand.parts()).since(before, count)
         row = {"what": definition, "messages": count, "per_s": round(count / (ended - before.at))}
-        say(f"{definition}: {row['per_s']:,} a second")
+        latencies = self._latencies(definition)
+        row |= {f"lat_p{round(share * 100)}_ms": round(percentile(latencies, share), 1) for share in (0.5, 0.99)}
+        say(f"{definition}: {row['per_s']:,} a second, p50 {row['lat_p50_ms']} ms, p99 {row['lat_p99_ms']} ms")
         return {**row, **{name: used[name] for name in ("cpu_ms", "commits", "sessions", "wal_bytes")}}
 
-    def _start(self, definition: str) -> None:
-        from workflows.services.start import NewRun, start_runs
+    def _latencies(self, definition: str) -> list[float]:
+        """Milliseconds from the call that starts a run to its completion seen, when nothing else happens."""
+        found, done = [], self.options.messages
+        for number in range(done, done + self.options.latency):
+            began = time.perf_counter()
+            self._start_some(definition, [number])
+            while self.observer.one(_DONE, self.tenant_id, definition) <= number:
+                if time.perf_counter() - began > PATIENCE:
+                    raise NeverHappened(f"{definition} {number} was not sent within {PATIENCE:.0f} s")
+                time.sleep(0.001)
+            found.append((time.perf_counter() - began) * 1000)
+        return found
 
+    def _start(self, definition: str) -> None:
         numbers = range(self.options.messages)
         for first in numbers[:: self.options.batch]:
-            some = [
-                NewRun(subject=f"user-{i}", correlation={"k": str(i)}, data={"email": f"{self.mark}-{i}@example.org"})
-                for i in numbers[first : first + self.options.batch]
-            ]
-            start_runs(tenant_id=self.tenant_id, definition_key=definition, runs=some)
+            self._start_some(definition, numbers[first : first + self.options.batch])
+
+    def _start_some(self, definition: str, numbers: Iterable[int]) -> None:
+        from workflows.services.start import NewRun, start_runs
+
+        some = [
+            NewRun(subject=f"user-{i}", correlation={"k": str(i)}, data={"email": f"{self.mark}-{i}@example.org"})
+            for i in numbers
+        ]
+        start_runs(tenant_id=self.tenant_id, definition_key=definition, runs=some)
 
 
 def _posted(folder: Path, wanted: int) -> Check:

@@ -53,6 +53,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     report.checks = [
         Check(f"{total:,} runs", found == total, f"({found:,})"),
         Check("each kind explained as what it is", states == {"waiting", "completed"}, str(sorted(states))),
+        checks.no_gaps(observer, tenant_id),
         checks.traces_verify(observer, tenant_id, options.verify),
     ]
     return report

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from benchmarks.meter import Observer, memory_mb
+from benchmarks.meter import Observer
 from benchmarks.probe import Probe, watch_others
 from benchmarks.report import Check, Report, machine, say
 from benchmarks.stand import Stand
@@ -45,16 +45,17 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     probe.measure(1.0)
     before = probe.measure(options.seconds)
     say(f"Other tenants before: {before.row('')}")
-    idle = round(memory_mb(stand.fleet.pids))
+    idle = stand.fleet.memory_mb()
     watch.start()
     during = probe.measure(options.patience, until=watch.ended)
     watch.join()
     if watch.seconds is None:
         say(f"Given up after {options.patience:.0f} s")
+    after = stand.fleet.memory_mb()
     stand.fleet.stop()
     report.rows = [before.row("others before"), during.row("others during")]
-    report.rows.append({"what": "fan-out", "runs": options.runs, "seconds": watch.seconds, "mem_idle_mb": idle})
-    report.rows[-1] = {**report.rows[-1], "mem_most_mb": watch.most_mb}
+    memory = {"mem_idle_mb": idle, "mem_most_mb": watch.most_mb, "mem_after_mb": after}
+    report.rows.append({"what": "fan-out", "runs": options.runs, "seconds": watch.seconds, **memory})
     report.checks = _checks(stand.observer(), tenant_id, options, probe, before.lost + during.lost)
     return report
 
@@ -67,7 +68,7 @@ class Watch(threading.Thread):
         self.stand, self.tenant_id, self.patience = stand, tenant_id, patience
         self.ended = threading.Event()
         self.seconds: float | None = None  # None: not all of them in time
-        self.most_mb = 0
+        self.most_mb: dict[str, int] = stand.fleet.memory_mb()
 
     def run(self) -> None:
         """The measurement."""
@@ -82,7 +83,8 @@ class Watch(threading.Thread):
             signal_some(self.tenant_id, [EVERYBODY])
             told = began
             while (left := observer.one(_LEFT, self.tenant_id)) and time.perf_counter() - began < self.patience:
-                self.most_mb = max(self.most_mb, round(memory_mb(self.stand.fleet.pids)))
+                now = self.stand.fleet.memory_mb()
+                self.most_mb = {name: max(self.most_mb[name], now[name]) for name in now}
                 if time.perf_counter() - told > TELL_EVERY:
                     told = time.perf_counter()
                     say(f"{told - began:.0f} s: {left:,} left, {self.most_mb} MB")
@@ -98,6 +100,7 @@ def _checks(observer: Observer, tenant_id: int, options: argparse.Namespace, pro
 
     found = [checks.runs_in_state(observer, tenant_id, "completed", options.runs)]
     found.append(checks.signals_matched(observer, tenant_id, 1))
+    found.append(checks.no_gaps(observer, tenant_id, *probe.tenant_ids))
     found.append(checks.traces_verify(observer, tenant_id, options.verify))
     found.append(checks.signals_of_each_matched(observer, probe.sent))
     found.append(Check("every signal of the others was seen to complete its run", lost == 0, f"({lost} lost)"))

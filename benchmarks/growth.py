@@ -8,6 +8,7 @@ from benchmarks.limits import limits
 from benchmarks.park_resume import ParkResume, add_workload
 from benchmarks.report import Report, Row, machine, say
 from benchmarks.stand import Stand
+from benchmarks.stored import ENGINE_TABLES, stored
 
 SUMMARY = "the figures of park_resume with ten thousand, a hundred thousand and a million waiting runs"
 QUICK = {"sizes": [100, 1000], "runs": 300, "latency": 20, "settle": 0.5, "limit_seconds": 0.0}
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(stand: Stand, options: argparse.Namespace) -> Report:
     """Grow, measure, grow on."""
-    from benchmarks.seeding import vacuum
+    from benchmarks.seeding import checkpoint, vacuum
 
     report = Report("growth", vars(options), machine=machine(stand.postgres.folder))
     if options.limit_seconds:
@@ -36,6 +37,9 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     for number, size in enumerate(sorted(options.sizes), 1):
         tenant.grow(size, options.lines)
         vacuum(stand.postgres)
+        # Seeding writes so much that checkpoints follow it: take one now, so that each size begins at the same place.
+        checkpoint(stand.postgres)
+        report.tables[f"What is stored, with {size:,} waiting runs"] = stored(bench.observer, ENGINE_TABLES)
         lines = bench.observer.one(LINES, tenant.tenant_id)
         report.rows += [{"waiting": size, "transitions": lines, **row} for row in bench.round(number)]
         stand.fleet.stop()
@@ -93,8 +97,15 @@ def compared(rows: list[Row]) -> list[Row]:
             "cpu_resume": _cpu(row, "resume") / _cpu(first, "resume"),
         }
         told = {f"{name}_times": round(value, 2) for name, value in times.items()}
-        found.append({"what": row["what"], "waiting": row["waiting"], **told})
+        found.append({"what": row["what"], "waiting": row["waiting"], **told, **_wal(row, first)})
     return found
+
+
+def _wal(row: Row, first: Row) -> dict[str, float]:
+    """The same of the WAL: all of it, and without the whole pages that are written once after each checkpoint."""
+    names = ("park_wal_bytes", "park_wal_rest_bytes", "resume_wal_bytes", "resume_wal_rest_bytes")
+    known = [name for name in names if first.get(name) and name in row]
+    return {f"{name.removesuffix('_bytes')}_times": round(row[name] / first[name], 2) for name in known}
 
 
 def _cpu(row: Row, phase: str) -> float:
@@ -110,5 +121,6 @@ def _checks(bench: ParkResume, tenant: Growing, options: argparse.Namespace) -> 
         checks.count_in_state(observer, tenant_id, "waiting", tenant.waiting),
         checks.count_in_state(observer, tenant_id, "completed", tenant.finished + bench.sent),
         checks.signals_matched(observer, tenant_id, bench.sent),
+        checks.no_gaps(observer, tenant_id),
         checks.traces_verify(observer, tenant_id, options.verify),
     ]

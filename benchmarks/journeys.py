@@ -55,10 +55,10 @@ def new_tenant(*documents: Mapping[str, Any]) -> int:
     return int(tenant.pk)
 
 
-def mould(tenant_id: int, definition: str = DEFINITION, **start: Any) -> tuple[uuid.UUID, str]:
+def mould(tenant_id: int, definition: str = DEFINITION, by: str = "k", **start: Any) -> tuple[uuid.UUID, str]:
     """A run that others can be cast from, as far as the engine brings it now: its public id and its own key."""
     key = marker()
-    new = NewRun(subject=f"user-{key}", **{"correlation": {"k": key}, **start})
+    new = NewRun(subject=f"user-{key}", **{"correlation": {by: key}, **start})
     (started,) = start_runs(tenant_id=tenant_id, definition_key=definition, runs=[new])
     drain(tenant_id)
     return started.public_id, key

@@ -69,6 +69,7 @@ class Reading:
     wal_syncs: int
     sessions: int
     observed: int  # commits of our own observing
+    wal_at: str  # the place in the WAL
 
     def since(self, before: "Reading", count: int) -> dict[str, Any]:
         """What was used since an earlier reading, for each of `count` runs."""
@@ -83,6 +84,12 @@ class Reading:
         }
 
 
+_IMAGES = """
+SELECT coalesce(sum(combined_size), 0)::bigint, coalesce(sum(fpi_size), 0)::bigint
+  FROM pg_get_wal_stats(%s::pg_lsn, least(%s::pg_lsn, pg_current_wal_flush_lsn()))
+"""
+
+
 class Observer:
     """Another client of the database, which sees what is committed and counts how often it looked."""
 
@@ -95,7 +102,8 @@ class Observer:
             SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
                    pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint,
-                   (SELECT sessions FROM pg_stat_database WHERE datname = current_database())
+                   (SELECT sessions FROM pg_stat_database WHERE datname = current_database()),
+                   pg_current_wal_lsn()::text
         """  # noqa: S608
 
     def one(self, sql: str, *values: Any) -> Any:
@@ -116,7 +124,20 @@ class Observer:
         """Counters now. `parts` names groups of processes; this process is added as the client."""
         cpu = {name: cpu_seconds(pids) for name, pids in parts.items()}
         cpu |= {"client": time.process_time(), "machine": machine_cpu_seconds()}
-        commits, write_transactions, wal_bytes, wal_syncs, sessions = self.row(self._counters)
+        commits, write_transactions, wal_bytes, wal_syncs, sessions, wal_at = self.row(self._counters)
         return Reading(
-            time.perf_counter(), cpu, commits, write_transactions, wal_bytes, wal_syncs, sessions, self.looks
+            time.perf_counter(), cpu, commits, write_transactions, wal_bytes, wal_syncs, sessions, self.looks, wal_at
         )
+
+    def images(self, before: Reading, after: Reading, count: int) -> dict[str, int] | None:
+        """What part of the WAL between two readings is whole pages, for each of `count` runs; None: it cannot be told.
+
+        A page is written whole when it is first touched after a checkpoint. The WAL itself is read for this, so not
+        while something is measured.
+        """
+        try:
+            self._connection.execute("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+            found, size = self.row(_IMAGES, before.wal_at, after.wal_at)
+        except psycopg.Error:  # no such module here, or a checkpoint has taken the WAL away
+            return None
+        return {"wal_image_bytes": round(size / count), "wal_rest_bytes": round((found - size) / count)}

@@ -7,6 +7,7 @@ sent by the batch, and then one call and one commit each.
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks import peers
@@ -19,6 +20,7 @@ from benchmarks.waiting import wait_until
 SUMMARY = "runs started and parked, signals to completion, latency, commits, WAL, CPU and memory"
 QUICK = {"runs": 500, "rounds": 1, "latency": 30, "settle": 1.0, "limit_seconds": 0.5}
 WARM_UP = 500  # runs: as many as it takes until the planner knows that the tables are not empty
+LIMITS = {"batch": "pgbench_resume_by_100_per_s", "single": "pgbench_resume_4_clients_per_s"}
 _LAST = "SELECT coalesce(max(id), 0) FROM workflows_run"
 _COUNT = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND state = %s AND id > %s"
 _DONE = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND public_id = %s AND state = 'completed'"
@@ -62,6 +64,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
             report.rows += peers.round_of_peers(stand, options, number, ours, report)
     stand.fleet.stop()
     report.summary = medians(report.rows, by="what")
+    report.tables = against_limits(report.summary, report.limits)
     report.checks += bench.checks()
     return report
 
@@ -129,8 +132,15 @@ class ParkResume:
             "lat_p99_ms": round(percentile(latencies, 0.99), 2),
             "mem_parked_mb": memory,
             **_used("park", before, parked, calm, runs),
+            **self._images("park", before, parked, runs),
             **_used("resume", calm, completed, after, runs),
+            **self._images("resume", calm, completed, runs),
         }
+
+    def _images(self, phase: str, before: Reading, ended: Reading, runs: int) -> dict[str, Any]:
+        """How much of the WAL was whole pages, where PostgreSQL can tell."""
+        found = self.observer.images(before, ended, runs) or {}
+        return {f"{phase}_{name}": value for name, value in found.items()}
 
     def _latencies(self, name: str) -> list[float]:
         """Milliseconds from a signal sent to a completion seen, one run at a time."""
@@ -181,6 +191,25 @@ class ParkResume:
 
     def _settle(self) -> None:
         time.sleep(self.options.settle)
+
+
+def against_limits(summary: Sequence[Row], limits: Row) -> dict[str, list[Row]]:
+    """Our rates beside what `pgbench` did in the same run: by the hundred, and one by one from as many clients."""
+    found = []
+    for mode, limit in LIMITS.items():
+        ours = next((row["resume_per_s"] for row in summary if row["what"] == f"ours, {mode}"), None)
+        if ours and limits.get(limit):
+            share = round(100 * ours / limits[limit], 1)
+            found.append(
+                {
+                    "what": f"ours, {mode}",
+                    "resume_per_s": ours,
+                    "limit": limit,
+                    "limit_per_s": limits[limit],
+                    "percent": share,
+                }
+            )
+    return {"Beside the machine's own limits": found} if found else {}
 
 
 def _used(phase: str, before: Reading, ended: Reading, settled: Reading, runs: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ The clock starts when a signal was to be sent, not when it could be: a client th
 import argparse
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,8 +59,13 @@ class Probe:
         self.sent = dict.fromkeys(tenant_ids, 0)
         self._numbers = 0
 
-    def measure(self, seconds: float, until: threading.Event | None = None) -> Seen:
-        """Probe for so long; with `until` on, until it is set, but never longer than `seconds`."""
+    def measure(
+        self, seconds: float, until: threading.Event | None = None, begin: Callable[[], None] | None = None
+    ) -> Seen:
+        """Probe for so long; with `until` on, until it is set, but never longer than `seconds`.
+
+        `begin` is called when the runs of all have parked, just before the first signal.
+        """
         from benchmarks.journeys import start_some
 
         self._numbers += 1
@@ -73,6 +78,8 @@ class Probe:
             self._wait_until_parked(tenant_id)
             offset = place / len(self.tenant_ids) / self.rate
             jobs.append((tenant_id, runs, offset))
+        if begin is not None:
+            begin()
         with ThreadPoolExecutor(len(jobs)) as pool:
             for done in [pool.submit(self._one, *job, stop, seen) for job in jobs]:
                 done.result()  # raises what a probe met: silence would look like a good figure

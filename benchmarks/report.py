@@ -33,6 +33,7 @@ class Report:
     rows: list[Row] = field(default_factory=list)  # one for each measurement, in order
     summary: list[Row] = field(default_factory=list)  # what the rows come to
     summary_title: str = "Medians"
+    tables: dict[str, list[Row]] = field(default_factory=dict)  # what else is told, by title
     limits: dict[str, Any] = field(default_factory=dict)  # of the machine, measured beside
     checks: list[Check] = field(default_factory=list)
     statements: list[Row] = field(default_factory=list)  # what cost PostgreSQL most
@@ -48,6 +49,8 @@ class Report:
         parts = [table(self.rows)]
         if self.summary and (len(self.summary) < len(self.rows) or self.summary_title != "Medians"):
             parts += [self.summary_title, table(self.summary)]
+        for title, rows in self.tables.items():
+            parts += [title, *_broad(rows)]
         if self.limits:
             parts += ["The machine's own limits in the same run", table([self.limits])]
         parts += ["Statements", *map(_statement, self.statements)] if self.statements else []
@@ -96,6 +99,19 @@ def shown(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _broad(rows: Sequence[Row]) -> list[str]:
+    """One line for each row: for more rows than fit side by side."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [[name.replace("_", " ") for name in names], *([shown(row.get(name)) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  "
+        + line[0].ljust(widths[0])
+        + "".join(text.rjust(width + 2) for text, width in zip(line[1:], widths[1:], strict=True))
+        for line in lines
+    ]
 
 
 def _statement(row: Row) -> str:

@@ -55,6 +55,12 @@ def vacuum(postgres: Postgres) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
+def checkpoint(postgres: Postgres) -> None:
+    """Bring everything to the disk: from here on each page is written whole once, when it is first touched."""
+    with postgres.connect() as connection:
+        connection.execute("CHECKPOINT")
+
+
 def marker() -> str:
     """A key for the run that becomes the mould: no other text holds it."""
     return f"mould-{uuid.uuid4().hex}"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.meter import Observer, family
+from benchmarks.meter import Observer, family, memory_mb
 from chimeway_py.demo import commands
 from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
@@ -62,6 +62,10 @@ class Fleet:
         """Every process of one of them."""
         return [pid for child in self.children if child.name == name and child.is_running for pid in family(child.pid)]
 
+    def memory_mb(self) -> dict[str, int]:
+        """What each kind of worker has now: who routes and starts runs, who does work, and who sweeps."""
+        return {name: round(memory_mb(self.pids_of(name))) for name in ("engine", "work", "sweeper")}
+
 
 class Stand:
     """Servers that run, and the settings of a service on them."""
@@ -110,6 +114,7 @@ class OwnStand(Stand):
         except BaseException:
             broker.stop()
             postgres.stop()
+            _remove(postgres.folder, self.home)
             raise
 
     def use(self) -> None:
@@ -126,8 +131,7 @@ class OwnStand(Stand):
         self.mailbox.stop()
         self.broker.stop()
         self.postgres.stop()
-        shutil.rmtree(self.postgres.folder, ignore_errors=True)
-        shutil.rmtree(self.home, ignore_errors=True)
+        _remove(self.postgres.folder, self.home)
 
     def _migrate(self) -> None:
         env = {**self.env, "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner")}
@@ -136,6 +140,11 @@ class OwnStand(Stand):
             raise DidNotStart(f"The database could not be migrated:\n{done.stdout}{done.stderr}")
         with self.postgres.connect() as connection:
             connection.execute("CHECKPOINT")
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(home: Path) -> dict[str, str]:
