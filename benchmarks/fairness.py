@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.probe import Probe, Seen
-from benchmarks.report import Check, Report, machine, say
+from benchmarks.report import Check, Report, Row, machine, say
 from benchmarks.stand import Stand
 from benchmarks.waiting import wait_until
 from chimeway_py.demo.commands import ROOT
@@ -75,7 +75,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     return report
 
 
-def _always_waited(row: dict[str, Any]) -> Check:
+def _always_waited(row: Row) -> Check:
     found = (
         f"({row['flood_least_backlog']:,} at least{', until its runs were used up' if row['flood_ran_out'] else ''})"
     )

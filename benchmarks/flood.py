@@ -34,10 +34,13 @@ def pace(send: Send, batch: int, rate: float, seconds: float) -> dict[str, Any]:
     return {"sent": sent}
 
 
-def backlog(send: Send, batch: int, left: Callable[[], int], least: int, most: int) -> dict[str, Any]:
-    """Send whenever fewer than `least` are left, until somebody closes our input."""
-    began, sent, lowest, ran_out = time.perf_counter(), 0, None, False
-    while not (ran_out or _input_ended()):
+def backlog(
+    send: Send, batch: int, left: Callable[[], int], ended: Callable[[], bool], least: int, most: int
+) -> dict[str, Any]:
+    """Send whenever fewer than `least` are left, until it is `ended` or `most` were sent."""
+    began, sent, ran_out = time.perf_counter(), 0, False
+    lowest: int | None = None  # until the backlog is there
+    while not (ran_out or ended()):
         waiting = left()
         if lowest is not None or waiting >= least:
             lowest = min(waiting, waiting if lowest is None else lowest)
@@ -76,7 +79,7 @@ def main(tenant: str, first: str, size: str, how: str, a: str, b: str) -> dict[s
     sys.stdin.readline()
     if how == "pace":
         return pace(send, batch, float(a), float(b))
-    return backlog(send, batch, left, int(a), int(b) - int(first))
+    return backlog(send, batch, left, _input_ended, int(a), int(b) - int(first))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def add_workload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=100, help="starts or signals in one call (default %(default)s)")
     parser.add_argument("--threads", type=int, default=4, help="threads of the client (default %(default)s)")
     parser.add_argument("--latency", type=int, default=200, help="runs signalled one at a time (default %(default)s)")
-    parser.add_argument("--modes", nargs="+", choices=["batch", "single"], default=["batch", "single"])
+    parser.add_argument(
+        "--modes", nargs="+", choices=["batch", "single"], default=["batch", "single"], help="ways to send"
+    )
     parser.add_argument(
         "--settle", type=float, default=11.0, help="pause in which idle sessions report commits (default %(default)s)"
     )

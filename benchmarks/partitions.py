@@ -10,8 +10,11 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from benchmarks.meter import cpu_seconds
 from benchmarks.report import Check, Report, machine, say
 from benchmarks.stand import Stand
 
@@ -69,6 +72,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     return report
 
 
+Taken = tuple[Sequence[list[float]], Sequence[list[float]]]  # time and CPU, each for one table and the other
 Figures = dict[str, tuple[float, float]]  # of the one table, and of the one that is cut
 
 
@@ -103,8 +107,8 @@ class Pair:
 
     def traces(self, samples: int) -> Figures:
         """Reading one trace by its run, and a hundred in one statement, as the engine does it."""
-        one: Sequence[list[float]] = ([], [])
-        many: Sequence[list[float]] = ([], [])
+        one: Taken = ([], []), ([], [])
+        many: Taken = ([], []), ([], [])
         for number in range(samples):
             wanted = random.randint(1, self.runs)
             self._both(_TRACE, wanted, one)
@@ -112,8 +116,10 @@ class Pair:
                 self._both(_TRACES, [random.randint(1, self.runs) for _ in range(RUNS_PER_BATCH)], many)
         blocks = [self._blocks(table, self.runs // 2) for table in (PLAIN, CUT)]
         return {
-            "trace_ms": _medians(one),
-            "hundred_traces_ms": _medians(many),
+            "trace_ms": _medians(one[0]),
+            "trace_cpu_ms": _means(one[1]),
+            "hundred_traces_ms": _medians(many[0]),
+            "hundred_traces_cpu_ms": _means(many[1]),
             "trace_blocks": (blocks[0], blocks[1]),
         }
 
@@ -125,7 +131,7 @@ class Pair:
         for number in range(self.batches):
             first = self.lines + LINES_PER_RUN + number * size
             for at, table in enumerate((PLAIN, CUT)):
-                ms, written = self._measured(lambda t=table, f=first: self._fill(t, f, f + size - 1))  # type: ignore[misc]
+                ms, written = self._measured(partial(self._fill, table, first, first + size - 1))
                 taken[at].append(ms)
                 wal[at].append(written)
         return {"insert_ms": _medians(taken), "insert_wal_bytes": _medians(wal)}
@@ -152,12 +158,13 @@ class Pair:
     def _fill(self, table: str, first: int, last: int) -> None:
         self.connection.execute(_FILL.format(table), [self.runs, first, last])
 
-    def _both(self, sql: str, wanted: Any, taken: Sequence[list[float]]) -> None:
+    def _both(self, sql: str, wanted: Any, taken: "Taken") -> None:
         found = []
         for at, table in enumerate((PLAIN, CUT)):
-            began = time.perf_counter()
+            began, used = time.perf_counter(), self._cpu_ms()
             found.append(self.connection.execute(sql.format(table), [1, wanted], prepare=True).fetchall())
-            taken[at].append((time.perf_counter() - began) * 1000)
+            taken[0][at].append((time.perf_counter() - began) * 1000)
+            taken[1][at].append(self._cpu_ms() - used)
         self.differed += found[0] != found[1] or not found[0]
 
     def _blocks(self, table: str, run_id: int) -> int:
@@ -166,6 +173,14 @@ class Pair:
         ).fetchone()[0]
         plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
         return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    def _cpu_ms(self) -> float:
+        """What the server's process for us has used so far: unlike the time, it does not tell of others' work."""
+        pid = self.connection.info.backend_pid
+        try:
+            return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e6
+        except OSError:  # a kernel that does not count so finely
+            return cpu_seconds([pid]) * 1000
 
     def _measured(self, act: Callable[[], object]) -> tuple[float, float]:
         """Milliseconds and bytes of WAL."""
@@ -185,6 +200,10 @@ class Pair:
 
     def _drop_first(self) -> None:
         self.connection.execute(f"DROP TABLE {CUT}_1")
+
+
+def _means(pair: Sequence[list[float]]) -> tuple[float, float]:
+    return round(statistics.fmean(pair[0]), 3), round(statistics.fmean(pair[1]), 3)
 
 
 def _medians(pair: Sequence[list[float]]) -> tuple[float, float]:

@@ -88,17 +88,17 @@ class Prune:
         from workflows.retention.policies import drop_policy, set_policy
         from workflows.retention.pruning import order_prune
 
-        which = {"tenant_id": self.tenant_id}
-        set_policy(what=what, days=KEPT_DAYS, changed_by="benchmark", **which)
+        tenant_id = self.tenant_id
+        set_policy(tenant_id=tenant_id, what=what, days=KEPT_DAYS, changed_by="benchmark")
         checkpoint(self.stand.postgres)
         dead, began = self.observer.one(_DEAD, list(TABLES)), time.perf_counter()
-        token = plan_retention(**which).token
+        token = plan_retention(tenant_id=tenant_id).token
         planned = time.perf_counter() - began
-        order = order_prune(plan=token, reason="benchmark", ordered_by="benchmark", **which)
+        order = order_prune(tenant_id=tenant_id, plan=token, reason="benchmark", ordered_by="benchmark")
         before = self._read()
-        pruned = _carried_out(self.tenant_id, order.public_id)
+        pruned = _carried_out(tenant_id, order.public_id)
         after = self._read()
-        drop_policy(what=what, **which)
+        drop_policy(tenant_id=tenant_id, what=what)
         count, seconds = self.options.runs, after.at - before.at
         used = after.since(before, count)
         row = {"what": what, "pruned": pruned.get("run", pruned.get("signal", 0)), "plan_s": round(planned, 2)}

@@ -58,6 +58,7 @@ def test_a_run_that_was_tampered_with_is_found(stand: Stand, observer: Observer,
         superuser.execute("UPDATE workflows_run SET seq = seq + 1 WHERE tenant_id = %s", [tenant_id])
 
     assert not checks.no_gaps(observer, tenant_id).holds
+    assert not checks.no_gaps(observer, new_tenant(), tenant_id).holds
     assert not checks.traces_verify(observer, tenant_id, 10).holds
 
 
@@ -68,3 +69,17 @@ def test_too_few_runs_in_a_state_are_found(stand: Stand) -> None:
     assert count_in_state(stand.observer(), tenant_id, "pending", 1).holds
     assert not count_in_state(stand.observer(), tenant_id, "waiting", 1).holds
     assert not count_in_state(stand.observer(), tenant_id, "pending", 2).holds
+
+
+def test_traces_are_looked_at_here_and_there_where_there_are_very_many(observer: Observer, tenant_id: int) -> None:
+    start_some(tenant_id, map(str, range(40)))
+
+    seen = {checks.no_gaps(observer, tenant_id, most=20).what for _ in range(3)}
+
+    assert all(what.endswith("of 41 traces") and not what.startswith("no gap in 41") for what in seen)
+
+
+def test_a_load_that_was_never_there_is_found() -> None:
+    assert checks.kept_pace("the flood", 95, rate=10, seconds=10).holds
+    assert not checks.kept_pace("the flood", 94, rate=10, seconds=10).holds
+    assert not checks.kept_pace("the flood", 0, rate=0.1, seconds=1).holds

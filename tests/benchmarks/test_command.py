@@ -10,6 +10,9 @@ import pytest
 
 from benchmarks.__main__ import NAMES, parse
 from benchmarks.peers import NoSuchPeer, Peer
+from benchmarks.stand import OwnStand
+from chimeway_py.embedded.postgres import Postgres
+from chimeway_py.embedded.processes import DidNotStart
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER = """
@@ -75,6 +78,21 @@ def test_a_peer_is_named_as_on_a_command_line(tmp_path: Path) -> None:
 def test_a_peer_that_is_not_there_is_refused_at_once(tmp_path: Path, spec: str, has_folder: bool) -> None:
     with pytest.raises(NoSuchPeer):
         Peer.of(spec, tmp_path if has_folder else None)
+
+
+def test_a_stand_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+
+    def fail(postgres: Postgres) -> None:
+        made.append(postgres.folder)
+        raise DidNotStart("no")
+
+    monkeypatch.setattr(Postgres, "start", fail)
+
+    with pytest.raises(DidNotStart):
+        OwnStand(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert not made[0].exists()
 
 
 @pytest.mark.parametrize("name", NAMES)

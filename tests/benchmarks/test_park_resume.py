@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.park_resume import against_limits
 from benchmarks.report import Report, flattened
 from tests.benchmarks.conftest import Measure
 
@@ -31,6 +32,16 @@ def test_single_calls_commit_at_least_once_for_each_run(report: Report) -> None:
 def test_the_limits_of_the_machine_stand_beside(report: Report) -> None:
     assert report.limits["fdatasync_per_s"] > 0
     assert [name for name, rate in report.limits.items() if rate <= 0] == []
+
+
+def test_our_rates_are_told_in_parts_of_what_the_machine_can_do() -> None:
+    summary = [{"what": "ours, batch", "resume_per_s": 50}, {"what": "ours, single", "resume_per_s": 10}]
+    limits = {"pgbench_resume_by_100_per_s": 1000, "pgbench_resume_4_clients_per_s": 40}
+
+    (rows,) = against_limits(summary, limits).values()
+
+    assert [(row["what"], row["percent"]) for row in rows] == [("ours, batch", 5.0), ("ours, single", 25.0)]
+    assert against_limits(summary, {}) == {}
 
 
 def test_nothing_was_lost(report: Report) -> None:

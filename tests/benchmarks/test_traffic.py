@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.checks import Check
 from benchmarks.deliver import _posted
+from benchmarks.flood import backlog
 from benchmarks.http_client import Wire, post
 from benchmarks.report import Report, percentile
 from benchmarks.waiting import NeverHappened, wait_until
@@ -24,6 +25,7 @@ def test_intake_stores_every_signal_and_refuses_a_forged_one(measure: Measure) -
     assert "a forged webhook is refused" in [check.what for check in report.checks]
     assert [row["signals"] for row in report.rows] == [20, 30]
     assert all(row["signals_per_s"] > 0 for row in report.rows)
+    assert "26 of the signals matched" in [check.what for check in report.checks]
 
 
 def test_timers_fire_and_none_early(measure: Measure) -> None:
@@ -41,12 +43,30 @@ def test_timers_that_cannot_be_seeded_in_time_are_not_measured(measure: Measure)
 
 
 def test_fairness_watches_others_in_quiet_and_in_a_flood(measure: Measure) -> None:
-    report = measure("fairness", *["--others", "2", "--rate", "2", "--times", "20", "--batch", "10", "--seconds", "2"])
+    report = measure(
+        "fairness",
+        *["--others", "2", "--rate", "2", "--times", "20", "--batch", "10", "--seconds", "2", "--backlog", "60"],
+    )
 
     assert _failed(report) == []
-    quiet, flooded = report.rows
+    quiet, flooded, beside = report.rows
     assert quiet["signals"] > 0
-    assert flooded["flood_sent"] >= 20
+    assert flooded["flood_sent"] >= 80
+    assert beside["flood_least_backlog"] > 0
+    assert beside["flood_done_per_s"] > 0
+
+
+def test_a_backlog_is_kept_up_until_its_runs_are_used_up() -> None:
+    waiting: list[int] = []
+
+    def left() -> int:
+        del waiting[:20]
+        return len(waiting)
+
+    told = backlog(lambda sent: waiting.extend(range(10)), 10, left, lambda: False, least=30, most=95)
+
+    assert (told["sent"], told["ran_out"]) == (90, True)
+    assert told["least_backlog"] >= 0
 
 
 def test_every_message_arrives_once(measure: Measure, settings: Any) -> None:
