@@ -11,7 +11,9 @@ from django.db.models import TextChoices
 from workflows.standing import Standing, Told, at_odds
 from workflows.states import Reason, is_allowed
 from workflows.store.chain import GENESIS, digest
+from workflows.told_work import ToldWork
 from workflows.trace import FoldedState, fold
+from workflows.worked import Work, work_at_odds
 
 
 class FaultCode(TextChoices):
@@ -61,6 +63,7 @@ class StoredRun:
     origins: Sequence[tuple[int, int]] = ()  # (tenant, seq): lines up to this seq were written by this tenant
     answers: Mapping[str, str] | None = None  # by name, the address of what is kept; None: not asked for
     standing: Standing | None = field(default=None, kw_only=True)  # what else the row says; None: not asked for
+    works: Sequence[Work] | None = field(default=None, kw_only=True)  # what it owed; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Inspection:
         self.faults: list[Fault] = []
         self.folded = folded or FoldedState()
         self.head = head  # the hash of the line before
-        self._told = Told()
+        self._told, self._told_work = Told(), ToldWork()
         self._unsure: tuple[int, bytes] | None = None  # a line at odds with its hash, and the hash that it should have
         self._whole = True
         self._named: dict[str, tuple[int, str]] = {}  # by name, the line that told an answer last, and its address
@@ -114,6 +117,8 @@ class Inspection:
         self._take_answer(line)
         if not self.faults:
             self._told.take(line)
+            if self.run.works is not None:
+                self._told_work.take(line)
 
     def finish(self) -> list[Fault]:
         """Every fault, after the last line."""
@@ -215,6 +220,9 @@ class Inspection:
         for message, is_repairable in at_odds(self.run.standing, self._told, self.folded, is_imported=is_imported):
             code = FaultCode.WRONG_STATE if is_repairable else FaultCode.WRONG_ROW
             yield Fault(str(self.run.public_id), self.folded.seq, code, message)
+        if self.run.works is not None and not is_imported:  # elsewhere its work had other keys, and other clocks
+            for message in work_at_odds(self.run.works, self._told_work):
+                yield Fault(str(self.run.public_id), self.folded.seq, FaultCode.WRONG_ROW, message)
 
     def _other_answers(self) -> Iterator[Fault]:
         """Answers that are kept and that the trace does not name. What was erased or pruned is not there any more."""

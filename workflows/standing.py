@@ -84,6 +84,8 @@ class Told:
             case Reason.TIMES_CHANGED:
                 self._time("deadline_at", context, "deadline_at")
                 self._time("suspended_until", context, "suspended_until")
+        if line.to_state in TERMINAL and line.from_state not in TERMINAL:
+            self.columns["finished_at"] = line.occurred_at
 
     def _begin(self, line: TimedLine, context: Mapping[str, Any]) -> None:
         self.columns |= {"started_by": line.cause, "started_by_ref": line.cause_ref, "created_at": line.occurred_at}
@@ -96,7 +98,7 @@ class Told:
 
     def _time(self, column: str, context: Mapping[str, Any], name: str) -> None:
         if name in context:
-            self.columns[column] = _instant(context[name])
+            self.columns[column] = instant(context[name])
 
 
 def at_odds(stands: Standing, told: Told, folded: FoldedState, *, is_imported: bool) -> Iterator[tuple[str, bool]]:
@@ -116,6 +118,7 @@ def _untold(
         is_left_out = (
             (column in ("definition_key", "version") and (is_imported or getattr(stands, column) is None))
             or (column == "wait_due_at" and not parked)
+            or (column == "finished_at" and stands.finished_at is None)  # that one can be mended
             or (column == "suspended_until" and not paused)
         )
         if not is_left_out and getattr(stands, column) != said:
@@ -154,8 +157,8 @@ def _is_parked(folded: FoldedState) -> bool:
     return folded.state == RunState.WAITING
 
 
-def _instant(said: Any) -> datetime | None:
-    """A time as a line has it. A line that was tampered with may have anything there: it is found by its hash."""
+def instant(said: Any) -> datetime | None:
+    """A time as JSON has it. A line that was tampered with may have anything there: it is found by its hash."""
     try:
         return datetime.fromisoformat(said) if isinstance(said, str) else None
     except ValueError:

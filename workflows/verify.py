@@ -13,6 +13,7 @@ from workflows.errors import RunNotFound
 from workflows.inspection import Fault, FaultCode, Inspection, StoredRun, TraceLine
 from workflows.models import Run
 from workflows.standing import STANDING, STANDS_IN, Standing
+from workflows.worked import WORKS, works
 
 MOST_FAULTS = 100  # that are shown of one run
 RUNS = 200  # runs in one statement and one transaction, so that no snapshot is held for long
@@ -24,15 +25,17 @@ SELECT r.id, r.public_id, r.state, r.step, r.visits, r.status_reason, r.status_c
        (SELECT jsonb_object_agg(a.name, encode(a.payload_sha, 'hex')) FROM workflows_answer a
          WHERE a.tenant_id = r.tenant_id AND a.run_id = r.id AND a.payload_sha IS NOT NULL),
        {STANDING},
+       CASE WHEN row_number() OVER (PARTITION BY r.id ORDER BY t.seq) = 1 THEN r.works END,
        t.seq, t.step, t.visit, t.delivery, t.cause, t.cause_ref, t.from_state, t.to_state, t.reason, t.context,
        t.occurred_at, t.prev_hash, t.hash
-  FROM (SELECT * FROM workflows_run
+  FROM (SELECT *, {WORKS} AS works FROM workflows_run r
          WHERE tenant_id = %s AND id > %s AND id <= coalesce(%s, id) ORDER BY id LIMIT %s) r
 {STANDS_IN}  LEFT JOIN workflows_transition t ON t.tenant_id = r.tenant_id AND t.run_id = r.id
  ORDER BY r.id, t.seq
 """  # noqa: S608
 _STANDING = 14  # columns before those of `Standing`
-_WIDTH = _STANDING + len(Standing.__slots__)
+_WORKS = _STANDING + len(Standing.__slots__)
+_WIDTH = _WORKS + 1
 _ORPHANS = """
 SELECT t.run_id, min(t.seq) FROM workflows_transition t
  WHERE t.tenant_id = %s
@@ -118,7 +121,8 @@ def _inspect(tenant_id: int, after: int, last: int | None) -> _Batch:
 
 def _inspect_run(tenant_id: int, batch: _Batch, rows: Iterator[tuple[Any, ...]]) -> None:
     first = next(rows)
-    inspection = Inspection(tenant_id, StoredRun(*first[1:_STANDING], standing=Standing(*first[_STANDING:_WIDTH])))
+    standing, done = Standing(*first[_STANDING:_WORKS]), works(first[_WORKS])
+    inspection = Inspection(tenant_id, StoredRun(*first[1:_STANDING], standing=standing, works=done))
     for row in chain([first], rows):
         if row[_WIDTH] is not None:
             batch.lines += 1

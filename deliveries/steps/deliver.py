@@ -52,6 +52,7 @@ class DeliverStep(WorkKind):
     """Tells somebody something over one channel."""
 
     name = "deliver"
+    hears_later = True
     may_compensate = True
     success = DeliveryStatus.DELIVERED
     outcomes = OUTCOMES

@@ -382,8 +382,10 @@ def test_work_that_is_done_again_for_a_step_that_is_gone_finds_its_config(tenant
     publish(tenant, {**CALL_THEN_WAIT, "steps": [rest, again]})
     move(tenant, "ring")
     with tenant_scope(tenant.pk):
-        old = StepRun.objects.for_tenant(tenant.pk).filter(run_id=run_id, step="call")
-        old.update(status="owed", due_at=database_now(), resend=1)
+        again = StepRun.objects.for_tenant(tenant.pk).get(run_id=run_id, step="call")
+        again.pk, again.resend, again.key = None, 1, f"{again.key}:1"
+        again.status, again.due_at, again.finished_at = "owed", database_now(), None
+        again.save(force_insert=True)
 
     claim = claim_work(tenant_id=tenant.pk, worker="w")
 

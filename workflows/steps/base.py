@@ -160,6 +160,8 @@ class WorkKind(StepKind):
     """The outcome that says: it did not, and will not."""
     acts: ClassVar[bool] = True
     """False when a try does nothing outside: then one whose end nobody saw says nothing about the effect."""
+    hears_later: ClassVar[bool] = False
+    """True when something may become known of the work after it has ended, and after its run has."""
     may_compensate: ClassVar[bool] = False
     """True when a step's `compensate` may be of this kind: it goes out once and needs nothing of the run's way."""
 

@@ -22,6 +22,7 @@ class ExternalStep(WorkKind):
     failure = "failed"
     acts = False
     outcomes = frozenset({"succeeded", "failed", TIMED_OUT, "permanent_failure"})
+    hears_later = True
     schema: ClassVar[Mapping[str, Any]] = {
         "properties": {
             "of": {**_KEY, "description": "the kind of the work, as those who observe it call it"},
