@@ -17,7 +17,7 @@ from tests.faults.chaos import KINDS
 from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground, end
 from tests.faults.mutating import main as mutate
-from tests.faults.plan import FULL, QUICK, TENANTS, THROUGHPUT, Length, Plan, make_plan, plan_of_one
+from tests.faults.plan import FULL, LONG, QUICK, TENANTS, THROUGHPUT, Length, Plan, make_plan, plan_of_one
 from tests.faults.prove import Prover
 from tests.faults.report import Report
 from tests.faults.scripts import new_seed
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         return explore()
     if options.mutants:
         return mutate()
-    length = QUICK if options.quick else FULL
+    length = QUICK if options.quick else LONG if options.long else FULL
     seed = options.seed or new_seed()
     plan = _plan(options, seed, length)
     if options.plan:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _plan(options: argparse.Namespace, seed: str, length: Length) -> Plan:
     if options.only:
-        return plan_of_one(seed, options.only)
+        return plan_of_one(seed, options.only, length.many)
     return plan_of(seed) if options.upgrade else make_plan(seed, length)
 
 
@@ -99,6 +99,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         epilog="Takes at most 15 minutes on two cores, or 3 with --quick. Exit code 1: something did not hold.",
     )
     parser.add_argument("--quick", action="store_true", help="fewer faults: about two minutes")
+    parser.add_argument("--long", action="store_true", help="every count of the table of faults: about half an hour")
     parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     parser.add_argument(

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.chaos import KINDS, Broken
+from tests.faults.chaos.broker import AWAY, BROKER_KILLS, FLUSHES
+from tests.faults.chaos.database import LOCKED, POSTGRES_KILLS
+from tests.faults.chaos.processes import KILLS
+from tests.faults.chaos.world import share
 from tests.faults.crowds import crowds
 from tests.faults.journeys import Journey
 from tests.faults.scripts import planned
@@ -29,10 +33,23 @@ LASTS = {
     "kill_sweepers": 6.0,
     "kill_work_again_and_again": 12.0,
     "freeze_work": 14.0,
-    **dict.fromkeys(("hold_locks", "stop_workers_gently"), 6.0),
+    "stop_workers_gently": 6.0,
     **dict.fromkeys((kind for kind in KINDS if kind.startswith("die_")), 7.0),
 }
 USUALLY = 3.0
+
+
+def lasts(kind: str, many: float) -> float:
+    """About how many seconds a fault takes, where there is time for such a share of it."""
+    counted = {
+        "kill_loop": 1.2 * share(many, KILLS),
+        "kill_broker_again_and_again": 1.3 * share(many, BROKER_KILLS),
+        "flush_broker": 3.0 * share(many, FLUSHES),
+        "broker_away": 1.0 + share(many, AWAY),
+        "kill_postgres_again_and_again": 4.0 * share(many, POSTGRES_KILLS),
+        "hold_locks": max(6.0, share(many, LOCKED)),
+    }
+    return counted.get(kind, LASTS.get(kind, USUALLY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +62,15 @@ class Length:
     storm_faults: int
     drain: float  # seconds to get over it
     rates: tuple[float, float] = (2.0, 4.0)  # canaries and other journeys a second
+    many: float = 0.2  # which share of the two hundred kills, of the minute for which a lock is held, and so on
     throughput: bool = False  # whether to measure it at capacity, after the storm
 
 
-QUICK = Length(faults=8, pause=7.5, storm=10.0, storm_faults=4, drain=45.0)
-FULL = Length(faults=len(KINDS), pause=7.0, storm=45.0, storm_faults=20, drain=90.0, throughput=True)
+QUICK = Length(faults=8, pause=7.5, storm=10.0, storm_faults=4, drain=45.0, many=0.05)
+FULL = Length(faults=len(KINDS), pause=6.5, storm=45.0, storm_faults=20, drain=90.0, throughput=True)
+
+
+LONG = Length(faults=len(KINDS), pause=7.0, storm=90.0, storm_faults=40, drain=180.0, many=1.0, throughput=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +97,7 @@ def make_plan(seed: str, length: Length) -> Plan:
     at, faults = CALM, []
     for kind in kinds:
         faults.append(Broken(kind, at))
-        at += LASTS.get(kind, USUALLY) + length.pause
+        at += lasts(kind, length.many) + length.pause
     storm = sorted(dice.uniform(0, length.storm) for _ in range(length.storm_faults))
     faults += [Broken(dice.choice(list(KINDS)), at + later, alone=False, owed=False) for later in storm]
     seconds = at + length.storm + CALM
@@ -85,11 +106,11 @@ def make_plan(seed: str, length: Length) -> Plan:
     return Plan(seed, seconds, faults, journeys, AT_CAPACITY if length.throughput else ())
 
 
-def plan_of_one(seed: str, name: str) -> Plan:
+def plan_of_one(seed: str, name: str, many: float) -> Plan:
     """One kind of fault again and again, or nothing but throughput."""
     if name == THROUGHPUT:
         return Plan(seed, 0.0, [], [], AT_CAPACITY)
-    every = LASTS.get(name, USUALLY) + ONLY_PAUSE
+    every = lasts(name, many) + ONLY_PAUSE
     faults = [Broken(name, CALM + number * every) for number in range(ONLY)]
     seconds = CALM + ONLY * every
     return Plan(seed, seconds, faults, planned(seed, seconds, TENANTS, FULL.rates))

@@ -96,7 +96,7 @@ class Prover:
 
     def _fault(self, broken: Broken) -> Fault:
         dice = random.Random(f"{self.plan.seed} {broken.kind} {broken.at}")
-        world = World(self.ground, dice, broken)
+        world = World(self.ground, dice, broken, self.length.many)
         fault = self.kinds[broken.kind](world)
         try:
             yield from fault

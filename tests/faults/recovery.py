@@ -11,7 +11,7 @@ from tests.faults.chaos import Broken
 from tests.faults.facts import RunRow
 
 #: seconds within which the service must move again after a fault of the kind was mended; 15 s where none is named
-TARGETS = {"kill_postgres": 10.0, "restart_postgres": 10.0}
+TARGETS = {"kill_postgres": 10.0, "kill_postgres_again_and_again": 10.0, "restart_postgres": 10.0}
 TARGET = 15.0
 #: kinds for which the page of promises names a time: a run that planned one and could not measure it has shown nothing
 PROMISED = ("flush_broker", "kill_all_workers", "kill_postgres")

@@ -17,7 +17,7 @@ LONG = int(WITHIN / WINDOW) + STEADY  # windows until nobody waits any longer
         ([50, 96, 60, 61, 96, 62] + [94] * (LONG - 6), None),  # one good moment, and no more
         ([94] * LONG, None),  # never quite as much
         ([0] * (LONG - STEADY) + [100] * STEADY, None),  # too late
-        ([0] * (LONG - STEADY - 1) + [100] * (STEADY + 1), 11),  # just in time
+        ([0] * (LONG - STEADY - 1) + [100] * (STEADY + 1), LONG - STEADY - 1),  # just in time
     ],
 )
 def test_throughput_comes_back_within_a_minute_and_stays(after: list[float], back: int | None) -> None:

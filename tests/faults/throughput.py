@@ -19,7 +19,7 @@ from tests.faults.ground import Ground
 KINDS = ("restart_postgres", "terminate_backends", "take_all_connections", "kill_work", "kill_work_again_and_again")
 LEAST = 0.95
 WITHIN = 60.0  # seconds from when the fault was mended to the end of the first window that carries as much, to stay
-WINDOW = 5.0  # seconds
+WINDOW = 4.0  # seconds
 STEADY = 4  # windows before each fault, and after each recovery
 HALVES = 2  # windows with half of the callers
 SATURATED = 1.15  # twice the callers carry at most so many times as much, or it was no capacity

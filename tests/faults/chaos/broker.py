@@ -10,19 +10,39 @@ import redis
 
 from tests.faults.chaos.world import Fault, World
 
+BROKER_KILLS = 30
+AWAY = 60  # seconds
+FLUSHES = 20
+
 
 def flush_broker(world: World) -> Fault:
-    """FLUSHALL, three times in three seconds."""
-    for _ in range(3):
+    """FLUSHALL every three seconds: for a minute in a long run."""
+    for _ in range(world.of(FLUSHES)):
         flush(world)
-        yield 1
+        yield 3
 
 
 def kill_broker(world: World) -> Fault:
     """SIGKILL to the broker; it comes back empty."""
+    yield from _kill(world, 2)
+
+
+def kill_broker_again_and_again(world: World) -> Fault:
+    """The same as soon as it is back: thirty times in a long run."""
+    for _ in range(world.of(BROKER_KILLS)):
+        yield from _kill(world, 0.2)
+        yield 0.8
+
+
+def broker_away(world: World) -> Fault:
+    """The broker is gone: a minute in a long run."""
+    yield from _kill(world, world.of(AWAY))
+
+
+def _kill(world: World, seconds: float) -> Fault:
     world.count("broker", int(world.ground.broker.server.is_running))
     world.ground.broker.kill()
-    yield 2
+    yield seconds
     if not world.ground.broker.server.is_running:
         world.ground.broker.start()
 
@@ -90,4 +110,13 @@ def _junk(client: Any, queue: str, dice: random.Random) -> Iterator[bytes]:
         )
 
 
-FAULTS = (flush_broker, kill_broker, freeze_broker, kill_broker_clients, cut_broker_link, junk_messages)
+FAULTS = (
+    flush_broker,
+    kill_broker,
+    kill_broker_again_and_again,
+    broker_away,
+    freeze_broker,
+    kill_broker_clients,
+    cut_broker_link,
+    junk_messages,
+)

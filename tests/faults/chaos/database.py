@@ -18,6 +18,8 @@ LATENCY = 0.015  # seconds, in each direction
 ANSWERS_WITHIN = 0.5  # seconds, after all of a silence
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # the smallest question of its protocol: one byte is the answer
 
+POSTGRES_KILLS = 10
+LOCKED = 60  # seconds
 _A_TENTH = """
 SELECT id FROM workflows_run
  WHERE finished_at IS NULL AND id IN (
@@ -33,6 +35,13 @@ def kill_postgres(world: World) -> Fault:
     world.ground.postgres.kill()
     yield 0.5
     _start_postgres(world)
+
+
+def kill_postgres_again_and_again(world: World) -> Fault:
+    """The same as soon as it has recovered: ten times in a long run."""
+    for _ in range(world.of(POSTGRES_KILLS)):
+        yield from kill_postgres(world)
+        yield 1.5
 
 
 def restart_postgres(world: World) -> Fault:
@@ -65,13 +74,13 @@ def take_all_connections(world: World) -> Fault:
 
 
 def hold_locks(world: World) -> Fault:
-    """Somebody locks a tenth of the open runs for longer than the lock timeout."""
+    """Somebody locks a tenth of the open runs for longer than the lock timeout: a minute in a long run."""
     for _ in range(5):  # where nothing is open, or a deadlock has ended it, once more
         with suppress(psycopg.Error), world.ground.superuser() as admin, admin.transaction():
             locked = admin.execute(_A_TENTH).fetchall()
             world.count("locks held", len(locked))
             if locked:
-                yield 6
+                yield max(6, world.of(LOCKED))
                 return
         yield 0.3
 
@@ -141,6 +150,7 @@ def _all_connections(ground: Ground) -> Iterator[psycopg.Connection[Any]]:
 
 FAULTS = (
     kill_postgres,
+    kill_postgres_again_and_again,
     restart_postgres,
     terminate_backends,
     take_all_connections,

@@ -10,6 +10,7 @@ from chimeway_py.embedded.processes import Child
 from tests.faults.chaos.broker import flush
 from tests.faults.chaos.world import Fault, World
 
+KILLS = 200
 STOPS_WITHIN = 30.0  # seconds
 STOPPED = ("engine", "work", "sweeper")
 SWEEPERS = ("beat", "sweeper", "beat-2", "sweeper-2")
@@ -45,6 +46,16 @@ def kill_work_again_and_again(world: World) -> Fault:
     for _ in range(4):
         world.kill("work")
         yield 3
+
+
+def kill_loop(world: World) -> Fault:
+    """SIGKILL to one process after the other, 0.2 to 2 s apart: two hundred in a long run."""
+    killed = 0
+    while killed < world.of(KILLS):
+        name = world.dice.choice(WORKERS)
+        killed += world.ground.child(name).is_running
+        world.kill(name)
+        yield world.dice.uniform(0.2, 2.0)
 
 
 def kill_all_workers(world: World) -> Fault:
@@ -134,6 +145,7 @@ FAULTS = (
     kill_engine,
     kill_work,
     kill_work_again_and_again,
+    kill_loop,
     kill_all_workers,
     kill_web,
     kill_sweepers,

@@ -29,6 +29,11 @@ class Broken:
     fault: str = ""  # what must not have been
 
 
+def share(many: float, number: int) -> int:
+    """A part of a number, and not nothing."""
+    return max(2, round(many * number))
+
+
 @dataclass(slots=True)
 class World:
     """What a fault may touch, and its own dice."""
@@ -36,7 +41,12 @@ class World:
     ground: Ground
     dice: random.Random
     broken: Broken
+    many: float = 1.0  # which share of what there is time for in a long run
     kills: dict[str, int] = field(default_factory=dict)
+
+    def of(self, number: int) -> int:
+        """How many of so many there is time for."""
+        return share(self.many, number)
 
     def kill(self, *names: str) -> None:
         """SIGKILL to whole processes of the service; they are started again a second later."""
