@@ -56,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         told = "\n".join(report.lines())
         (folder / "report.txt").write_text(f"{told}\n\n{plan}\n")
         print(told, flush=True)
+        if options.figures:
+            options.figures.write_text("\n".join(["```text", *report.figures(), report.summary(), "```", ""]))
         code = 0 if report.verdict.held else 1
     except KeyboardInterrupt:
         print("\nInterrupted: nothing was judged.", flush=True)
@@ -113,6 +115,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--explore", action="store_true", help="try every order of a few actors instead, in memory")
     parser.add_argument("--mutants", action="store_true", help="take the guards out of copies; tests must go red")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="write them there as the page of faults has them")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run although everything held")
     return parser.parse_args(arguments)
 

@@ -10,6 +10,8 @@ from tests.faults.recovery import TARGET, TARGETS, Recovery
 from tests.faults.table import not_verified
 from tests.faults.throughput import LEAST, WINDOW, WITHIN
 
+REPEATED = "messages, under the same key, as attempts of unknown end tell"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -29,9 +31,8 @@ class Report:
     upgrade: Sequence[str] = ()  # what came of an upgrade under load
     left_out: Sequence[str] = ()  # what this run could not try, and why
 
-    def lines(self) -> Iterator[str]:
-        """The report."""
-        yield ""
+    def figures(self) -> Iterator[str]:
+        """What was measured, as `docs/reliability.md` has it of the last run."""
         yield f"seed          {self.seed}"
         yield f"operations    {self.operations} accepted; answers {_counted(self.statuses)}"
         yield f"broken        {_counted(self.kills)}"
@@ -47,6 +48,11 @@ class Report:
             yield from (f"  {text}" for text in self.upgrade)
             yield ""
         yield from (f"  {note}" for note in self.notes)
+
+    def lines(self) -> Iterator[str]:
+        """The report."""
+        yield ""
+        yield from self.figures()
         yield ""
         found = (
             ("lost", self.verdict.lost),
@@ -58,13 +64,20 @@ class Report:
         for name, texts in found:
             yield f"{name:<13} {len(texts)}"
             yield from (f"  {text}" for text in texts[:20])
-        yield f"{'repeated':<13} {self.verdict.repeated} messages, under the same key, as attempts of unknown end tell"
+        yield f"{'repeated':<13} {self.verdict.repeated} {REPEATED}"
         yield ""
         yield "Not verified"
         yield from (f"  {text}" for text in not_verified(self.happened))
         yield from (f"  in this run: {text}" for text in self.left_out)
         if missed := [kind for kind in KINDS if kind not in self.happened]:
             yield f"  in this run: {', '.join(missed)}"
+
+    def summary(self) -> str:
+        """The figures that must be zero, in a line, and the one that need not be."""
+        found = {"lost": self.verdict.lost, "doubled": self.verdict.doubled, "stuck": self.verdict.stuck}
+        found |= {"violations": self.verdict.violations, "not tried": self.verdict.untried}
+        told = ", ".join(f"{name} {len(texts)}" for name, texts in found.items())
+        return f"{told}; repeated {self.verdict.repeated} {REPEATED}"
 
     def _throughput(self) -> Iterator[str]:
         if not self.throughput:
