@@ -216,6 +216,8 @@ def _foreseen(seen: Preview) -> str:
     said += "" if seen.is_whole else " There are more recipients than were counted."
     for step, count in seen.held_back.items():
         said += f" {count} of the first {seen.looked_at} do not want “{step}”."
+    for step, count in seen.without_address.items():
+        said += f" {count} of the first {seen.looked_at} have no address for “{step}”."
     if seen.latest_version != seen.broadcast.version:
         said += f" The definition has a version {seen.latest_version} by now."
     return said + (f" First: {', '.join(seen.first)}." if seen.first else "")

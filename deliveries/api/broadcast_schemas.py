@@ -86,6 +86,9 @@ class BroadcastPreviewSerializer(serializers.Serializer[Any]):
     held_back = serializers.DictField(
         child=serializers.IntegerField(), help_text="By step: how many of those do not want its message."
     )
+    without_address = serializers.DictField(
+        child=serializers.IntegerField(), help_text="By step: how many of those it has no address for."
+    )
     version = serializers.IntegerField(source="broadcast.version")
     latest_version = serializers.IntegerField(help_text="Of the definition; the broadcast stays on its own.")
 

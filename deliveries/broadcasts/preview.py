@@ -14,15 +14,17 @@ from deliveries.broadcasts.making import data_of
 from deliveries.broadcasts.segments import count_matches
 from deliveries.broadcasts.standing import broadcast_of
 from deliveries.broadcasts.targets import chunks_of, new_run, said_of
+from deliveries.channels.base import Undeliverable
+from deliveries.channels.registry import channel
 from deliveries.models import Broadcast, BroadcastSource, BroadcastStatus
 from deliveries.preferences.deciding import About, decide
-from deliveries.recipients.addressing import recipient_tree, whom
+from deliveries.recipients.addressing import addressed, recipient_tree, whom
 from deliveries.standing import Standing, standing_of
 from tenants.scope import tenant_scope
 from workflows.services.documents import Loaded
 from workflows.services.start import NewRun
 from workflows.services.start_checks import startable
-from workflows.steps.sources import facts_of
+from workflows.steps.sources import Facts, facts_of
 
 GOOD_FOR = timedelta(hours=24)
 FIRST = 10
@@ -33,8 +35,9 @@ LOOKED_AT = 500  # targets whose preferences are asked
 class Preview:
     """What starting a draft would do now. `token` starts this very draft and no other.
 
-    `held_back` says of the first `looked_at` targets how many have refused what a step sends, by step. `total` of a
-    segment is a count of now; with `is_whole` false there are more recipients than were looked at.
+    `held_back` says of the first `looked_at` targets how many have refused what a step sends, by step, and
+    `without_address` how many it could not reach. Nobody counts as both. `total` of a segment is a count of now; with
+    `is_whole` false there are more recipients than were looked at.
     """
 
     broadcast: Broadcast
@@ -45,6 +48,7 @@ class Preview:
     first: tuple[str, ...]
     looked_at: int
     held_back: Mapping[str, int]
+    without_address: Mapping[str, int]
     latest_version: int
 
 
@@ -56,6 +60,7 @@ def preview(*, tenant_id: int, public_id: uuid.UUID) -> Preview:
             raise BroadcastNotDraft
         loaded = startable(tenant_id, broadcast.definition_key, broadcast.version)
         total, is_whole, subjects, runs = _whom(broadcast)
+        held_back, without_address = _not_told(loaded, runs, standing_of(tenant_id, subjects))
         return Preview(
             broadcast=broadcast,
             token=_token(broadcast, scope.now),
@@ -64,7 +69,8 @@ def preview(*, tenant_id: int, public_id: uuid.UUID) -> Preview:
             skipped=broadcast.skipped_by_reason,
             first=tuple(subjects[:FIRST]),
             looked_at=len(runs),
-            held_back=_held_back(loaded, runs, standing_of(tenant_id, subjects)),
+            held_back=held_back,
+            without_address=without_address,
             latest_version=startable(tenant_id, broadcast.definition_key, None).version,
         )
 
@@ -96,16 +102,31 @@ def _whom(broadcast: Broadcast) -> tuple[int, bool, list[str], list[NewRun]]:
     return broadcast.total, True, [run.subject for run in runs], runs
 
 
-def _held_back(loaded: Loaded, runs: Sequence[NewRun], standing: Standing) -> dict[str, int]:
-    """By step that delivers, how many of these runs would be told that its message is not wanted."""
+def _not_told(loaded: Loaded, runs: Sequence[NewRun], standing: Standing) -> tuple[dict[str, int], dict[str, int]]:
+    """By step that delivers, of how many of these runs its message is not wanted, and how many have no address."""
     steps = [step for step in loaded.document.raw["steps"] if step["kind"] == "deliver"]
-    held = Counter[str]()
+    held, nowhere = Counter[str](), Counter[str]()
     for run in runs:
         facts = facts_of(
             run_public_id="", subject=run.subject, correlation=run.correlation, definition_key=loaded.key, data=run.data
         )
-        held.update(step["key"] for step in steps if not _may_go(step, loaded.key, facts, standing))
-    return dict(held)
+        there = {step["key"]: _has_address(step, facts, standing) for step in steps}
+        nowhere.update(key for key, has in there.items() if not has)
+        wanted = (step for step in steps if there[step["key"]])  # as a step asks: where to, and then whether
+        held.update(step["key"] for step in wanted if not _may_go(step, loaded.key, facts, standing))
+    return dict(held), dict(nowhere)
+
+
+def _has_address(step: Mapping[str, Any], facts: Facts, standing: Standing) -> bool:
+    """Whether the step finds an address. One that an earlier step will bring is not known yet, and counts as found."""
+    if any(str(step.get(name, "")).startswith("steps.") for name in ("to", "recipient")):
+        return True
+    chosen = channel(step["channel"])
+    try:
+        there = addressed(step, facts, chosen, standing.recipients.get(whom(step, facts)))
+        return bool(chosen.recipient(there.step, there.facts))
+    except Undeliverable:
+        return False
 
 
 def _may_go(step: Mapping[str, Any], workflow: str, facts: Mapping[str, Any], standing: Standing) -> bool:

@@ -1,6 +1,7 @@
 """Storing recipients: many at once, each made or changed, in one order so that nobody deadlocks."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,7 +59,8 @@ def put_recipient(*, tenant_id: int, external_id: str, said: Said) -> Stored:
 def merge_recipients(*, tenant_id: int, said: Sequence[tuple[str, Said]]) -> list[Stored]:
     """Make or change recipients, all or none: what is left out keeps its value, null removes one.
 
-    Addresses and attributes are merged name by name. Of two that name the same recipient the later counts last.
+    Addresses and attributes are merged name by name. Of two that name the same recipient the later counts last, and
+    only the first can have made them.
     Raises `Invalid`; paths start with the index.
     """
     faults = [
@@ -69,12 +71,16 @@ def merge_recipients(*, tenant_id: int, said: Sequence[tuple[str, Said]]) -> lis
     if faults:
         raise Invalid("The recipients are not valid.", faults)
     with tenant_scope(tenant_id) as scope:
-        stored: dict[str, Stored] = {}
-        for round_ in _rounds(said):
-            for one in store_recipients(tenant_id, round_, scope.now):
-                known = stored.get(one.recipient.external_id)
-                stored[one.recipient.external_id] = Stored(one.recipient, one.created or bool(known and known.created))
-        return [stored[external_id] for external_id, _ in said]
+        rounds = [
+            {one.recipient.external_id: one for one in store_recipients(tenant_id, round_, scope.now)}
+            for round_ in _rounds(said)
+        ]
+        met = Counter[str]()
+        stored = []
+        for external_id, _ in said:
+            stored.append(rounds[met[external_id]][external_id])
+            met[external_id] += 1
+        return stored
 
 
 def store_recipients(tenant_id: int, said: Mapping[str, Said], now: datetime, *, replace: bool = False) -> list[Stored]:

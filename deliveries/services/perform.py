@@ -113,16 +113,19 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
         there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
     except Undeliverable as refused:
         return there, refusal(there.step, refused)
-    there = replace(there, facts={**there.facts, "coalesced": coalesced_facts(_joined(delivery), there.facts)})
+    there = replace(there, facts={**there.facts, "coalesced": coalesced_facts(_joined(claim, delivery), there.facts)})
     verdict = may_go(delivery, there.step, there.facts, standing, now, is_sending=True)
     decided = {name: getattr(delivery, name) for name in DECIDED}
     Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)
     return there, None if verdict.may_go else verdict.as_outcome()
 
 
-def _joined(delivery: Delivery) -> int:
-    """How many messages this one stands for besides itself."""
-    if not delivery.held_by:
+def _joined(claim: Claim, delivery: Delivery) -> int:
+    """How many messages this one stands for besides itself.
+
+    Nothing joins what was never held, so the first try of such a message asks nobody. Every later try says the same.
+    """
+    if not delivery.held_by and claim.attempt_number == 1:
         return 0
     joined = Delivery.objects.for_tenant(delivery.tenant_id).filter(coalesced_into=delivery.public_id)
     return joined.exclude(id=delivery.resend_of_id or 0).count()

@@ -98,3 +98,23 @@ def test_a_preview_asks_the_preferences(sender: Sender) -> None:
     made = sender.make(subjects=["ada", "bob"], data=HEADLINE)
 
     assert sender.preview(made["id"])["held_back"] == {"tell": 1}
+
+
+def test_a_preview_counts_those_without_an_address_for_themselves(sender: Sender) -> None:
+    mail = {"kind": "deliver", "channel": "email", "template": "hello"}
+    steps = [
+        {"key": "mail", **mail},
+        {"key": "found", **mail, "to": "steps.mail.to"},
+        {"key": "tell", "kind": "deliver", "channel": "in_app", "template": "hello"},
+    ]
+    words = {"hello": {"subject": "a", "title": "a", "text": "b"}}
+    publish(sender.tenant, {"key": "mailed", "templates": words, "steps": steps})
+    for subject, email in (("ada", "ada@example.com"), ("bob", "bob@example.com"), ("cyd", None)):
+        sender.rest.put(f"/v1/recipients/{subject}", {"addresses": {"email": email} if email else {}})
+    for subject in ("bob", "cyd"):
+        sender.rest.put(f"/v1/recipients/{subject}/preferences", {"rules": [{"channel": "email", "allowed": False}]})
+    made = sender.make(workflow="mailed", subjects=["ada", "bob", "cyd", "dan"])
+
+    seen = sender.preview(made["id"])
+
+    assert (seen["held_back"], seen["without_address"]) == ({"mail": 1, "found": 2}, {"mail": 2})

@@ -109,6 +109,26 @@ def test_more_are_joined_into_one_that_waits(rest: APIClient, journey: Journey, 
     assert len(journey.read(lambda: joined_section(leader).rows)) == 2
 
 
+def test_a_message_that_is_tried_again_stands_for_as_many_as_before(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox, settings: Any
+) -> None:
+    cap(rest, 1, "coalesce")
+    journey.publish(MAIL, templates=HELLO)
+    runs = [journey.start("anna", email="again@example.com") for _ in range(4)]
+    journey.work()
+    age(journey, 61)
+
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # nobody listens there
+    let_time_pass(journey, runs[1])
+    journey.work()
+    settings.EMAIL_PORT = port
+    let_time_pass(journey, runs[1])
+    journey.work()
+
+    assert [outcome for _, outcome, _ in journey.attempts(runs[1])] == ["held", "temporary_failure", "delivered"]
+    assert [mail.get_payload().strip() for mail in smtp_sink.to("again@example.com")] == ["0 more", "2 more"]
+
+
 def test_caps_are_of_one_recipient_one_channel_and_one_category(rest: APIClient, journey: Journey) -> None:
     rest.put("/v1/categories/news", {})
     rest.put("/v1/categories/bills", {})
