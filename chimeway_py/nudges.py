@@ -20,13 +20,14 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-Lane = Literal["engine", "work", "events", "digests", "broadcasts"]
+Lane = Literal["engine", "work", "events", "digests", "broadcasts", "releases"]
 TASKS: dict[Lane, str] = {
     "engine": "workflows.tasks.run_engine",
     "work": "workflows.tasks.perform_work",
     "events": "workflows.tasks.send_events",
     "digests": "workflows.tasks.close_digests",
     "broadcasts": "deliveries.tasks.run_broadcasts",
+    "releases": "deliveries.tasks.release_held",
 }
 _quiet: ContextVar[frozenset[Lane]] = ContextVar("quiet_lanes", default=frozenset())
 SHORTEST_REST = 0.004  # seconds between two messages for the same lane and tenant

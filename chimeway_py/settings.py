@@ -183,6 +183,7 @@ CELERY_TASK_ROUTES = {
     "workflows.tasks.run_engine": {"queue": "engine"},
     "workflows.tasks.close_digests": {"queue": "engine"},
     "deliveries.tasks.run_broadcasts": {"queue": "engine"},
+    "deliveries.tasks.release_held": {"queue": "engine"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

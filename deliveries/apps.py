@@ -20,6 +20,7 @@ class DeliveriesConfig(AppConfig):
         from deliveries.recipients.zones import zones_on_file
         from deliveries.steps.deliver import DeliverStep
         from deliveries.subjects import DeliveryHolder
+        from deliveries.timing.releasing import release_turn
         from signals_app.services.payload_names import register_name
         from signals_app.subjects import registry
         from tenants.vault import columns
@@ -39,6 +40,7 @@ class DeliveriesConfig(AppConfig):
         register_companion(RecipientCompanion())
         register_zones(zones_on_file)
         register_lane("broadcasts", broadcast_turn, "tenants_with_due_broadcasts")
+        register_lane("releases", release_turn, "tenants_with_releases")
         register_name("deliveries_broadcast", "data_sha")
         retention.register_all()
         columns.register(SealedBytes("deliveries_inboxitem", "sealed"), SealedSecrets("deliveries_endpoint", "secrets"))

@@ -60,6 +60,7 @@ class Reason(TextChoices):
     STEP_SETTLED = "step_settled"
     RETRY_SCHEDULED = "retry_scheduled"
     WORK_HELD = "work_held"
+    WORK_RELEASED = "work_released"
     DIGEST_JOINED = "digest_joined"
     DIGESTED = "digested"
     OUTCOME_NOTED = "outcome_noted"
@@ -112,6 +113,7 @@ NOTED = frozenset(
         Reason.STEP_SETTLED,
         Reason.RETRY_SCHEDULED,
         Reason.WORK_HELD,
+        Reason.WORK_RELEASED,
         Reason.OUTCOME_NOTED,
         Reason.SIGNAL_BUFFERED,
         Reason.SIGNAL_REJECTED,
@@ -143,6 +145,7 @@ UNDOING = frozenset(
 NOTED_AFTER_END = UNDOING | {
     Reason.RETRY_SCHEDULED,
     Reason.WORK_HELD,
+    Reason.WORK_RELEASED,
     Reason.ATTEMPT_LOST,
     Reason.STALE_ATTEMPT,
 }

@@ -96,7 +96,7 @@ class SendingRulesView(TenantView):
     @extend_schema(
         operation_id="sending_rules_put",
         summary="Store quiet hours and caps",
-        description="These and no others. What is held already is judged anew when its time comes.",
+        description="These and no others. What is held already is judged anew soon after.",
         parameters=[IDEMPOTENCY_KEY],
         request=PutSendingRulesSerializer,
         responses=answers(SendingRulesSerializer, 400),

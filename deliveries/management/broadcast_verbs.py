@@ -83,9 +83,9 @@ class Preview(Verb):
     def lines(self, tenant_id: int, options: dict[str, Any]) -> Iterator[str]:
         """One line of JSON."""
         seen = preview(tenant_id=tenant_id, public_id=options["id"])
-        names = ("token", "total", "is_whole", "skipped", "first", "looked_at", "held_back", "without_address")
-        names = (*names, "latest_version")
-        yield json.dumps({name: getattr(seen, name) for name in names}, ensure_ascii=False)
+        names = ("token", "total", "is_whole", "skipped", "first", "looked_at", "held_back")
+        told = [*names, "without_address", "latest_version"]
+        yield json.dumps({name: getattr(seen, name) for name in told}, ensure_ascii=False)
 
 
 class Start(Verb):

@@ -7,6 +7,7 @@ from deliveries.models.inbox_item import InboxItem
 from deliveries.models.preference import Category, Preference
 from deliveries.models.provider import Provider
 from deliveries.models.recipient import Recipient
+from deliveries.models.release import Release
 from deliveries.models.segment import Segment
 from deliveries.models.sending_rules import SendingRules
 from deliveries.models.template import Template, TemplateStatus, TemplateVersion
@@ -23,6 +24,7 @@ __all__ = [
     "Preference",
     "Provider",
     "Recipient",
+    "Release",
     "Segment",
     "SendingRules",
     "Template",

@@ -102,6 +102,12 @@ class Delivery(TenantRow):
                 name="delivery_counted",
                 condition=Q(counted_at__isnull=False),
             ),
+            # what waits because of a rule: looked through when the rule is changed, and nothing else enters it
+            models.Index(
+                fields=["tenant", "subject", "id"],
+                name="delivery_held",
+                condition=Q(status="planned") & ~Q(held_by=""),
+            ),
             models.Index(
                 fields=["tenant", "coalesced_into"],
                 name="delivery_coalesced",

@@ -6,6 +6,7 @@ from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import is_storable
 from deliveries.models import Category
 from deliveries.services.template_checks import KEY
+from deliveries.timing.releasing import PREFERENCES, judge_held_anew
 from tenants.scope import tenant_scope
 
 
@@ -26,6 +27,9 @@ def put_category(*, tenant_id: int, key: str, name: str = "", required: bool = F
         made = {**said, "updated_at": scope.now}
         row, created = Category.objects.get_or_create(tenant_id=tenant_id, key=key, defaults=made)
         if not created and (row.name, row.required) != (name, required):
+            was_required = row.required
             Category.objects.filter(tenant_id=tenant_id, key=key).update(**made)
+            if required != was_required:
+                judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=scope.now)
             row.name, row.required, row.updated_at = name, required, scope.now
         return row, created

@@ -9,6 +9,7 @@ from chimeway_py.errors import Invalid
 from deliveries.models import Category, Preference
 from deliveries.preferences.reading import about, named_workflows, rule_faults
 from deliveries.recipients.reading import subject_faults
+from deliveries.timing.releasing import PREFERENCES, judge_held_anew
 from tenants.scope import tenant_scope
 from workflows.models import Definition
 
@@ -41,6 +42,8 @@ def put_preferences(
         for row in changed:
             row.updated_at = scope.now
         _upsert(changed)
+        if changed or gone & before.keys():
+            judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=scope.now, subject=subject)
         return list(rules_of(tenant_id, subject))
 
 
@@ -59,6 +62,7 @@ def refuse(*, tenant_id: int, subject: str, category: str, workflow: str, channe
         row = _row(tenant_id, subject, about(rule), rule, said_by)
         row.updated_at = scope.now
         _upsert([row])
+        judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=scope.now, subject=subject)
         return True
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deliveries.models import Preference, Recipient
+from deliveries.models import Preference, Recipient, Release
 from signals_app.subjects.paging import in_pages
 from signals_app.subjects.registry import Erasure, Line, SubjectHolder
 
@@ -14,6 +14,7 @@ class RecipientHolder(SubjectHolder):
         """Nothing is left, of a refusal neither. Who comes back under the same id is somebody new."""
         rules = Preference.objects.filter(tenant_id=erasure.tenant_id, subject=erasure.subject)
         erasure.count("preferences", rules.delete()[0])
+        Release.objects.filter(tenant_id=erasure.tenant_id, subject=erasure.subject).delete()
         mine = Recipient.objects.filter(tenant_id=erasure.tenant_id, external_id=erasure.subject)
         erasure.count("recipients", mine.delete()[0])
 

@@ -18,6 +18,7 @@ from deliveries.services.handing_on import is_wanted
 from deliveries.services.words import asked_by, coalesced_facts, note_words
 from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
+from deliveries.timing.releasing import about_to_hold
 from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
 from workflows.errors import RunDataGone
@@ -115,6 +116,11 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
         return there, refusal(there.step, refused)
     there = replace(there, facts={**there.facts, "coalesced": coalesced_facts(_joined(claim, delivery), there.facts)})
     verdict = may_go(delivery, there.step, there.facts, standing, now, is_sending=True)
+    if verdict.until is not None:  # by rules that may be changed at this very moment
+        about_to_hold(claim.tenant_id)
+        verdict = may_go(
+            delivery, there.step, there.facts, standing_of(claim.tenant_id, [recipient]), now, is_sending=True
+        )
     decided = {name: getattr(delivery, name) for name in DECIDED}
     Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)
     return there, None if verdict.may_go else verdict.as_outcome()

@@ -20,6 +20,7 @@ from deliveries.services.events import record_settled
 from deliveries.services.words import asked_by, note_words
 from deliveries.standing import Standing, standing_of
 from deliveries.states import DeliveryStatus
+from deliveries.timing.releasing import about_to_hold
 from deliveries.wording import Asked, compose, wordings_of_runs
 from workflows.steps.base import Outcome, PlannedStep
 from workflows.steps.sources import Facts, facts_of
@@ -35,6 +36,11 @@ class _Draft:
     delivery: Delivery
     content: Rendered | None = None
     outcome: Outcome | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a rule lets it go later."""
+        return self.outcome is not None and self.outcome.until is not None
 
 
 def plan_deliveries(
@@ -94,8 +100,15 @@ def _drafts(planned: Sequence[PlannedStep], now: datetime, resent: Mapping[str, 
         for one in planned
     ]
     recipients = [whom(one.step.config, facts) for one, facts in zip(planned, known, strict=True)]
-    standing = standing_of(planned[0].tenant_id, recipients)
-    return [_draft(*one, standing, now, resent) for one in zip(planned, known, recipients, strict=True)]
+    tenant_id, judged = planned[0].tenant_id, list(zip(planned, known, recipients, strict=True))
+    standing = standing_of(tenant_id, recipients)
+    drafts = [_draft(*one, standing, now, resent) for one in judged]
+    if any(draft.is_held for draft in drafts):  # by rules that may be changed at this very moment
+        about_to_hold(tenant_id)
+        standing = standing_of(tenant_id, recipients)
+        both = zip(drafts, judged, strict=True)
+        drafts = [_draft(*one, standing, now, resent) if draft.is_held else draft for draft, one in both]
+    return drafts
 
 
 def _draft(

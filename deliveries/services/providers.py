@@ -11,7 +11,8 @@ from chimeway_py.errors import Invalid, NotFound, fault
 from deliveries.models import Provider
 from deliveries.providers.base import ProviderKind
 from deliveries.providers.registry import provider_kinds
-from tenants.scope import tenant_scope
+from deliveries.timing.releasing import PROVIDER, judge_held_anew
+from tenants.scope import database_now, tenant_scope
 from workflows.definitions.sentences import faults_of
 from workflows.steps.base import Fault
 
@@ -61,17 +62,20 @@ def put_provider(
         row.rate_count, row.rate_seconds = (rate.count, rate.seconds) if rate else (None, 1)
         row.next_at, row.failures, row.unhealthy_until = None, 0, None
         row.seal(opened)
-        row.updated_at = scope.now
+        row.updated_at = database_now()  # later than any turn that was taken before the row was locked
         row.save()
+        if found is not None:
+            judge_held_anew(tenant_id=tenant_id, changed=PROVIDER, now=scope.now, provider=key)
         return row, found is None
 
 
 def delete_provider(*, tenant_id: int, key: str) -> None:
     """Forget a provider with its credentials. Messages that it took keep its name. Raises `NotFound`."""
-    with tenant_scope(tenant_id):
+    with tenant_scope(tenant_id) as scope:
         deleted, _ = Provider.objects.filter(tenant_id=tenant_id, key=key).delete()
         if not deleted:
             raise NotFound
+        judge_held_anew(tenant_id=tenant_id, changed=PROVIDER, now=scope.now, provider=key)
 
 
 def _faults(

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Provider
 from deliveries.providers.sending import RATE_LIMITED
 from deliveries.recipients.gone import forget_browsers
 from deliveries.services.events import record_settled
 from deliveries.services.handing_on import hand_on, join_to
 from deliveries.states import COUNTED, GONE, OUTCOMES, DeliveryStatus, Layer
+from deliveries.timing.releasing import about_to_hold
+from workflows.models import StepRun
 from workflows.steps.base import Claim, Outcome
 
 
@@ -34,9 +36,25 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     Delivery.objects.bulk_update([delivery], changed)
     if gone := outcome.context.get(GONE):
         forget_browsers(claim.tenant_id, delivery.subject, frozenset(gone), now)
+    if not final and outcome.until is not None and _is_out_of_date(delivery, outcome):
+        StepRun.objects.for_tenant(claim.tenant_id).filter(id=claim.step_run_id).update(due_at=now)
     if final:
         record_settled(claim.tenant_id, [delivery.pk])
         _leave_joined(claim, delivery, now)
+
+
+def _is_out_of_date(delivery: Delivery, outcome: Outcome) -> bool:
+    """Whether what holds the message was changed after it was judged, and before this was to be written."""
+    assert outcome.until is not None
+    if outcome.error != RATE_LIMITED:
+        return delivery.held_until is None or delivery.held_until < outcome.until
+    about_to_hold(delivery.tenant_id)
+    stored = Provider.objects.filter(tenant_id=delivery.tenant_id, key=delivery.provider)
+    changed_at = stored.values_list("updated_at", flat=True).first()
+    is_changed = changed_at is None or delivery.sending_at is None or changed_at >= delivery.sending_at
+    if is_changed:
+        Delivery.objects.for_tenant(delivery.tenant_id).filter(id=delivery.pk).update(turn_at=None)
+    return is_changed
 
 
 def abandon_deliveries(*, tenant_id: int, step_run_ids: Sequence[int], now: datetime) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 from chimeway_py.errors import Invalid, fault
 from deliveries.models import Category, SendingRules
 from deliveries.timing.reading import cap_faults, quiet_faults
+from deliveries.timing.releasing import SENDING_RULES, judge_held_anew
 from tenants.scope import tenant_scope
 
 
 def put_sending_rules(*, tenant_id: int, quiet_hours: Sequence[Any], caps: Sequence[Any]) -> SendingRules:
-    """These rules and no others. Messages that are held already keep their time and are judged anew when it comes.
+    """These rules and no others. Messages that the rules of before hold are judged anew soon after.
 
     Raises `Invalid` with every fault.
     """
@@ -21,7 +22,12 @@ def put_sending_rules(*, tenant_id: int, quiet_hours: Sequence[Any], caps: Seque
         if faults := list(_category_faults(tenant_id, caps)):
             raise Invalid("The sending rules are not valid.", faults)
         said = {"quiet_hours": quiet_hours, "caps": caps, "updated_at": scope.now}
-        return SendingRules.objects.update_or_create(tenant_id=tenant_id, defaults=said)[0]
+        mine = SendingRules.objects.filter(tenant_id=tenant_id).select_for_update(no_key=True)
+        before = mine.values_list("quiet_hours", "caps").first()
+        stored = SendingRules.objects.update_or_create(tenant_id=tenant_id, defaults=said)[0]
+        if before != (quiet_hours, caps):
+            judge_held_anew(tenant_id=tenant_id, changed=SENDING_RULES, now=scope.now)
+        return stored
 
 
 def _category_faults(tenant_id: int, caps: Sequence[Any]) -> Iterator[dict[str, str]]:

@@ -8,6 +8,7 @@ import pytest
 
 from deliveries.broadcasts import turn
 from tests.broadcasts.conftest import HEADLINE, Sender
+from tests.journeys import publish
 
 PRO = {"path": "recipient.attributes.plan", "eq": "pro"}
 

@@ -58,6 +58,12 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "rule": "quiet hours 22:00–07:00",
         "until": "2026-11-21T06:00:00+00:00",
     },
+    "work_released": {
+        "decided_by": "recipient",
+        "rule": "quiet hours 22:00–07:00",
+        "until": "2026-11-21T06:00:00+00:00",
+        "changed": "sending_rules",
+    },
     "digest_joined": {"position": 2},
     "digested": {"leader": "01939f3a-…"},
     "outcome_noted": {"outcome": "bounced", "of": "email"},

@@ -66,6 +66,11 @@ def _held(context: Context) -> str:
     return f" until {str(context['until'])[:16].replace('T', ' ')} UTC{by}" if "until" in context else by
 
 
+def changed(context: Context) -> str:
+    """What was changed, so that work that is held is judged anew."""
+    return f"{str(context.get('changed') or 'a rule').replace('_', ' ')} changed"
+
+
 def _outcome(context: Context) -> str:
     return outcome(str(context.get("outcome") or "unknown"), context.get("error")) + _used_up(context)
 
@@ -104,6 +109,9 @@ CLAUSES: Mapping[Reason, Clause] = {
     Reason.STEP_SETTLED: lambda step, context: f"{quoted(step)} ended with {_outcome(context)}",
     Reason.RETRY_SCHEDULED: lambda step, context: f"{_work(step, context)} is tried again after {_outcome(context)}",
     Reason.WORK_HELD: lambda step, context: f"{quoted(step)} is held back{_held(context)}",
+    Reason.WORK_RELEASED: lambda step, context: (
+        f"{quoted(step)} is judged anew before its time, because {changed(context)}; it was held back{_held(context)}"
+    ),
     Reason.DIGEST_JOINED: lambda step, context: (
         f"what it brought to {quoted(step)} is item {context.get('position', 1)} of a digest that still collects"
     ),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from workflows.definitions.document import Target
 from workflows.engine.pausing import SWITCH
-from workflows.explain.because import because, who
+from workflows.explain.because import because, changed, who
 from workflows.explain.following import most_attempts
 from workflows.explain.outcomes import told_by, without_effect
 from workflows.explain.picture import Picture, SeenDigest, SeenLine
@@ -23,7 +23,7 @@ ENDED = {
     RunState.FAILED: "Failed",
     RunState.EXPIRED: "Expired",
 }
-_OF_TRIES = {Reason.WORK_HELD, Reason.RETRY_SCHEDULED, Reason.STEP_OWED}
+_OF_TRIES = {Reason.WORK_HELD, Reason.WORK_RELEASED, Reason.RETRY_SCHEDULED, Reason.STEP_OWED}
 RULES = {Reason.RULE_COMPLETED, Reason.RULE_STOPPED}
 
 
@@ -117,10 +117,14 @@ def _collects(picture: Picture, digest: SeenDigest) -> str:
 def _held_by(picture: Picture) -> str:
     """By whom and until when the work is held back; empty when it is not."""
     work, lines = picture.work, [line for line in _visit(picture) if line.reason in _OF_TRIES]
-    if work is None or work.due_at is None or work.due_at <= picture.now or not lines:
+    if work is None or work.due_at is None or not lines:
         return ""
     last = lines[-1]
-    if last.reason != Reason.WORK_HELD:
+    if last.reason == Reason.WORK_RELEASED:
+        until = str(last.context.get("until"))[:16].replace("T", " ")
+        by = f"{decider(str(last.context.get('decided_by') or 'a rule'))}: {last.context.get('rule')}"
+        return f"it was held back until {until} UTC by {by}; {changed(last.context)}, so it is judged anew now"
+    if work.due_at <= picture.now or last.reason != Reason.WORK_HELD:
         return ""
     by, rule = str(last.context.get("decided_by") or "a rule"), last.context.get("rule")
     runs = [str(run) for run in last.context.get("passed", ())]  # of a throttle
