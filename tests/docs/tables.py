@@ -62,7 +62,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
         "decided_by": "recipient",
         "rule": "quiet hours 22:00–07:00",
         "until": "2026-11-21T06:00:00+00:00",
-        "changed": "sending_rules",
+        "changed": "the_sending_rules",
     },
     "digest_joined": {"position": 2},
     "digested": {"leader": "01939f3a-…"},
