@@ -18,6 +18,7 @@ class DeliveriesConfig(AppConfig):
         from deliveries.recipients.holding import RecipientHolder
         from deliveries.recipients.starting import RecipientCompanion
         from deliveries.recipients.zones import zones_on_file
+        from deliveries.services.afterwards import afterwards
         from deliveries.steps.deliver import DeliverStep
         from deliveries.subjects import DeliveryHolder
         from deliveries.timing.releasing import release_turn
@@ -25,6 +26,7 @@ class DeliveriesConfig(AppConfig):
         from signals_app.subjects import registry
         from tenants.vault import columns
         from tenants.vault.columns import SealedBytes, SealedSecrets
+        from workflows.explain.afterwards import register_afterwards
         from workflows.history.parts import Part, register_part
         from workflows.services.companions import register_companion
         from workflows.services.lanes import register_lane
@@ -39,6 +41,7 @@ class DeliveriesConfig(AppConfig):
         registry.register(RecipientHolder())
         register_companion(RecipientCompanion())
         register_zones(zones_on_file)
+        register_afterwards(DeliverStep.name, afterwards)
         register_lane("broadcasts", broadcast_turn, "tenants_with_due_broadcasts")
         register_lane("releases", release_turn, "tenants_with_releases")
         register_name("deliveries_broadcast", "data_sha")

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from chimeway_py.errors import ChimewayError
 from deliveries.admin.address_search import AddressSearchAdmin
 from deliveries.admin.concerns import OWED_TOO_LONG
+from deliveries.admin.delivery_filters import CategoryFilter, ChannelFilter, ProviderFilter
 from deliveries.models import Delivery, InboxItem, Recipient
 from deliveries.recipients.why import why
 from deliveries.services.resend import resend_delivery
@@ -76,7 +77,7 @@ class DeliveryAdmin(AddressSearchAdmin):
     change_list_template = "admin/delivery_list.html"
 
     list_display = ["shown_id", "tenant", "channel", "shown_status", "subject", "to", "workflow", "planned"]
-    list_filter = [Attention, TenantFilter, "channel", "status", "decided_by", "category"]
+    list_filter = [Attention, TenantFilter, ChannelFilter, ProviderFilter, "status", "decided_by", CategoryFilter]
     search_fields = ["public_id"]
     search_help_text = "A public id of a delivery or of its run, or a subject"
     actions = [ResendDeliveries()]

@@ -1,5 +1,6 @@
 """Recipients, what they prefer, and categories. Addresses are masked, and attributes are only named."""
 
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from deliveries.admin.delivery_filters import ChannelFilter
 from deliveries.channels.registry import channels
 from deliveries.models import Category, Delivery, Preference, Recipient
 from deliveries.models.preference import describe
@@ -18,6 +20,7 @@ from deliveries.recipients.history import page_of_history
 from deliveries.recipients.why import why
 from tenants.admin import words
 from tenants.admin.filters import TenantFilter
+from tenants.admin.json_field import JSONText
 from tenants.admin.pages import Button, Page, PageAdmin, Section
 from tenants.admin.writes import WIDE, ServiceForm, WritingAdmin
 from workflows.withheld.reading import Withheld
@@ -74,13 +77,18 @@ def _rules(row: Recipient) -> Section:
         [
             words.link(rule, describe(rule.category, rule.workflow, rule.channel)),
             "yes" if rule.allowed else "no",
-            "under a condition" if rule.when else "always",
+            _condition(rule),
             rule.said_by,
             words.moment(rule.updated_at),
         ]
         for rule in rules_of(row.tenant_id, row.external_id)
     ]
     return Section("Preferences", ["About", "Wanted", "When", "Said by", "Changed"], rows, "They said nothing.")
+
+
+def _condition(rule: Preference) -> str:
+    """As it was said."""
+    return "always" if rule.when is None else json.dumps(rule.when, ensure_ascii=False)
 
 
 def _history(row: Recipient, found: list[Delivery | Withheld]) -> Section:
@@ -112,6 +120,11 @@ class AnswerForm(ServiceForm):
     """What somebody said about it."""
 
     allowed = forms.BooleanField(required=False, label="They want it")
+    when = JSONText(
+        shape=dict,
+        required=False,
+        help_text='Only under a condition, such as {"path": "data.amount", "lt": 10}. Empty: always.',
+    )
 
 
 class PreferenceForm(AnswerForm):
@@ -121,28 +134,29 @@ class PreferenceForm(AnswerForm):
     category = forms.CharField(max_length=64, required=False, help_text="Empty: any.")
     workflow = forms.CharField(max_length=64, required=False, help_text="Instead of a category. Empty: any.")
     channel = forms.ChoiceField(required=False, choices=lambda: ANY + [(name, name) for name in sorted(channels())])
-    field_order = ["subject", "category", "workflow", "channel", "allowed"]
+    field_order = ["subject", "category", "workflow", "channel", "allowed", "when"]
 
 
 @admin.register(Preference)
 class PreferenceAdmin(WritingAdmin):
-    """Rules, of recipients and of the tenant. Conditions are for REST to say; a rule changed here has none."""
+    """Rules, of recipients and of the tenant, with the conditions under which they hold."""
 
     form_class = PreferenceForm
     change_class = AnswerForm
-    list_display = ["__str__", "tenant", "whose", "said_by", "updated_at"]
-    list_filter = [TenantFilter, "allowed", "channel", "said_by"]
+    list_display = ["__str__", "tenant", "whose", "holds", "said_by", "updated_at"]
+    list_filter = [TenantFilter, "allowed", ChannelFilter, "said_by"]
     search_fields = ["=subject", "=category", "=workflow"]
     search_help_text = "A recipient's id, a category or a workflow"
 
     def initial(self, row: Preference) -> dict[str, Any]:
-        return {"allowed": row.allowed}
+        return {"allowed": row.allowed, "when": row.when}
 
     def write(self, request: HttpRequest, tenant_id: int, said: dict[str, Any], row: Any) -> tuple[Preference, str]:
         names = ("subject", "category", "workflow", "channel")
         about = {name: getattr(row, name) if row is not None else said[name] for name in names}
         subject = about.pop("subject")
         rule = {name: value for name, value in about.items() if value} | {"allowed": said["allowed"]}
+        rule |= {"when": said["when"]} if said["when"] else {}
         put_preferences(tenant_id=tenant_id, subject=subject, rules=[rule], said_by="operator", replace=False)
         return rules_of(tenant_id, subject).get(**about), ""
 
@@ -151,11 +165,15 @@ class PreferenceAdmin(WritingAdmin):
             ("Whose", self.whose(row)),
             ("About", describe(row.category, row.workflow, row.channel)),
             ("Wanted", "yes" if row.allowed else "no"),
-            ("When", "always" if row.when is None else "under a condition"),
+            ("When", self.holds(row)),
             ("Said by", row.said_by),
             ("Changed", words.moment(row.updated_at)),
         ]
         return Page(str(row), facts=facts, buttons=self.write_buttons(request, row))
+
+    @admin.display(description="When")
+    def holds(self, row: Preference) -> str:
+        return _condition(row)
 
     @admin.display(description="Whose", ordering="subject")
     def whose(self, row: Preference) -> str:

@@ -1,6 +1,9 @@
 """Recipients, preferences and categories in the admin: what is personal is masked, and what is said is kept."""
 
+import html
+import json
 import re
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -10,12 +13,14 @@ from django.urls import reverse
 from deliveries.admin import recipients
 from deliveries.models import Category, Delivery, Preference, Recipient, SendingRules
 from deliveries.recipients.upsert import put_recipient
+from deliveries.services.providers import put_provider
 from tenants.admin.paging import page_of
 from tenants.models import Role
 from tenants.scope import tenant_scope
 from tests.admin.conftest import Furnished
 from tests.deliveries.test_recipients import PUSH
 from tests.journeys import drain, publish, run_of, start
+from tests.statements import note_statements
 
 
 def test_a_recipients_page_masks_what_is_personal(operator: Callable[..., Client], mine: Furnished) -> None:
@@ -72,6 +77,57 @@ def test_a_rule_is_added_and_changed_as_the_operators_word(operator: Callable[..
     assert (rule.allowed, rule.said_by) == (False, "operator")
     with tenant_scope(mine.tenant.pk):
         assert Preference.objects.get(subject="ada").allowed
+
+
+def test_a_condition_is_shown_kept_and_changed(operator: Callable[..., Client], mine: Furnished) -> None:
+    client = operator(mine.tenant, role=Role.ADMIN)
+    small = {"path": "data.amount", "lt": 10}
+    about = {"tenant": mine.tenant.pk, "subject": "ada", "category": "", "workflow": "", "channel": "email"}
+
+    def rule() -> Preference:
+        with tenant_scope(mine.tenant.pk):
+            return Preference.objects.get(subject="ada")
+
+    client.post(reverse("admin:deliveries_preference_add"), about | {"when": json.dumps(small)})
+    edit = page_of(rule()).replace("change/", "edit/")
+    shown, form = (html.unescape(client.get(url).content.decode()) for url in (page_of(rule()), edit))
+    assert (rule().when, rule().allowed) == (small, False)
+    assert json.dumps(rule().when) in shown
+    assert '"lt": 10' in form
+
+    refused = client.post(edit, {"when": '{"path": "data.amount", "like": 10}'})
+    assert "/rules/0/when" in refused.content.decode()
+    assert rule().when == small
+    client.post(edit, {"allowed": "on", "when": json.dumps(small)})
+    assert (rule().when, rule().allowed) == (small, True)
+    client.post(edit, {"allowed": "on", "when": ""})
+    assert rule().when is None
+
+
+def test_deliveries_are_filtered_by_provider_without_reading_all_there_ever_were(
+    operator: Callable[..., Client], mine: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, url = operator(mine.tenant), reverse("admin:deliveries_delivery_changelist")
+    with tenant_scope(mine.tenant.pk):
+        Delivery.objects.filter(id=mine.delivery.pk).update(provider="mine", channel="email", category="news")
+    put_provider(tenant_id=mine.tenant.pk, key="mine", kind="teams", credentials={"url": "https://example.com/"})
+    statements: list[str] = []
+    note_statements(monkeypatch, statements)
+
+    def found(**query: str) -> bool:
+        return str(mine.delivery.public_id)[:8] in client.get(url, query).content.decode()
+
+    assert (found(provider="mine"), found(provider="other")) == (True, False)
+    assert (found(channel="email"), found(channel="sms")) == (True, False)
+    assert (found(category="news"), found(category="bills")) == (True, False)
+    assert found(status="delivered")
+    asked = [one for one in statements if "DISTINCT" in one and "deliveries_delivery" in one]
+    assert asked == []  # what there is to choose is not looked for among the deliveries
+
+    old = uuid.UUID(int=mine.delivery.public_id.int - (8 * 86_400_000 << 80))
+    with tenant_scope(mine.tenant.pk):
+        Delivery.objects.filter(id=mine.delivery.pk).update(public_id=old)
+    assert str(old)[:8] not in client.get(url, {"provider": "mine"}).content.decode()
 
 
 def test_a_fault_of_a_rule_is_shown_beside_its_field(operator: Callable[..., Client], mine: Furnished) -> None:

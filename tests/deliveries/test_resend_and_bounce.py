@@ -13,6 +13,8 @@ from deliveries.models import Delivery
 from deliveries.services import NotSettled, record_bounce, resend_delivery
 from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
+from workflows.models import Run
+from workflows.verify import verify_trace
 
 HELLO = {"hello": {"subject": "Hello", "text": "t"}}
 EMAIL = {"channel": "email", "template": "hello"}
@@ -48,6 +50,37 @@ def test_a_resend_is_a_new_delivery_linked_to_the_old(
     assert (now.pk, now.status) == (new.pk, "delivered")
     assert first["Message-ID"] != second["Message-ID"]
     assert journey.run(run).state == "waiting"
+
+
+def test_explain_tells_what_came_after_the_end_and_what_was_sent_again(
+    journey: Journey, rest: APIClient, smtp_sink: Mailbox
+) -> None:
+    journey.publish(EMAIL, templates=HELLO)
+    run = journey.start("bob", email="after@example.com")
+    journey.work()
+    old, trace = journey.delivery(run), journey.trace(run)
+    assert explained(rest, run)["afterwards"] == []
+
+    record_bounce(tenant_id=journey.tenant.pk, delivery=old.public_id, error="5.1.1")
+    new = resend_delivery(tenant_id=journey.tenant.pk, delivery=old.public_id, reason="a new box")
+    journey.work()
+
+    told = explained(rest, run)
+    assert [(one["what"], one["delivery"]) for one in told["afterwards"]] == [
+        ("bounced", str(old.public_id)),
+        ("resent", str(new.public_id)),
+    ]
+    assert "After its end, the message of “step_1” came back at" in told["sentence"]
+    assert "somebody had the message of “step_1” sent again: delivered." in told["sentence"]
+    again = rest.get(f"/v1/deliveries/{new.public_id}").json()
+    assert (again["resend_of"], again["run_id"]) == (str(old.public_id), str(run.public_id))
+    assert journey.trace(run) == trace
+    assert (journey.run(run).state, journey.run(run).seq) == ("completed", len(trace))
+    assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
+
+
+def explained(rest: APIClient, run: Run) -> dict[str, Any]:
+    return dict(rest.get(f"/v1/runs/{run.public_id}/explain").json())
 
 
 def test_an_inbox_item_is_resent_at_once(journey: Journey) -> None:

@@ -70,6 +70,17 @@ class LastOutcomeSerializer(serializers.Serializer[Any]):
     rule = serializers.CharField(allow_blank=True, help_text="By which rule.")
 
 
+class AfterwardsSerializer(serializers.Serializer[Any]):
+    """What became known or was done besides the run, which its trace cannot tell."""
+
+    what = serializers.CharField(help_text="delivered, failed, bounced, complained or resent.")
+    step = serializers.CharField()
+    visit = serializers.IntegerField()
+    delivery = serializers.UUIDField(help_text="The message: that of the news, or the one that was sent again.")
+    at = serializers.DateTimeField()
+    sentence = serializers.CharField()
+
+
 class CompensationSerializer(serializers.Serializer[Any]):
     """What undoes one visit of an ended run."""
 
@@ -136,6 +147,7 @@ class CompensationSerializer(serializers.Serializer[Any]):
                 "evidence": [4, 5],
                 "engine_failures": 0,
                 "as_of": "2026-11-20T15:00:00Z",
+                "afterwards": [],
             },
             response_only=True,
         )
@@ -170,6 +182,7 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     evidence = serializers.ListField(child=serializers.IntegerField(), help_text="The seq of the lines that prove it.")
     engine_failures = serializers.IntegerField()
     as_of = serializers.DateTimeField()
+    afterwards = AfterwardsSerializer(many=True, help_text="What the trace cannot tell, in order of time.")
 
 
 class SignalOnRunSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
+from workflows.explain.afterwards import Afterwards
+
 Then = Mapping[str, Any]
 """Where a run goes: {step: key} or {state: completed|stopped|expired, reason: …}."""
 
@@ -146,7 +148,8 @@ class Compensation:
 class Explanation:
     """Where a run stands and why. Structure only: names, times, declared correlation values; never a payload value.
 
-    `moved_from` is the version that it was on before it was moved to `version`; None: it began there.
+    `moved_from` is the version that it was on before it was moved to `version`; None: it began there. `afterwards` is
+    what the trace cannot tell.
     """
 
     run: UUID
@@ -173,6 +176,7 @@ class Explanation:
     evidence: tuple[int, ...]
     engine_failures: int
     as_of: datetime
+    afterwards: tuple[Afterwards, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The explanation in plain JSON values; instants in UTC as 2026-11-22T09:12:00.000000Z."""

@@ -26,7 +26,8 @@ SELECT r.id, r.public_id, r.definition_id, r.subject, r.state, r.status_reason, 
        w.step, w.visit, w.opened_at, w.signals, w.due_at, w.on_timeout, w.routes, w.actors, w.remind_at,
        s.status, s.attempts_made, s.lost_attempts, s.due_at, s.maybe_done,
        a.step, a.visit, a.number, a.status, a.outcome, a.error, a.started_at, a.finished_at, a.retry_at, a.lease_until,
-       k.level, k.why, k.cause, k.cause_ref, k.changed_at
+       k.level, k.why, k.cause, k.cause_ref, k.changed_at,
+       EXISTS (SELECT 1 FROM workflows_steprun o WHERE o.tenant_id = r.tenant_id AND o.run_id = r.id AND o.resend > 0)
   FROM workflows_run r
   LEFT JOIN workflows_wait w ON w.tenant_id = r.tenant_id AND w.run_id = r.id AND w.closed_at IS NULL
   LEFT JOIN workflows_steprun s ON s.tenant_id = r.tenant_id AND s.run_id = r.id AND s.resend = 0 AND s.undo = 0
@@ -184,6 +185,7 @@ class Picture:
     digest: SeenDigest | None = None  # None: the run rests in none
     visits: tuple[Visit, ...] = ()  # of an ended run whose steps can be undone: what it did, and how that is undone
 
+    has_resends: bool = False  # work of it was done once more, because somebody said so
     is_data_gone: bool = False  # something failed to be undone, and what the run worked with is not kept any more
 
     @property
@@ -234,8 +236,9 @@ def take_picture(tenant_id: int, public_id: uuid.UUID, now: datetime) -> Picture
         last=Try(*row[33:43]) if row[33] is not None else None,
         trace=trace,
         now=now,
-        switch=SeenSwitch(*row[43:]) if row[43] is not None else None,
+        switch=SeenSwitch(*row[43:48]) if row[43] is not None else None,
         digest=_digest(tenant_id, run),
+        has_resends=row[48],
         irreversible=tuple(irreversible_effects(tenant_id, run.id, version.document)) if ended else (),
         unstartable=unstartable(tenant_id, run.id) if ended else "",
         visits=visits,

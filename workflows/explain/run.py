@@ -1,9 +1,11 @@
 """Explaining a run: where it stands, why, what it waits for, what comes next."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from tenants.scope import tenant_scope
+from workflows.explain.afterwards import afterwards_of, with_them
 from workflows.explain.explanation import Explanation, InDigest, LastAttempt
 from workflows.explain.following import actions, follows, waiting_for
 from workflows.explain.outcomes import had_no_effect, last_outcome, told_by
@@ -16,9 +18,15 @@ MOST_NOTES = 10  # signals rejected, tries repeated: the latest of them are evid
 
 
 def explain_run(*, tenant_id: int, public_id: uuid.UUID) -> Explanation:
-    """Where the run stands at this moment and why, in three queries at most. Raises `RunNotFound`."""
+    """Where the run stands at this moment and why, in three queries at most. Raises `RunNotFound`.
+
+    A run that has ended, or of which something was sent again, costs one more of each app that did work for it.
+    """
     with tenant_scope(tenant_id) as scope:
-        return explanation_of(take_picture(tenant_id, public_id, scope.now))
+        picture = take_picture(tenant_id, public_id, scope.now)
+        besides = afterwards_of(tenant_id, picture)
+    said = explanation_of(picture)
+    return replace(said, sentence=with_them(said.sentence, besides), afterwards=besides) if besides else said
 
 
 def explanation_of(picture: Picture) -> Explanation:
