@@ -46,7 +46,13 @@ def test_the_same_text_is_never_sealed_alike(vault: Vault) -> None:
 
 def test_a_sealed_value_opens_in_its_own_place_only(vault: Vault, other_tenant: Tenant) -> None:
     sealed = vault.seal(PLACE, "row", "secret")
-    changed = [sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:20] + bytes([sealed[20] ^ 1]) + sealed[21:], sealed[:10], b"", b"\x02" * 60]
+    changed = [
+        sealed[:-1] + bytes([sealed[-1] ^ 1]),
+        sealed[:20] + bytes([sealed[20] ^ 1]) + sealed[21:],
+        sealed[:10],
+        b"",
+        b"\x02" * 60,
+    ]
 
     for place, name in [("another.column", "row"), (PLACE, "another row")]:
         with pytest.raises(CannotOpen):
