@@ -33,7 +33,9 @@ class Messages:
             self.a_throttle_lets_two_pass,
             self.one_click_unsubscribes,
             self.a_mail_that_bounced_is_the_last_one,
+            self.what_bounced_is_sent_again_by_hand,
             self.quiet_hours_hold_a_mail_back,
+            self.what_is_held_goes_out_when_the_hours_are_lifted,
             self.a_cap_holds_one_text_too_many_back,
             self.a_segment_gets_a_broadcast,
             self.a_file_gets_a_broadcast,
@@ -89,12 +91,14 @@ class Messages:
         return f"the browser shows “{shown['title']}”"
 
     def a_throttle_lets_two_pass(self) -> str:
-        """Two alerts an hour; the third stops, and says what used the budget up."""
+        """Two alerts an hour; the third stops, says what used the budget up, and is in the history."""
         self._ended(self._sign_in("2"), "completed")
         self.runs["third"] = third = self._sign_in("3")
         self._ended(third, "stopped")
         sentence = self.client.get(f"runs/{third}/explain")["sentence"]
         expect("2 per PT1H, used up by" in sentence, f"the explanation was {sentence}")
+        withheld = self.client.get(f"recipients/{self._named('ada')}/history?error=throttled")["items"]
+        expect([one["run_id"] for one in withheld] == [third], f"what was withheld is {withheld}")
         return "the third stopped: 2 per PT1H are used up"
 
     # -- who does not get them -----------------------------------------------------------------------------------------
@@ -130,17 +134,38 @@ class Messages:
         expect(len(by_address.body["items"]) == len(found), f"by the address there was {by_address.body}")
         return "bounced 5.1.1, then suppressed (bounced_before); both are found by the address"
 
+    def what_bounced_is_sent_again_by_hand(self) -> str:
+        """A support desk does; the run had ended, and tells of both all the same."""
+        bounced = next(one for one in self._history("linus", "email") if one["status"] == "bounced")
+        again = self.client.ask("POST", f"deliveries/{bounced['id']}/resend", {"reason": "a new box"})
+        expect(again.status == 201, f"it was not sent again: {again.body}")
+        path = f"deliveries/{again.body['id']}"
+        wait_for(lambda: self.client.get(path)["status"] == "delivered", "the mail that is sent again")
+        told = self.client.get(f"runs/{bounced['run_id']}/explain")["afterwards"]
+        whats = [one["what"] for one in told]
+        expect(whats == ["bounced", "resent"], f"what became of it was {told}")
+        expect(self.client.get(path)["resend_of"] == bounced["id"], "the new message does not name the old")
+        return "sent again; the run that had ended tells of the bounce and of the resend"
+
     def quiet_hours_hold_a_mail_back(self) -> str:
         """It is night where somebody lives, whatever the time here."""
-        now = datetime.now(UTC)
-        night = {"from": f"{now - timedelta(hours=2):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
-        self._person("edsger", "email", self._address("edsger"), zone="UTC", quiet_hours=[night])
-        self.runs["night"] = run = self._news("edsger", "1")
-        held = wait_for(lambda: [one for one in self._deliveries(run) if one["held_by"]], "a mail that is held back")
-        expect(held[0]["held_by"] == "quiet_hours", f"the mail was {held[0]}")
+        night = self._night("edsger")
+        self.runs["night"] = run = self._held("edsger")
         sentence = self.client.get(f"runs/{run}/explain")["sentence"]
         expect(f"quiet hours {night['from']}–{night['to']}" in sentence, f"the explanation was {sentence}")
         return f"“{sentence.partition(': ')[2]}”"
+
+    def what_is_held_goes_out_when_the_hours_are_lifted(self) -> str:
+        """Nobody waits for the morning."""
+        self._night("alan")
+        run = self._held("alan")
+        self._person("alan", "email", self._address("alan"), quiet_hours=[])
+        self._ended(run, "completed")
+        reasons = [line["reason"] for line in self.client.get(f"runs/{run}/trace")["items"]]
+        expect("work_released" in reasons, f"the trace was {reasons}")
+        statuses = [one["status"] for one in self._history("alan", "email")]
+        expect(statuses == ["delivered"], f"the history was {statuses}")
+        return "the mail went out hours before the end of the night, and the trace says why"
 
     def a_cap_holds_one_text_too_many_back(self) -> str:
         """At most 20 texts a day to one person; one more waits until there is room."""
@@ -206,6 +231,20 @@ class Messages:
         stored = self.client.ask("PUT", f"recipients/{self._named(name)}", said)
         expect(stored.status in (200, 201), f"the recipient was not taken: {stored.body}")
         return address
+
+    def _night(self, name: str) -> dict[str, str]:
+        """Somebody where it is night now, and lasts for hours."""
+        now = datetime.now(UTC)
+        night = {"from": f"{now - timedelta(hours=2):%H:%M}", "to": f"{now + timedelta(hours=2):%H:%M}"}
+        self._person(name, "email", self._address(name), zone="UTC", quiet_hours=[night])
+        return night
+
+    def _held(self, name: str) -> str:
+        """A run with news for them, whose mail is held back by the night."""
+        run = self._news(name, "1")
+        held = wait_for(lambda: [one for one in self._deliveries(run) if one["held_by"]], "a mail that is held back")
+        expect(held[0]["held_by"] == "quiet_hours", f"the mail was {held[0]}")
+        return run
 
     def _parcel(self, name: str) -> str:
         parcel = self._tell_of_parcel(name, self._named(name))
