@@ -1,6 +1,7 @@
 """Storing preferences: a recipient's, or the tenant's own for everybody who said nothing."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -9,7 +10,7 @@ from chimeway_py.errors import Invalid
 from deliveries.models import Category, Preference
 from deliveries.preferences.reading import about, named_workflows, rule_faults
 from deliveries.recipients.reading import subject_faults
-from deliveries.timing.releasing import PREFERENCES, judge_held_anew
+from deliveries.timing.releasing import PREFERENCES, judge_held_anew, judge_theirs_anew
 from tenants.scope import tenant_scope
 from workflows.models import Definition
 
@@ -43,7 +44,7 @@ def put_preferences(
             row.updated_at = scope.now
         _upsert(changed)
         if changed or gone & before.keys():
-            judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=scope.now, subject=subject)
+            _judge_anew(tenant_id, subject, scope.now)
         return list(rules_of(tenant_id, subject))
 
 
@@ -62,8 +63,16 @@ def refuse(*, tenant_id: int, subject: str, category: str, workflow: str, channe
         row = _row(tenant_id, subject, about(rule), rule, said_by)
         row.updated_at = scope.now
         _upsert([row])
-        judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=scope.now, subject=subject)
+        _judge_anew(tenant_id, subject, scope.now)
         return True
+
+
+def _judge_anew(tenant_id: int, subject: str, now: datetime) -> None:
+    """Who has refused meanwhile what is held for them is not to wait for that."""
+    if subject == DEFAULTS:
+        judge_held_anew(tenant_id=tenant_id, changed=PREFERENCES, now=now)
+    else:
+        judge_theirs_anew(tenant_id=tenant_id, changed=PREFERENCES, now=now, subjects=[subject])
 
 
 def _upsert(rows: list[Preference]) -> None:

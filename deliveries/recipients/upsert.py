@@ -12,7 +12,7 @@ from deliveries.models import Recipient
 from deliveries.models.recipient import Person
 from deliveries.recipients.forms import digests_of_all
 from deliveries.recipients.reading import LARGEST, recipient_faults, subject_faults
-from deliveries.timing.releasing import RECIPIENT, judge_held_anew
+from deliveries.timing.releasing import RECIPIENT, judge_theirs_anew
 from tenants.ids import new_public_id
 from tenants.scope import tenant_scope
 from tenants.sql import arrays, execute, fetch, insert, update
@@ -91,15 +91,19 @@ def store_recipients(tenant_id: int, said: Mapping[str, Said], now: datetime, *,
     made = {external_id for (external_id,) in fetch(_MAKE, [tenant_id, *arrays(fresh, _NEW)])}
     mine = Recipient.objects.filter(tenant_id=tenant_id, external_id__in=ids).order_by("external_id")
     rows = list(mine.select_for_update(no_key=True))
-    hours = {row.external_id: (row.zone, row.quiet_hours) for row in rows if row.external_id not in made}
+    hours = {row.external_id: _hours(row) for row in rows if row.external_id not in made}
     changed = [row for row in rows if _change(row, said[row.external_id], replace)]
     for row in changed:
         row.updated_at = now
     execute(_CHANGE, [tenant_id, *arrays(map(_columns, changed), _CHANGED)])
-    for row in changed:  # who is new may have had the tenant's hours until now
-        if hours.get(row.external_id, ("", None)) != (row.zone, row.quiet_hours):
-            judge_held_anew(tenant_id=tenant_id, changed=RECIPIENT, now=now, subject=row.external_id)
+    moved = [row.external_id for row in changed if hours.get(row.external_id, _hours(row)) != _hours(row)]
+    judge_theirs_anew(tenant_id=tenant_id, changed=RECIPIENT, now=now, subjects=moved)
     return [Stored(row, row.external_id in made) for row in rows]
+
+
+def _hours(row: Recipient) -> tuple[str, Any]:
+    """What of them decides when messages may go out."""
+    return row.zone, row.quiet_hours
 
 
 def _columns(row: Recipient) -> tuple[object, ...]:

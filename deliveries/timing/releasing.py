@@ -9,6 +9,7 @@ its own commit. So either the held message is there for the release to see, or i
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from chimeway_py.nudges import nudge_after_commit
 from chimeway_py.turns import go_on
 from deliveries.models import Delivery, Release
 from tenants.scope import tenant_scope
-from tenants.sql import execute, fetch
+from tenants.sql import execute, fetch, fetch_each
 from workflows.models.step_run import StepRunStatus
 from workflows.services.turn import TURN_SECONDS
 from workflows.states import Cause, Reason
@@ -24,7 +25,6 @@ from workflows.store.batch import RunBatch
 
 AT_ONCE = 200  # messages in one commit
 SENDING_RULES, RECIPIENT, PREFERENCES, PROVIDER = "the_sending_rules", "the_recipient", "preferences", "the_provider"
-RATE = "rate"
 _SHARE = "SELECT pg_advisory_xact_lock_shared(1394, (%s %% 2147483647)::int)"
 _ALONE = "SELECT pg_advisory_xact_lock(1394, (%s %% 2147483647)::int)"
 _HELD = """
@@ -33,6 +33,11 @@ SELECT d.subject, d.id, d.run_id, d.step_run_id FROM deliveries_delivery d
    AND (%(subject)s = '' OR d.subject = %(subject)s) AND (d.subject, d.id) > (%(after_subject)s, %(after_id)s)
    AND CASE %(provider)s WHEN '' THEN d.held_by <> 'rate' ELSE d.held_by = 'rate' AND d.provider = %(provider)s END
  ORDER BY d.subject, d.id LIMIT %(limit)s
+"""
+_WHOSE = """
+SELECT DISTINCT d.subject FROM deliveries_delivery d
+ WHERE d.tenant_id = %s AND d.subject = ANY(%s) AND d.status = 'planned' AND d.held_by <> '' AND d.held_by <> 'rate'
+   AND d.held_until > clock_timestamp()
 """
 _HELD_OF_ONE = _HELD.replace("(%(subject)s = '' OR d.subject = %(subject)s)", "d.subject = %(subject)s")
 _DUE = """
@@ -45,17 +50,28 @@ def about_to_hold(tenant_id: int) -> None:
     fetch(_SHARE, [tenant_id])
 
 
-def judge_held_anew(*, tenant_id: int, changed: str, now: datetime, subject: str = "", provider: str = "") -> None:
+def judge_held_anew(*, tenant_id: int, changed: str, now: datetime, provider: str = "") -> None:
     """A rule was changed, by the caller's transaction and as its last act: what it holds is due soon after the commit.
 
-    For one subject, for what the rate of a provider holds, or for all that the tenant's rules hold. Where nothing is
-    held, this is two questions.
+    What the rate of a provider holds, or all that rules of the tenant hold.
     """
     fetch(_ALONE, [tenant_id])
-    asked = Release(tenant_id=tenant_id, changed=changed, subject=subject, provider=provider, asked_at=now)
-    if _held(asked, 1):
-        asked.save(force_insert=True)
-        nudge_after_commit("releases", tenant_id)
+    asked = Release(tenant_id=tenant_id, changed=changed, provider=provider, asked_at=now)
+    _ask([asked] if _held(asked, 1) else [])
+
+
+def judge_theirs_anew(*, tenant_id: int, changed: str, now: datetime, subjects: Sequence[str]) -> None:
+    """The same, of rules that are about these subjects. One trip to the server, however many they are."""
+    if subjects:
+        _, held = fetch_each((_ALONE, [tenant_id]), (_WHOSE, [tenant_id, sorted(subjects)]))
+        _ask([Release(tenant_id=tenant_id, changed=changed, subject=one, asked_at=now) for (one,) in held])
+
+
+def _ask(releases: Sequence[Release]) -> None:
+    """Where nothing is held, nothing is left behind."""
+    if releases:
+        Release.objects.bulk_create(releases)
+        nudge_after_commit("releases", releases[0].tenant_id)
 
 
 def release_turn(*, tenant_id: int) -> int:

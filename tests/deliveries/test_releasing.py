@@ -53,6 +53,7 @@ def judged(journey: Journey) -> int:
 def held(rest: APIClient, journey: Journey) -> Run:
     """A run whose mail waits for the end of the tenant's quiet hours."""
     assert rest.put("/v1/sending-rules", QUIET).status_code == 200
+    rest.put("/v1/recipients/anna", {"locale": "en"})
     journey.publish(MAIL, templates=HELLO)
     return journey.start("anna", email="anna-released@example.com")
 
