@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.flood import READY
 from benchmarks.probe import Probe, Seen
 from benchmarks.report import Check, Report, Row, machine, say
 from benchmarks.stand import Stand
@@ -120,6 +121,9 @@ class Fairness:
 
             def begin() -> None:
                 assert flood.stdin is not None
+                assert flood.stdout is not None
+                if flood.stdout.readline().strip() != READY:  # setting up Django takes longer than a short phase
+                    raise DidNotStart("The client of the loud tenant did not start")
                 flood.stdin.write("begin\n")
                 flood.stdin.flush()
 

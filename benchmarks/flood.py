@@ -5,7 +5,7 @@ It sends a signal for each of the keys FIRST, FIRST + 1, … by the batch, from 
 - `pace RATE SECONDS`: so many a second, for so long;
 - `backlog LEAST LAST`: so that LEAST are always left to route, until its input ends or the key LAST is reached.
 
-It prints what it did as JSON.
+It says when it is ready to begin, and prints what it did as JSON.
 """
 
 import json
@@ -18,6 +18,7 @@ from typing import Any
 
 import django
 
+READY = "ready"
 _LEFT = "SELECT count(*) FROM signals_app_signal WHERE tenant_id = %s AND routed_at IS NULL"
 Send = Callable[[int], None]
 
@@ -76,6 +77,7 @@ def main(tenant: str, first: str, size: str, how: str, a: str, b: str) -> dict[s
         with tenant_scope(tenant_id):
             return int(fetch(_LEFT, [tenant_id])[0][0])
 
+    print(READY, flush=True)
     sys.stdin.readline()
     if how == "pace":
         return pace(send, batch, float(a), float(b))

@@ -197,7 +197,7 @@ class ParkResume:
 
 def against_limits(summary: Sequence[Row], limits: Row) -> dict[str, list[Row]]:
     """Our rates beside what `pgbench` did in the same run: by the hundred, and one by one from as many clients."""
-    found = []
+    found: list[Row] = []
     for mode, limit in LIMITS.items():
         ours = next((row["resume_per_s"] for row in summary if row["what"] == f"ours, {mode}"), None)
         if ours and limits.get(limit):
