@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Count, Q
 
-from deliveries.states import ARRIVED, OWED, DeliveryStatus
+from deliveries.states import OWED
 
 if TYPE_CHECKING:
     from deliveries.models import Delivery, InboxItem, Template  # noqa: F401  ruff does not see them in the base classes
@@ -31,20 +31,6 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Owed since before then, and not held back on purpose."""
         is_free = Q(held_until__isnull=True) | Q(held_until__lt=since)
         return self.owed().filter(is_free, planned_at__lt=since)
-
-    def word_on(self, tenant_id: int, recipient_digest: str, channel: str) -> str:
-        """Why an address is left alone on a channel; empty when it is not.
-
-        A complaint counts for good, whichever message it was about. A bounce counts until a later message arrives.
-        """
-        there = self.filter(tenant_id=tenant_id, recipient_digest=recipient_digest, channel=channel)
-        newest = there.filter(status__in=sorted(ARRIVED)).order_by("-settled_at")[:1]
-        complaint = there.filter(complained_at__isnull=False).order_by()[:1]
-        told = ("status", "complained_at")
-        found = list(newest.values_list(*told).union(complaint.values_list(*told), all=True))
-        if any(complained_at for _, complained_at in found):
-            return "complained_before"
-        return "bounced_before" if any(status == DeliveryStatus.BOUNCED for status, _ in found) else ""
 
     def locked(self) -> Self:
         """Locked for change, in order of their keys. Evaluate inside the transaction."""

@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from deliveries.channels.registry import channel, channels
 from deliveries.models import Delivery, InboxItem
+from deliveries.suppressions.holding import export_of, forget_whose
 from signals_app.subjects.paging import in_pages
 from signals_app.subjects.registry import Erasure, Line, SubjectHolder
 
@@ -14,11 +15,15 @@ class DeliveryHolder(SubjectHolder):
     """Messages of the subject's runs, to whomever, and messages to the subject, of whichever run."""
 
     def erase(self, erasure: Erasure) -> None:
-        """Inbox items are emptied, addresses forgotten: their masked form and their digest, and so that one bounced."""
+        """Inbox items are emptied, addresses forgotten: their masked form and their digest.
+
+        What bounced or complained goes on withholding, by a digest that leads to nobody any more.
+        """
         tenant_id, runs = erasure.tenant_id, sorted(erasure.runs)
         about = Q(run_id__in=runs) | Q(subject=erasure.subject)
         mine = Delivery.objects.for_tenant(tenant_id)
         ids = list(mine.filter(about).locked().values_list("id", flat=True))
+        forget_whose(erasure)
         items = InboxItem.objects.filter(Q(delivery_id__in=ids) | Q(subject=erasure.subject), tenant_id=tenant_id)
         erasure.count("inbox_items", items.filter(sealed__isnull=False).update(sealed=None))
         items.filter(subject=erasure.subject).update(subject=erasure.pseudonym)
@@ -28,11 +33,12 @@ class DeliveryHolder(SubjectHolder):
         erasure.count("deliveries", len(ids))
 
     def export(self, tenant_id: int, subject: str) -> Iterator[Line]:
-        """Deliveries, then what the subject's inbox says."""
+        """Deliveries, what the subject's inbox says, then which addresses are left alone."""
         rows = Delivery.objects.filter(Q(subject=subject) | Q(run__subject=subject, run__tenant_id=tenant_id))
         yield from map(_delivery_line, in_pages(rows.select_related("run"), tenant_id))
         inbox: QuerySet[InboxItem] = InboxItem.objects.filter(subject=subject)
         yield from map(_item_line, in_pages(inbox, tenant_id))
+        yield from export_of(tenant_id, subject)
 
 
 def _delivery_line(delivery: Delivery) -> Line:

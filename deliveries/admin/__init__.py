@@ -9,6 +9,7 @@ from deliveries.admin import (
     providers,
     recipients,
     sending_rules,
+    suppressions,
     templates,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "providers",
     "recipients",
     "sending_rules",
+    "suppressions",
     "templates",
 ]

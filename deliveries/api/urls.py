@@ -30,6 +30,7 @@ from deliveries.api.providers import ProviderListView, ProviderTestView, Provide
 from deliveries.api.recipients import RecipientListView, RecipientSearchView, RecipientView
 from deliveries.api.segments import SegmentCountView, SegmentListView, SegmentView
 from deliveries.api.sending_rules import SendingRulesView
+from deliveries.api.suppressions import SuppressionListView, SuppressionSearchView, SuppressionView
 from deliveries.api.templates import (
     PreviewTemplateView,
     PublishTemplateView,
@@ -78,6 +79,9 @@ urlpatterns: list[URLPattern] = [
     path("deliveries/<uuid:delivery>/resend", ResendView.as_view(), name="delivery-resend"),
     path("deliveries/<uuid:delivery>/settle", SettleView.as_view(), name="delivery-settle"),
     path("deliveries/<uuid:delivery>/bounce", BounceView.as_view(), name="delivery-bounce"),
+    path("suppressions", SuppressionListView.as_view(), name="suppressions"),
+    path("suppressions/search", SuppressionSearchView.as_view(), name="suppression-search"),
+    path("suppressions/<uuid:public_id>", SuppressionView.as_view(), name="suppression"),
     path("templates", TemplateListView.as_view(), name="templates"),
     path("templates/<str:key>", TemplateView.as_view(), name="template"),
     path("templates/<str:key>/versions", TemplateVersionsView.as_view(), name="template-versions"),

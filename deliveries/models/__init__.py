@@ -10,6 +10,7 @@ from deliveries.models.recipient import Recipient
 from deliveries.models.release import Release
 from deliveries.models.segment import Segment
 from deliveries.models.sending_rules import SendingRules
+from deliveries.models.suppression import Suppression
 from deliveries.models.template import Template, TemplateStatus, TemplateVersion
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Release",
     "Segment",
     "SendingRules",
+    "Suppression",
     "Template",
     "TemplateStatus",
     "TemplateVersion",

@@ -76,13 +76,13 @@ class Delivery(TenantRow):
             models.Index(fields=["tenant", "step_run"], name="delivery_of_step_run"),
             models.Index(fields=["tenant", "subject", "-id"], name="delivery_of_subject"),
             models.Index(fields=["tenant", "status", "-id"], name="delivery_by_status"),
-            # the last word on an address: asked before each mail
+            # what arrived at an address: asked by support desks
             models.Index(
                 fields=["tenant", "recipient_digest", "-settled_at"],
                 name="delivery_last_to_address",
                 condition=Q(status__in=["delivered", "bounced"]) & ~Q(recipient_digest=""),
             ),
-            # who complained: asked before each mail, and next to nothing is in it
+            # who complained: asked by processes of before there were suppressions, and next to nothing is in it
             models.Index(
                 fields=["tenant", "recipient_digest"],
                 name="delivery_complained",

@@ -16,7 +16,7 @@ def deliveries_to(tenant_id: int, address: str) -> DeliveryQuerySet:
 
     Each of the three groups of statuses has an index of its own, of which the last is what is owed and small.
     """
-    to_it = Q(recipient_digest__in=digests_for(tenant_id, _checked(address)))
+    to_it = Q(recipient_digest__in=digests_for(tenant_id, checked_address(address)))
     found = Q()
     for statuses in (ARRIVED, NOT_SENT, OWED):
         found |= to_it & ~Q(recipient_digest="") & Q(status__in=sorted(statuses))
@@ -26,12 +26,13 @@ def deliveries_to(tenant_id: int, address: str) -> DeliveryQuerySet:
 def recipients_at(tenant_id: int, address: str) -> "QuerySet[Recipient]":
     """The tenant's recipients who have an address now, on any channel. Raises `Invalid` for what is none."""
     found = Q()
-    for digest in digests_for(tenant_id, _checked(address)):
+    for digest in digests_for(tenant_id, checked_address(address)):
         found |= Q(address_digests__contains=[digest])
     return Recipient.objects.filter(found, tenant_id=tenant_id)
 
 
-def _checked(address: str) -> str:
+def checked_address(address: str) -> str:
+    """The address without blanks around it. Raises `Invalid` for what is none."""
     text = address.strip()
     if not text or not is_storable(text, LONGEST_ADDRESS):
         raise Invalid("The address is not valid.", [fault("/address", "bad_address", "An address of one recipient.")])

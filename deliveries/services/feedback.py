@@ -10,6 +10,7 @@ from deliveries.services.events import record_settled
 from deliveries.services.reports import signal_of
 from deliveries.services.resend import NotSettled
 from deliveries.states import DeliveryStatus
+from deliveries.suppressions.writing import heed_end
 from signals_app.services import accept_signals
 from tenants.scope import tenant_scope
 from workflows.services.later_outcomes import tell_later_outcome
@@ -57,4 +58,5 @@ def _note(delivery: Delivery, error: str, now: datetime) -> None:
     delivery.status, delivery.error = DeliveryStatus.BOUNCED, error[:200]
     delivery.bounced_at = delivery.settled_at = now
     Delivery.objects.bulk_update([delivery], ["status", "error", "bounced_at", "settled_at"])
+    heed_end(delivery, now)
     record_settled(delivery.tenant_id, [delivery.pk])

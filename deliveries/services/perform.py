@@ -18,6 +18,7 @@ from deliveries.services.handing_on import is_wanted
 from deliveries.services.words import asked_by, coalesced_facts, note_words
 from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
+from deliveries.suppressions.reading import word_on
 from deliveries.timing.releasing import about_to_hold
 from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
@@ -39,6 +40,8 @@ class _Loaded:
     wording: Wording | None
     settled: Outcome | None
     headers: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict)
+    """What the run is told of why it went out, where that is not plain."""
 
 
 def perform_delivery(*, claim: Claim) -> Outcome:
@@ -47,7 +50,7 @@ def perform_delivery(*, claim: Claim) -> Outcome:
         loaded = _load(claim, scope.now)
     outcome = loaded.settled or _known_by_now(loaded.delivery, _send(claim, loaded))
     maybe_done = outcome.maybe_done or outcome.word == DeliveryStatus.UNKNOWN
-    context = {**outcome.context, "delivery": str(loaded.delivery.public_id)}
+    context = {**outcome.context, **loaded.told, "delivery": str(loaded.delivery.public_id)}
     return replace(outcome, context=context, maybe_done=maybe_done)
 
 
@@ -83,7 +86,7 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     run = Run.objects.for_tenant(claim.tenant_id).get(id=delivery.run_id)
     document = documents(claim.tenant_id, [run.definition_id])[run.definition_id].document.raw
     wording = None
-    settled = _settled_before(delivery)
+    settled, despite = _settled_before(delivery)
     facts, gone = _facts(run)
     settled = settled or gone
     if delivery.stands_in_for is not None and not is_wanted(run):
@@ -93,7 +96,7 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
         settled = settled or (Undeliverable("no_template").as_outcome() if wording is None else None)
     there = Addressed(claim.step, facts)
     if settled is None:
-        there, settled = _judged(claim, delivery, there, now)
+        there, settled = _judged(claim, delivery, there, now, despite=despite)
     if settled is None:
         if wording is not None:
             note_words(delivery, wording, wanted_locale(there.step, there.facts))
@@ -103,13 +106,21 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     may_be_refused = settled is None and delivery.decided_by != Layer.REQUIRED
     link = unsubscribe_url(delivery) if may_be_refused else None
     facts = {**there.facts, "unsubscribe_url": link}
-    return _Loaded(delivery, there.step, facts, wording, settled, unsubscribe_headers(link))
+    decided = {"decided_by": delivery.decided_by, "rule": delivery.decided_rule} if despite and settled is None else {}
+    return _Loaded(delivery, there.step, facts, wording, settled, unsubscribe_headers(link), decided)
 
 
-def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -> tuple[Addressed, Outcome | None]:
-    """The step and facts with what is on file about the recipient now, and the outcome if the message may not go."""
+def _judged(
+    claim: Claim, delivery: Delivery, there: Addressed, now: datetime, *, despite: bool
+) -> tuple[Addressed, Outcome | None]:
+    """The step and facts with what is on file about the recipient now, and the outcome if the message may not go.
+
+    `despite`: there is a complaint, which only what is required passes.
+    """
     recipient = whom(there.step, there.facts)
     standing = standing_of(claim.tenant_id, [recipient])
+    if despite and delivery.category not in standing.required:  # it was a moment ago
+        return there, Outcome(DeliveryStatus.SUPPRESSED, "complained_before")
     try:
         there = addressed(there.step, there.facts, channel(delivery.channel), standing.recipients.get(recipient))
     except Undeliverable as refused:
@@ -121,6 +132,8 @@ def _judged(claim: Claim, delivery: Delivery, there: Addressed, now: datetime) -
         verdict = may_go(
             delivery, there.step, there.facts, standing_of(claim.tenant_id, [recipient]), now, is_sending=True
         )
+    if despite and verdict.may_go:
+        delivery.decided_rule = f"{delivery.decided_rule}, also after a complaint"[:200]
     decided = {name: getattr(delivery, name) for name in DECIDED}
     Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed().update(**decided)
     return there, None if verdict.may_go else verdict.as_outcome()
@@ -137,18 +150,21 @@ def _joined(claim: Claim, delivery: Delivery) -> int:
     return joined.exclude(id=delivery.resend_of_id or 0).count()
 
 
-def _settled_before(delivery: Delivery) -> Outcome | None:
-    """A delivery that has ended is not sent again, and an address that bounced is left alone unless someone insists."""
+def _settled_before(delivery: Delivery) -> tuple[Outcome | None, bool]:
+    """A delivery that has ended is not sent again, and an address that bounced or complained is left alone.
+
+    Unless someone insists. The second answer is whether it goes on despite a complaint.
+    """
     if delivery.status == DeliveryStatus.CANCELLED:  # the run ended between the claim and now
-        return Outcome(DeliveryStatus.SUPPRESSED, "run_ended")
+        return Outcome(DeliveryStatus.SUPPRESSED, "run_ended"), False
     if delivery.status not in OWED:
-        return Outcome(delivery.status, delivery.error)
+        return Outcome(delivery.status, delivery.error), False
     if (told := _told(delivery)) is not None:
-        return told
+        return told, False
     if channel(delivery.channel).heeds_bounces and not delivery.is_insisted_on:
-        word = Delivery.objects.word_on(delivery.tenant_id, delivery.recipient_digest, delivery.channel)
-        return Outcome(DeliveryStatus.SUPPRESSED, word) if word else None
-    return None
+        word = word_on(delivery.tenant_id, delivery.recipient_digest, delivery.channel, delivery.category)
+        return Outcome(DeliveryStatus.SUPPRESSED, word.error) if word.error else None, word.despite
+    return None, False
 
 
 def _told(delivery: Delivery) -> Outcome | None:

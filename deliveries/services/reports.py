@@ -23,6 +23,7 @@ from deliveries.providers.registry import provider_kinds
 from deliveries.providers.reports import Incoming, Report, ReportKind
 from deliveries.services.events import record_settled
 from deliveries.states import DeliveryStatus
+from deliveries.suppressions.writing import heed_complaint, heed_end
 from signals_app.services import NewSignal, accept_signals
 from tenants.scope import tenant_scope
 from workflows.models import StepRun, Transition
@@ -114,6 +115,8 @@ def take_report(*, tenant_id: int, provider: str, report: Report) -> str:
             return "repeated"
         is_late = _is_late(mine, report.kind)
         _note(mine, report, batch.now)
+        if report.kind == ReportKind.COMPLAINED:
+            heed_complaint(mine, report.code, batch.now)
         if is_late:
             return "late"
         outcome = _outcome(mine, report.kind)
@@ -223,6 +226,7 @@ def _move(batch: RunBatch, delivery: Delivery, outcome: str, why: str) -> None:
     if outcome == DeliveryStatus.DELIVERED:
         delivery.delivered_at = delivery.delivered_at or batch.now
     Delivery.objects.bulk_update([delivery], ["status", "settled_at", "error", "delivered_at"])
+    heed_end(delivery, batch.now)
     record_settled(delivery.tenant_id, [delivery.pk])
     if delivery.resend_of_id is None:
         context = {"delivery": str(delivery.public_id), "reported": why}

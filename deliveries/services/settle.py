@@ -9,6 +9,7 @@ from deliveries.recipients.gone import forget_browsers
 from deliveries.services.events import record_settled
 from deliveries.services.handing_on import hand_on, join_to
 from deliveries.states import COUNTED, GONE, OUTCOMES, DeliveryStatus, Layer
+from deliveries.suppressions.writing import heed_end
 from deliveries.timing.releasing import about_to_hold
 from workflows.models import StepRun
 from workflows.steps.base import Claim, Outcome
@@ -39,6 +40,7 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     if not final and outcome.until is not None and _is_out_of_date(delivery, outcome):
         StepRun.objects.for_tenant(claim.tenant_id).filter(id=claim.step_run_id).update(due_at=now)
     if final:
+        heed_end(delivery, now)
         record_settled(claim.tenant_id, [delivery.pk])
         _leave_joined(claim, delivery, now)
 
@@ -89,6 +91,7 @@ def resolve_delivery(*, tenant_id: int, step_run_id: int, word: str, now: dateti
     delivery.counted_at = None if did_not_go else delivery.counted_at
     changed = ["status", "error", "settled_at", "delivered_at", "bounced_at", "counted_at"]
     Delivery.objects.bulk_update([delivery], changed)
+    heed_end(delivery, now)
     record_settled(tenant_id, [delivery.pk] if ended else [])
     if did_not_go:  # somebody looked, so no earlier try counts against it
         hand_on(tenant_id, [delivery], now)

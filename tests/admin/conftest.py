@@ -22,6 +22,7 @@ from deliveries.models import (
     Recipient,
     Segment,
     SendingRules,
+    Suppression,
     Template,
 )
 from deliveries.preferences.categories import put_category
@@ -197,6 +198,13 @@ def collect_something(run: Run, mark: str) -> Digest:
     return digest
 
 
+def left_alone(tenant: Tenant, mark: str) -> Suppression:
+    """An address of which somebody complained."""
+    said = {"subject": f"{mark}_anna", "lifted_why": "", "complained_at": tenant.created_at}
+    address = {"channel": "email", "recipient_digest": "a" * 64, "recipient_masked": "a***@example.com"}
+    return Suppression.objects.create(tenant_id=tenant.pk, **address, **said)
+
+
 def furnish(mark: str) -> Furnished:
     """A fresh tenant with a waiting run, and a row of every other kind."""
     tenant = create_tenant(slug=f"{mark}-{uuid.uuid4().hex[:8]}")
@@ -260,6 +268,7 @@ def furnish(mark: str) -> Furnished:
                 Segment.objects.get(),
                 Preference.objects.get(),
                 Recipient.objects.get(),
+                left_alone(tenant, mark),
             ),
             provider=provider,
             schedule=schedule,

@@ -222,6 +222,7 @@ SENDING = [
     Named("post /v1/recipients recipients[].id", "recipient", _said(recipients=[{"id": ...}]), OWN),
     Named("post /v1/recipient-search address", "address", _said(address=...), 200, never="nobody@example.com"),
     Named("post /v1/deliveries/search address", "address", _said(address=...), 200, never="nobody@example.com"),
+    Named("post /v1/suppressions/search address", "address", _said(address=...), 200, never="nobody@example.com"),
     Named("put /v1/sending-rules caps[].category", "category", _said(caps=[CAP | {"category": ...}]), 400),
     Named(
         "put /v1/templates/{key} layout",

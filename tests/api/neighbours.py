@@ -7,6 +7,7 @@ from typing import Any
 
 from rest_framework.test import APIClient
 
+from deliveries.models import Suppression
 from signals_app.models import Signal
 from tenants.models import Tenant
 from tenants.scope import database_now, tenant_scope
@@ -179,6 +180,14 @@ def provider_test(owner: APIClient, tenant: Tenant) -> str:
     return str(_made(owner.post(f"/v1/providers/{KEY}/test", {"to": NUMBER}))["run_id"])
 
 
+def suppression(owner: APIClient, tenant: Tenant) -> str:
+    """An address of which somebody complained."""
+    where = {"channel": "email", "recipient_digest": "a" * 64, "recipient_masked": "a***@example.com"}
+    with tenant_scope(tenant.pk) as scope:
+        said = {"subject": CANARY, "complained_at": scope.now}
+        return str(Suppression.objects.create(tenant_id=tenant.pk, **where, **said).public_id)
+
+
 def _made(answer: Any) -> Any:
     assert answer.status_code < 300, answer.content
     return answer.json()
@@ -232,6 +241,7 @@ OWNED: Mapping[str, Callable[[APIClient, Tenant], str]] = {
     "sources": source,
     "sticky-cancels": sticky_cancel,
     "subjects": item,
+    "suppressions": suppression,
     "templates": _put("templates", TEMPLATE),
     "tombstones": tombstone,
 }
@@ -319,6 +329,7 @@ BODIES: Mapping[str, Any] = {
     "post /v1/sources/{public_id}/rotate": {},
     "delete /v1/sticky-cancels/{public_id}": {},
     "delete /v1/subjects/{subject}": None,
+    "delete /v1/suppressions/{public_id}": REASON,
     "put /v1/templates/{key}": TEMPLATE | {"text": "mine"},
     "post /v1/templates/{key}/preview": {"channel": "in_app"},
     "post /v1/templates/{key}/publish": {"channel": "in_app"},

@@ -81,6 +81,7 @@ def _people(walk: Walk, one: Furnished) -> None:
     walk.write("broadcast", "start", cast.ids[0], "--token", look["token"])
     walk.write("broadcast", "cancel", cast.ids[0], *WHY)
     walk.write("segments", "delete", "every_all")
+    walk.write("suppressions", "lift", walk.read("suppressions", "list").ids[0], *WHY)
     walk.write("subjects", "erase", "nobody")
     walk.write("payloads", "collect")
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deliveries.models import Broadcast
+from deliveries.models import Broadcast, Suppression
 from tests.admin.conftest import Furnished
 
 Calls = Sequence[Sequence[str]]
@@ -31,6 +31,7 @@ class Names:
     event: str
     hold: str
     sticky: str
+    suppression: str
 
     @property
     def step(self) -> str:
@@ -43,6 +44,7 @@ def names_of(one: Furnished, own: str) -> Names:
     cast = next(row for row in one.people if isinstance(row, Broadcast))
     things = {
         "cast": cast,
+        "suppression": next(row for row in one.people if isinstance(row, Suppression)),
         **{name: getattr(one, name) for name in ("run", "signal", "key", "digest", "event", "hold")},
     }
     ids = {name: str(row.public_id) for name, row in things.items()}
@@ -160,6 +162,8 @@ SAME: Mapping[tuple[str, str], Callable[[Names], Calls]] = {
     ("steps", "complete"): _steps("complete", "1", "delivered", "--worker", "olga"),
     ("steps", "fail"): _steps("fail", "1", "broken", "--worker", "olga"),
     ("steps", "record"): _steps("record", "1", "temporary_failure", *TIMES, "--worker", "olga"),
+    ("suppressions", "list"): lambda one: [["list"]],
+    ("suppressions", "lift"): lambda one: [["lift", one.suppression, *WHY]],
     ("templates", "publish"): _named("publish", "note", *IN_APP),
     ("templates", "retire"): _named("retire", "note", *IN_APP, "--force"),
     ("templates", "preview"): _named("preview", "note", *IN_APP),

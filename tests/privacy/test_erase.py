@@ -65,6 +65,7 @@ def test_the_record_says_who_when_and_how_much(ada: Known) -> None:
         "runs_cancelled": 2,
         "runs": 2,
         "signals": 4,
+        "suppressions": 0,
         "deliveries": 4,
         "inbox_items": 2,
         "payloads": 2,
