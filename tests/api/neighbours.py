@@ -206,7 +206,7 @@ SUBSCRIPTION = {"url": "https://example.com/events", "description": CANARY}
 NUMBER = "+4366012345678"
 PROVIDER = {
     "kind": "twilio",
-    "config": {"account_sid": "AC1", "from": CANARY},
+    "config": {"account_sid": "AC1", "from": f"whatsapp:{CANARY}"},
     "credentials": {"auth_token": f"{SAID}-token"},
 }
 SECRET = {"value": f"{SAID}-secret"}

@@ -29,6 +29,7 @@ from deliveries.providers.base import Account
 from deliveries.providers.mail import is_mailbox
 from deliveries.providers.push_encryption import decode, encode, encrypt, private_key_of, public_key_of
 from deliveries.providers.registry import provider_kind, provider_kinds
+from tenants.models import Tenant
 from tests.deliveries.doubles import HangsUp
 from tests.deliveries.smtp_script import ScriptedSmtp
 from tests.deliveries.test_email import a_message
@@ -520,7 +521,7 @@ def _verify_vapid(header: str, public_key: str, origin: str) -> None:
     ],
 )
 def test_a_push_for_several_browsers_arrived_if_one_has_it(
-    statuses: tuple[int, int], word: str, retryable: bool, httpserver: HTTPServer
+    statuses: tuple[int, int], word: str, retryable: bool, httpserver: HTTPServer, tenant: Tenant
 ) -> None:
     url = httpserver.url_for("").rstrip("/")
     for name, status in zip("ab", statuses, strict=True):
@@ -529,7 +530,9 @@ def test_a_push_for_several_browsers_arrived_if_one_has_it(
     push = PushChannel()
 
     recipient = push.recipient({"to": "data.push"}, {"data": {"push": mine}})
-    outcome = provider_kind("web_push").send(a_message(recipient=recipient), account(url, "web_push"))
+    outcome = provider_kind("web_push").send(
+        a_message(tenant_id=tenant.pk, recipient=recipient), account(url, "web_push")
+    )
 
     assert push.is_address(mine)
     assert sorted(request.path for request, _ in httpserver.log) == ["/push/a", "/push/b"], "each of them once"
@@ -538,10 +541,10 @@ def test_a_push_for_several_browsers_arrived_if_one_has_it(
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_subscription_that_is_gone_bounced(status: int, httpserver: HTTPServer) -> None:
+def test_a_subscription_that_is_gone_bounced(status: int, httpserver: HTTPServer, tenant: Tenant) -> None:
     httpserver.expect_request(_ANY).respond_with_data("", status)
 
-    assert send("web_push", httpserver.url_for("").rstrip("/")).word == "bounced"
+    assert send("web_push", httpserver.url_for("").rstrip("/"), tenant_id=tenant.pk).word == "bounced"
 
 
 def test_a_push_that_no_service_takes_is_not_sent(httpserver: HTTPServer) -> None:
