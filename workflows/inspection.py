@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
+from workflows.origins import Origins
 from workflows.standing import Standing, Told, at_odds
 from workflows.states import Reason, is_allowed
 from workflows.store.chain import GENESIS, digest
@@ -60,7 +61,7 @@ class StoredRun:
     seq: int
     revision: int
     chain_head: bytes
-    origins: Sequence[tuple[int, int]] = ()  # (tenant, seq): lines up to this seq were written by this tenant
+    origins: Any = ()  # as `Origins` reads it
     answers: Mapping[str, str] | None = None  # by name, the address of what is kept; None: not asked for
     standing: Standing | None = field(default=None, kw_only=True)  # what else the row says; None: not asked for
     works: Sequence[Work] | None = field(default=None, kw_only=True)  # what it owed; None: not asked for
@@ -94,7 +95,7 @@ class Inspection:
     def __init__(
         self, tenant_id: int, run: StoredRun, folded: FoldedState | None = None, head: bytes = GENESIS
     ) -> None:
-        self.tenant_id, self.run = tenant_id, run
+        self.run, self.origins = run, Origins.read(run.origins, tenant_id, run.seq)
         self.faults: list[Fault] = []
         self.folded = folded or FoldedState()
         self.head = head  # the hash of the line before
@@ -126,6 +127,8 @@ class Inspection:
             self._fault(1, FaultCode.NO_TRACE, "The run has no trace.")
             return self.faults
         self._check_end()
+        if not self.origins.is_sound:
+            self._fault(self.folded.seq, FaultCode.WRONG_ROW, "origins is not what an import writes.")
         if self._whole:
             self.faults += self._differences()
             self.faults += self._other_answers()
@@ -216,7 +219,7 @@ class Inspection:
         """What else the row says; judged last, by a trace that is whole."""
         if self.run.standing is None:
             return
-        is_imported = bool(self.run.origins)
+        is_imported = self.origins.foreign > 0
         for message, is_repairable in at_odds(self.run.standing, self._told, self.folded, is_imported=is_imported):
             code = FaultCode.WRONG_STATE if is_repairable else FaultCode.WRONG_ROW
             yield Fault(str(self.run.public_id), self.folded.seq, code, message)
@@ -226,7 +229,7 @@ class Inspection:
 
     def _other_answers(self) -> Iterator[Fault]:
         """Answers that are kept and that the trace does not name. What was erased or pruned is not there any more."""
-        imported = max((last for _, last in self.run.origins), default=0)
+        imported = self.origins.foreign
         for name, address in (self.run.answers or {}).items():
             seq, named = self._named.get(name, (imported, ""))
             if named != address and seq > imported:  # where a run comes from, payloads have other addresses
@@ -238,11 +241,7 @@ class Inspection:
     def _digest(self, line: TraceLine, prev: bytes) -> bytes:
         content = {name: getattr(line, name) for name in TraceLine.__slots__ if name not in ("prev_hash", "hash")}
         content["delivery"] = str(line.delivery) if line.delivery else None
-        return digest(prev=prev, tenant_id=self._writer(line.seq), run=str(self.run.public_id), **content)
-
-    def _writer(self, seq: int) -> int:
-        """The tenant that a line was hashed under: an imported run had another before."""
-        return next((tenant for tenant, last in self.run.origins if seq <= last), self.tenant_id)
+        return digest(prev=prev, tenant_id=self.origins.writer(line.seq), run=str(self.run.public_id), **content)
 
     def _fault(self, seq: int, code: FaultCode, message: str) -> None:
         self.faults.append(Fault(str(self.run.public_id), seq, code, message))

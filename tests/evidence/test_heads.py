@@ -181,8 +181,9 @@ def test_a_file_that_was_changed_is_not_believed(tenant: Tenant, other_tenant: T
     assert faults(tenant, [theirs]) == [("1", "unknown_key")]
     assert faults(tenant, [lines[1], lines[0]]) == [("1", "broken_chain")]
     assert faults(tenant, kept(other_tenant)) == [("1", "other_tenant")]
-    for odd in ("", "[]", "{}", '{"runs": 1}', "\x00", lines[0][:-9]):
+    for odd in ("", "[]", "{}", '{"runs": 1}', "\x00", lines[0][:-9], "[" * 100_000, '{"runs":' * 5000):
         assert faults(tenant, [odd]) == [("1", "no_head")]
+    assert faults(tenant, [json.dumps(first | {"runs": [[1, 2, 3]]})]) == [("1", "no_head")]
     with postgres.connect() as superuser, superuser.transaction(), guards_down(superuser, "workflows_tracehead"):
         superuser.execute("DELETE FROM workflows_tracehead WHERE tenant_id = %s AND number = 2", [tenant.pk])
     assert faults(tenant, lines) == [("2", "head_missing")]

@@ -13,7 +13,9 @@ from psycopg.types.json import Jsonb
 
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
+from tenants.scope import tenant_scope
 from tenants.services import tenant_list
+from tenants.sql import execute
 from tests.journeys import GRACE, drain, publish, run_of, send, waiting_run
 from tests.trace.tampering import Found, Victim
 from workflows import verify
@@ -233,6 +235,27 @@ def test_without_a_tenant_the_command_covers_all_of_them(
     assert failed.value.returncode == 1
     assert f"run {victim.run.public_id} seq 3" in written.getvalue()
     assert f"of {other_tenant.slug}.\n" in written.getvalue(), "a fault of one does not end the tour"
+
+
+@pytest.mark.parametrize(
+    "said", ['{"x": 1}', "null", "[[1]]", "[1]", '[["1", 2]]', "[[1, 2.5]]", "[[7, 4], [8, 3]]", "[[7, 99]]"]
+)
+def test_origins_that_no_import_writes_are_named(victim: Victim, said: str) -> None:
+    with tenant_scope(victim.tenant.pk):
+        execute("UPDATE workflows_run SET origins = %s::jsonb WHERE id = %s", [said, victim.run.pk])
+
+    assert "wrong_row" in {fault.code for fault in verify_trace(tenant_id=victim.tenant.pk)}
+
+
+def test_who_says_to_be_brought_in_by_himself_is_judged_like_others(victim: Victim) -> None:
+    """The row may be changed by the service's own role; what its lines are hashed under may not."""
+    with tenant_scope(victim.tenant.pk):
+        own = f"[[{victim.tenant.pk}, {victim.run.seq}]]"
+        changed = "origins = %s::jsonb, definition_key = 'forged'"
+        execute(f"UPDATE workflows_run SET {changed} WHERE id = %s", [own, victim.run.pk])  # noqa: S608
+
+    found = [(fault.run, fault.code) for fault in verify_trace(tenant_id=victim.tenant.pk)]
+    assert (str(victim.run.public_id), "wrong_row") in found
 
 
 def test_a_run_without_its_tenant_is_refused(victim: Victim) -> None:

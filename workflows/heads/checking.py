@@ -101,7 +101,7 @@ def _read(line: str) -> dict[str, Any] | None:
         leaves_of(said)
         bytes.fromhex(said["digest"] + said["signature"] + said["previous"])
         is_head = type(said["number"]) is int and isinstance(said["key"], str)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return said if is_head else None
 
