@@ -12,7 +12,6 @@ from workflows.definitions.paths import path_fault
 
 MOST_RULES = 100
 MEMBERS = ("category", "workflow", "channel", "allowed", "when")
-SHOWN = ("said_by", "updated_at")  # besides: what was read may be sent back, with "" for any
 ABOUT = ("category", "workflow", "channel")
 ROOTS = frozenset({"data", "run", "recipient"})
 Faults = Iterator[dict[str, str]]
@@ -50,7 +49,7 @@ def about(rule: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _member_faults(rule: Mapping[str, Any], at: str, removes: bool) -> Faults:
     for name in rule:
-        if name not in (*MEMBERS, *SHOWN):
+        if name not in MEMBERS:
             yield fault(pointer(at, name), "unknown_key", f"A rule has {', '.join(MEMBERS)}.")
     if "allowed" not in rule:
         yield fault(f"{at}/allowed", "missing", "true or false.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chimeway_py.errors import Invalid, fault
+from chimeway_py.errors import Invalid
 from deliveries.models import Recipient
 from deliveries.models.recipient import Person
 from deliveries.recipients.forms import digests_of_all
@@ -20,7 +20,6 @@ from tenants.sql import arrays, execute, fetch, insert, update
 Said = Mapping[str, Any]
 """{addresses, zone, locale, attributes, quiet_hours}, each of which may be missing or null."""
 
-_SHOWN = ("id", "created_at", "updated_at")  # of a recipient, besides what may be said
 _NEW = {"public_id": "uuid", "external_id": "text", "created_at": "timestamptz", "updated_at": "timestamptz"}
 _MAKE = insert(
     "deliveries_recipient",
@@ -43,13 +42,7 @@ class Stored:
 
 
 def put_recipient(*, tenant_id: int, external_id: str, said: Said) -> Stored:
-    """The recipient of that id, who is now what `said` says and nothing else. What was read may be sent back.
-
-    Raises `Invalid` with every fault.
-    """
-    if said.get("id", external_id) != external_id:
-        raise Invalid("The recipient is not valid.", [fault("/id", "conflict", "The address names another one.")])
-    said = {name: value for name, value in said.items() if name not in _SHOWN}
+    """The recipient of that id, who is now what `said` says and nothing else. Raises `Invalid` with every fault."""
     faults = [*subject_faults(external_id, "/id"), *recipient_faults(said)]
     if faults:
         raise Invalid("The recipient is not valid.", faults)

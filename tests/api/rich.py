@@ -7,8 +7,11 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from deliveries.broadcasts.turn import broadcast_turn
+from deliveries.models import Suppression
+from deliveries.recipients.forms import digests_for
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
+from tenants.scope import tenant_scope
 from tenants.services import create_api_key, create_tenant
 from tests.journeys import drain
 from workflows.heads.signing import sign_heads
@@ -110,7 +113,7 @@ def _published(client: APIClient, key: str, *deadlines: str) -> None:
 
 
 def _written_to(client: APIClient, tenant: Tenant, address: str) -> str:
-    """An address that a mail was planned for, which is not sent any more, and that somebody has."""
+    """An address that a mail was planned for, which is not sent any more, that somebody has, and that is left alone."""
     made(client.put("/v1/recipients/postman", {"addresses": {"email": address}}))
     mail = {"key": "mail", "kind": "deliver", "channel": "email", "template": "hello", "to": {"const": address}}
     made(client.post("/v1/definitions", document("mailing", steps=[mail])))
@@ -118,6 +121,10 @@ def _written_to(client: APIClient, tenant: Tenant, address: str) -> str:
     [run] = made(client.post("/v1/runs", {"workflow": "mailing", "subject": address}))["runs"]
     drain(tenant)
     made(client.post(f"/v1/runs/{run['id']}/cancel", {"reason": "a test"}))
+    with tenant_scope(tenant.pk) as scope:
+        [digest, *_] = digests_for(tenant.pk, address)
+        where = {"channel": "email", "recipient_digest": digest}
+        Suppression.objects.create(tenant_id=tenant.pk, complained_at=scope.now, **where)
     return address
 
 

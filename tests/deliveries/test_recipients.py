@@ -49,15 +49,12 @@ def test_put_makes_and_then_replaces(rest: APIClient) -> None:
     assert rest.get("/v1/recipients/users/ada").json() == replaced.json()
 
 
-def test_what_was_read_may_be_sent_back(rest: APIClient, tenant: Tenant) -> None:
-    rest.put("/v1/recipients/ada", {"attributes": {"name": "Ada"}})
-    read = rest.get("/v1/recipients/ada").json()
+def test_an_empty_zone_or_locale_is_none(rest: APIClient) -> None:
+    rest.put("/v1/recipients/ada", {"zone": "Europe/Berlin", "locale": "de"})
 
-    again, other = rest.put("/v1/recipients/ada", read), rest.put("/v1/recipients/grace", read)
+    emptied = rest.put("/v1/recipients/ada", {"zone": "", "locale": ""})
 
-    assert (again.status_code, again.json()) == (200, read)
-    assert (other.status_code, other.json()["detail"][0]["path"]) == (400, "/id")
-    assert [*stored(tenant)] == ["ada"]
+    assert (emptied.status_code, emptied.json()["zone"], emptied.json()["locale"]) == (200, "", "")
 
 
 @pytest.mark.parametrize("id_", ["team/history", "team/preferences"])

@@ -99,7 +99,7 @@ def test_what_is_refused_is_refused_quickly_and_says_why(source: str, words: str
 
     assert words in refused.value.message
     assert len(refused.value.message) <= 200
-    assert time.thread_time() - began < 0.5  # reading has 250 ms, rendering 50, and this machine may be busy
+    assert time.thread_time() - began < 2  # reading has 250 ms, rendering 50; a machine may be many times slower
 
 
 def test_html_escapes_every_value_whatever_filters_it_went_through() -> None:
