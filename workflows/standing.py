@@ -13,7 +13,7 @@ from workflows.trace import FoldedState, Line
 
 # Columns for `Standing`, of a run `r`, and the tables that have them. A run has one open wait at most.
 STANDING = (
-    "r.definition_key, d.version, r.started_by, r.started_by_ref, r.created_at, r.finished_at, r.due_at, "
+    "r.definition_key, d.key, d.version, r.started_by, r.started_by_ref, r.created_at, r.finished_at, r.due_at, "
     "r.deadline_at, r.suspended_until, r.engine_failures, w.step, w.visit, w.due_at, w.remind_at"
 )
 STANDS_IN = """
@@ -38,6 +38,7 @@ class Standing:
     """The columns of `STANDING`."""
 
     definition_key: str
+    follows: str | None  # the key of the definition that it names; None: there is none
     version: int | None
     started_by: str
     started_by_ref: str
@@ -114,9 +115,11 @@ def _untold(
 ) -> Iterator[tuple[str, object, object]]:
     """Columns that a line told of. Where an imported run is, its definition may have another version."""
     parked, paused = _is_parked(folded), folded.state == RunState.PAUSED
+    if stands.follows != stands.definition_key:
+        yield "definition", stands.follows, stands.definition_key
     for column, said in told.columns.items():
         is_left_out = (
-            (column in ("definition_key", "version") and (is_imported or getattr(stands, column) is None))
+            (column == "version" and (is_imported or stands.version is None))
             or (column == "wait_due_at" and not parked)
             or (column == "finished_at" and stands.finished_at is None)  # that one can be mended
             or (column == "suspended_until" and not paused)

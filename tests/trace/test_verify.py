@@ -258,6 +258,16 @@ def test_who_says_to_be_brought_in_by_himself_is_judged_like_others(victim: Vict
     assert (str(victim.run.public_id), "wrong_row") in found
 
 
+def test_a_run_that_names_another_definition_of_the_same_version_is_named(victim: Victim) -> None:
+    publish(victim.tenant, GRACE | {"key": "another"})
+    with tenant_scope(victim.tenant.pk):
+        other = "SELECT id FROM workflows_definition WHERE key = 'another' AND version = 1"
+        execute(f"UPDATE workflows_run SET definition_id = ({other}) WHERE id = %s", [victim.run.pk])  # noqa: S608
+
+    [(run, code)] = [(fault.run, fault.code) for fault in verify_trace(tenant_id=victim.tenant.pk)]
+    assert (run, code) == (str(victim.run.public_id), "wrong_row")
+
+
 def test_a_run_without_its_tenant_is_refused(victim: Victim) -> None:
     with pytest.raises(CommandError, match="--run needs --tenant"):
         call_command("verify_trace", "--run", str(victim.run.public_id))
