@@ -123,7 +123,7 @@ def _written_to(client: APIClient, tenant: Tenant, address: str) -> str:
     made(client.post(f"/v1/runs/{run['id']}/cancel", {"reason": "a test"}))
     with tenant_scope(tenant.pk) as scope:
         [digest, *_] = digests_for(tenant.pk, address)
-        where = {"channel": "email", "recipient_digest": digest}
+        where = {"channel": "email", "recipient_digest": digest, "subject": "postman"}
         Suppression.objects.create(tenant_id=tenant.pk, complained_at=scope.now, **where)
     return address
 

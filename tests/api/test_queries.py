@@ -56,8 +56,8 @@ NAMING: Mapping[str, tuple[str, ...]] = {
     "workflow": ("workflow", "names.definition"),
 }
 #: parameters that name nothing of a tenant's: words that are the same for all, whole numbers, times
-PLAIN = {"channel", "decided_by", "error", "held", "limit", "moved", "state", "status", "type", "verdict", "cursor"}
-PLAIN |= {"created_after", "created_before", "due_before", "planned_after", "planned_before"}
+PLAIN = {"channel", "decided_by", "error", "held", "lifted", "limit", "moved", "state", "status", "type", "verdict"}
+PLAIN |= {"word", "cursor", "created_after", "created_before", "due_before", "planned_after", "planned_before"}
 #: where a neighbour's own list stays empty under its own name, because it needs what no message here has
 NOT_TRIED = {("/v1/deliveries", "category"), ("/v1/deliveries", "provider")}
 
