@@ -162,7 +162,8 @@ def _settled_before(delivery: Delivery) -> tuple[Outcome | None, bool]:
     if (told := _told(delivery)) is not None:
         return told, False
     if channel(delivery.channel).heeds_bounces and not delivery.is_insisted_on:
-        word = word_on(delivery.tenant_id, delivery.recipient_digest, delivery.channel, delivery.category)
+        address = delivery.recipient_digest, delivery.channel
+        word = word_on(delivery.tenant_id, *address, delivery.category, besides=delivery.public_id)
         return Outcome(DeliveryStatus.SUPPRESSED, word.error) if word.error else None, word.despite
     return None, False
 

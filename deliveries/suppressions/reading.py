@@ -1,6 +1,7 @@
 """Asking whether an address is left alone."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from chimeway_py.errors import NotFound
 from tenants.sql import fetch
@@ -11,6 +12,7 @@ SELECT s.bounced_at IS NOT NULL,
        EXISTS (SELECT 1 FROM deliveries_category c WHERE c.tenant_id = s.tenant_id AND c.key = %s AND c.required)
   FROM deliveries_suppression s
  WHERE s.tenant_id = %s AND s.recipient_digest = %s AND s.channel = %s AND s.lifted_at IS NULL
+   AND s.delivery IS DISTINCT FROM %s::uuid
 """
 
 
@@ -28,12 +30,15 @@ class Word:
     despite: bool = False
 
 
-def word_on(tenant_id: int, recipient_digest: str, channel: str, category: str = "") -> Word:
+def word_on(
+    tenant_id: int, recipient_digest: str, channel: str, category: str = "", besides: UUID | None = None
+) -> Word:
     """What is known against sending a message of this category there. Needs the tenant's scope.
 
     Whoever complained still gets what nobody may refuse, such as a code to sign in. What bounced cannot arrive.
+    What came of `besides` does not count: whoever asks for that very delivery again knows of it.
     """
-    found = fetch(WORD, [category, tenant_id, recipient_digest, channel])
+    found = fetch(WORD, [category, tenant_id, recipient_digest, channel, besides])
     if not found:
         return Word()
     [(has_bounced, is_required)] = found

@@ -245,7 +245,7 @@ def test_it_is_lifted_at_the_admin_and_by_command_and_both_are_recorded(
 def test_the_word_on_an_address_costs_looks_at_indexes(ann: Person) -> None:
     with tenant_scope(ann.tenant.pk), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # next to nothing is in the tables
-        cursor.execute(f"EXPLAIN {WORD}", ["codes", ann.tenant.pk, "a" * 64, "email"])
+        cursor.execute(f"EXPLAIN {WORD}", ["codes", ann.tenant.pk, "a" * 64, "email", None])
         plan = " ".join(line for (line,) in cursor.fetchall())
 
     # Which of the table's indexes the planner takes while it is empty is chance; all of them begin with the tenant.
