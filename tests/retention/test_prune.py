@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from chimeway_py.embedded.postgres import Postgres
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
-from tests.journeys import GRACE, drain, publish, rows_of, run_of, start, waiting_run
+from tests.journeys import GRACE, drain, paid, publish, rows_of, run_of, start, waiting_run
 from tests.retention.conftest import aged, exists, keep, lines_of, prune
 from tests.trace.tampering import guards_down
 from tests.workflows.probe import Probe
@@ -190,7 +190,10 @@ def test_an_original_names_its_replays_when_they_go(tenant: Tenant, rest: APICli
 
 
 def test_verifying_shows_the_tombstones(tenant: Tenant, ended: Callable[..., Run]) -> None:
-    run, other = ended(tenant), ended(tenant, days=1)
+    run, later = ended(tenant), waiting_run(tenant)
+    paid(tenant)
+    drain(tenant)
+    other = run_of(tenant, later)
     keep(tenant)
     prune(tenant)
 
