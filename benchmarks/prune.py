@@ -65,6 +65,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
         checks.no_gaps(observer, tenant_id),
         checks.traces_verify(observer, tenant_id, options.verify),
     ]
+    _age(stand, tenant_id)
     report.tables["Stored before"] = stored(observer, TABLES)
     bench = Prune(stand, tenant_id, observer, options)
     report.rows = [bench.prune("completed"), bench.prune("signals")]
@@ -144,7 +145,7 @@ def _sizes(observer: Observer, runs: int) -> list[Row]:
 
 
 def _make(stand: Stand, tenant_id: int, runs: int) -> None:
-    """A run that its signal completed, long ago; all others are cast from it, each with a signal of its own."""
+    """A run that its signal completed; all others are cast from it, each with a signal of its own."""
     from benchmarks.journeys import drain, mould, signal_some
     from benchmarks.seeding import seed, vacuum
 
@@ -152,11 +153,19 @@ def _make(stand: Stand, tenant_id: int, runs: int) -> None:
     signal_some(tenant_id, [key])
     drain(tenant_id)
     with stand.postgres.connect() as connection:
-        connection.execute(_AGE_RUN, [AGE, tenant_id])
-        connection.execute(_AGE_SIGNALS, [AGE, tenant_id])
         seed(stand.postgres, tenant_id, public_id, map(str, range(1, runs)), lambda made: say(f"{made:,} runs seeded"))
         with connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")
             for statement in (_SIGNALS, _KEYS, _VERDICTS):
                 connection.execute(statement, {"tenant": tenant_id, "mould": public_id})
+    vacuum(stand.postgres)
+
+
+def _age(stand: Stand, tenant_id: int) -> None:
+    """Let all of it be old. Traces are verified before that: they tell when a run ended."""
+    from benchmarks.seeding import vacuum
+
+    with stand.postgres.connect() as connection:
+        connection.execute(_AGE_RUN, [AGE, tenant_id])
+        connection.execute(_AGE_SIGNALS, [AGE, tenant_id])
     vacuum(stand.postgres)
