@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             [
                 "CREATE FUNCTION forget_operator_actions(wanted bigint, before timestamptz) RETURNS bigint"
-                " LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public AS $forget$"
+                " LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $forget$"
                 " WITH gone AS (DELETE FROM tenants_operatoraction WHERE tenant_id = wanted"
                 "   AND tenant_id = nullif(current_setting('chimeway.tenant_id', true), '')::bigint"
                 "   AND acted_at < least(before, clock_timestamp() - interval '90 days') RETURNING 1)"

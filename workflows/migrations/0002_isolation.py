@@ -20,7 +20,7 @@ $$
 """
 DUE = """
 CREATE FUNCTION tenants_with_due_work() RETURNS TABLE (lane text, tenant_id bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $due$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $due$
 SELECT 'engine', t.id FROM tenants_tenant t
  WHERE EXISTS (SELECT 1 FROM signals_app_signal s WHERE s.tenant_id = t.id AND s.routed_at IS NULL
                   AND (s.route_after IS NULL OR s.route_after <= clock_timestamp()))

@@ -27,7 +27,7 @@ $$
 # lines whenever its statistics are behind, and right after a great prune they are.
 BURY = """
 CREATE FUNCTION bury_runs(wanted_tenant bigint, wanted bigint[], who text, why text, archived text)
-RETURNS TABLE (id bigint, length int) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $bury$
+RETURNS TABLE (id bigint, length int) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $bury$
 #variable_conflict use_column
 DECLARE
     ids bigint[];

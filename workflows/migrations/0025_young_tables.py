@@ -21,7 +21,7 @@ END $$
 # empty. ANALYZE also throws away the plans that connections have kept. Doubling bounds how often it can happen.
 ANALYZE = """
 CREATE FUNCTION analyze_grown_tables() RETURNS int LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public AS $$
+SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE t regclass; done int := 0; BEGIN
   FOR t IN SELECT c.oid FROM pg_class c
             WHERE c.relkind = 'r' AND c.relowner = current_user::regrole

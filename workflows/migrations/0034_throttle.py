@@ -15,7 +15,7 @@ SELECT count(*)::float8 FROM tenants_tenant t JOIN workflows_digest d
 """
 DUE = """
 CREATE OR REPLACE FUNCTION tenants_with_due_digests() RETURNS TABLE (tenant_id bigint) LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path = pg_catalog, public AS $due${}$due$
+SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $due${}$due$
 """
 BY_TENANT = """
 SELECT t.id FROM tenants_tenant t
