@@ -72,7 +72,7 @@ def _seed_providers(tenant_id: int, url: str) -> None:
     """Text messages, push, and two chats, of which the one that is asked first is down."""
     config = {"account_sid": "ACdemo", "from": "+15005550006", "url": url}
     wanted: dict[str, dict[str, Any]] = {
-        "texts": {"kind": "twilio", "config": config, "credentials": {"auth_token": "only known to the demo"}},
+        "texts": {"kind": "twilio", "config": config, "credentials": {"auth_token": "only-known-to-the-demo"}},
         "browsers": {"kind": "web_push", "config": {"contact": "mailto:operator@example.com"}},
         "team_chat": {"kind": "teams", "credentials": {"url": url + CHAT_DOWN}},
         "team_chat_too": {"kind": "teams", "credentials": {"url": url + CHAT}, "position": 2},
