@@ -10,6 +10,7 @@ import pytest
 
 from tenants.models import Tenant
 from tenants.scope import tenant_scope
+from tests.history.test_export_import import changed
 from tests.journeys import run_of
 from tests.retention.conftest import aged, exists, keep, lines_of, prune
 from workflows.history.import_file import exports
@@ -55,12 +56,10 @@ def test_what_is_pruned_is_in_a_file_that_its_tombstone_names(
 
 def as_it_ended(lines: Iterable[str]) -> list[str]:
     """`ended` let the row say that it ended long ago; the trace says when it did."""
-    entries = [json.loads(line) for line in lines]
+    given = list(lines)
+    entries = [json.loads(line) for line in given]
     last = [entry["row"]["occurred_at"] for entry in entries if entry["kind"] == "transition"][-1]
-    for entry in entries:
-        if entry["kind"] == "run":
-            entry["row"]["finished_at"] = last
-    return [json.dumps(entry) for entry in entries]
+    return changed(given, run=lambda entry: entry["row"].update(finished_at=last))
 
 
 def test_whoever_dies_after_the_file_has_pruned_nothing(
