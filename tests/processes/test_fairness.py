@@ -21,7 +21,7 @@ from workflows.services.start import NewRun, start_runs
 BACKLOG = 2000  # runs, of which two hundred fill a turn
 CROWD = 300  # nudges of the tenant who has the backlog; each would begin a turn
 OTHERS = 4
-MOST_MESSAGES = 15  # in the queue: for each process of the pool a baton and what it put off, and the sweeps'
+MOST_MESSAGES = 60  # in the queue: for each process of the pool a baton and what it put off, and the sweeps'
 _SLOW = """
 CREATE FUNCTION slow_{0}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.002); RETURN NULL; END';
 CREATE TRIGGER slow_{0} AFTER UPDATE ON workflows_run
