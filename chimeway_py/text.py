@@ -1,5 +1,6 @@
 """Text that PostgreSQL can store and every reader can show."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 LONGEST_REASON = (
@@ -12,6 +13,11 @@ def is_storable(text: Any, limit: int) -> bool:
     if not isinstance(text, str) or len(text) > limit or "\0" in text:
         return False
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def utc_minute(when: datetime) -> str:
+    """An instant for people, to the minute."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def scalar_text(value: str | int) -> str:

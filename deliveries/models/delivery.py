@@ -125,7 +125,12 @@ class Delivery(TenantRow):
     @property
     def is_insisted_on(self) -> bool:
         """Whether a person wants it now, whatever the hour and the caps."""
-        return self.is_test or (self.resend_of_id is not None and self.stands_in_for is None)
+        return self.is_test or self.is_resent_by_hand
+
+    @property
+    def is_resent_by_hand(self) -> bool:
+        """Whether a person had an earlier message sent again."""
+        return self.resend_of_id is not None and self.stands_in_for is None
 
     @property
     def is_test(self) -> bool:

@@ -1,8 +1,9 @@
 """One sentence for every delivery: what became of it and why. Pure; it names rules, never a value."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
+from chimeway_py.text import utc_minute
 from deliveries.models import Delivery
 from deliveries.states import DeliveryStatus, Layer
 
@@ -103,4 +104,4 @@ def _by(delivery: Delivery) -> str:
 
 
 def _at(when: datetime | None) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when is not None else "an unknown time"
+    return utc_minute(when) if when is not None else "an unknown time"

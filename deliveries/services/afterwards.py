@@ -1,8 +1,9 @@
 """What became of a run's messages that its trace cannot tell: reports after its end, and resends."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from chimeway_py.text import utc_minute
 from deliveries.models import Delivery
 from workflows.explain.afterwards import Afterwards
 
@@ -25,19 +26,15 @@ def _news(one: Delivery, finished_at: datetime | None) -> Iterator[Afterwards]:
     for column, (what, said) in _NEWS.items():
         at = getattr(one, column)
         if at is not None and finished_at is not None and at > finished_at:
-            yield _told(one, what, at, f"After its end, the message of “{one.step_key}” {said} at {_at(at)}.")
+            yield _told(one, what, at, f"After its end, the message of “{one.step_key}” {said} at {utc_minute(at)}.")
 
 
 def _resent(one: Delivery) -> Iterator[Afterwards]:
     """What a person asked for. What takes another's place says so in a history, and nobody asked for it."""
-    if one.is_insisted_on:
-        said = f"At {_at(one.planned_at)} somebody had the message of “{one.step_key}” sent again: {one.status}."
+    if one.is_resent_by_hand:
+        said = f"At {utc_minute(one.planned_at)} somebody had the message of “{one.step_key}” sent again: {one.status}."
         yield _told(one, "resent", one.planned_at, said)
 
 
 def _told(one: Delivery, what: str, at: datetime, sentence: str) -> Afterwards:
     return Afterwards(what, one.step_key, one.visit, one.public_id, at, sentence)
-
-
-def _at(when: datetime) -> str:
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

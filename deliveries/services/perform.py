@@ -71,7 +71,7 @@ def _send(claim: Claim, loaded: _Loaded) -> Outcome:
                 step=loaded.step,
                 facts=loaded.facts,
                 planned_at=loaded.delivery.planned_at.isoformat(),
-                headers={} if loaded.delivery.is_test else loaded.headers,  # of a test they would get no more anyway
+                headers=loaded.headers,
             )
         )
     except TemplateFault as error:
@@ -106,8 +106,9 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
     may_be_refused = settled is None and delivery.decided_by != Layer.REQUIRED
     link = unsubscribe_url(delivery) if may_be_refused else None
     facts = {**there.facts, "unsubscribe_url": link}
+    headers = {} if delivery.is_test else unsubscribe_headers(link)  # of a test they would get no more anyway
     decided = {"decided_by": delivery.decided_by, "rule": delivery.decided_rule} if despite and settled is None else {}
-    return _Loaded(delivery, there.step, facts, wording, settled, unsubscribe_headers(link), decided)
+    return _Loaded(delivery, there.step, facts, wording, settled, headers, decided)
 
 
 def _judged(

@@ -42,7 +42,7 @@ def heed_end(delivery: Delivery, now: datetime) -> None:
         return
     if delivery.status == DeliveryStatus.BOUNCED:
         _suppress(delivery, now, bounced=now)
-    elif delivery.status == DeliveryStatus.DELIVERED and delivery.is_insisted_on:
+    elif delivery.status == DeliveryStatus.DELIVERED and delivery.is_resent_by_hand:
         _forgive_bounce(delivery, now)
 
 

@@ -65,6 +65,9 @@ def test_what_somebody_asks_to_see_is_sent_whatever_the_rules_for_recipients(
     assert ["List-Unsubscribe" in mail for mail in mails] == [True, False, False, False]
     refused = journey.delivery(customer)
     assert (refused.status, refused.error) == ("suppressed", "preference")
+    [bounce] = rest.get("/v1/suppressions").json()["items"]
+    assert (bounce["word"], bounce["lifted_at"]) == ("bounced", None), "no test lifts what customers' mail met"
+    assert [rest.get(f"/v1/runs/{one.json()['run_id']}/explain").json()["afterwards"] for one in asked] == [[]] * 3
 
 
 def test_a_test_that_is_switched_off_is_not_sent(

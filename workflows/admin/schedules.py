@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from chimeway_py.errors import ChimewayError
+from chimeway_py.text import utc_minute
 from tenants.admin import words
 from tenants.admin.actions import ReasonedAction
 from tenants.admin.filters import TenantFilter
@@ -168,7 +169,7 @@ class ScheduleAdmin(WritingAdmin):
 
 
 def _facts(row: Schedule) -> list[tuple[str, Any]]:
-    refused = f"{row.refusal.replace('_', ' ')}, at {row.refused_at:%Y-%m-%d %H:%M} UTC" if row.refused_at else "–"
+    refused = f"{row.refusal.replace('_', ' ')}, at {utc_minute(row.refused_at)}" if row.refused_at else "–"
     return [
         (
             "Workflow",

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from chimeway_py.text import utc_minute
 from tenants.scope import tenant_scope
 from workflows.management.verbs import Verb
 from workflows.models import Definition, DefinitionStatus
@@ -24,5 +25,5 @@ class ListVersions(Verb):
         asked = {name: options[name] for name in ("key", "status") if options[name]}
         with tenant_scope(tenant_id):
             for one in Definition.objects.for_tenant(tenant_id).filter(**asked).latest_first().defer("document"):
-                since = f"  since {one.published_at:%Y-%m-%d %H:%M} UTC" if one.published_at else ""
+                since = f"  since {utc_minute(one.published_at)}" if one.published_at else ""
                 yield f"{one.key}  v{one.version}  {one.status}{since}"

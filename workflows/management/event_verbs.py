@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from chimeway_py.text import utc_minute
 from tenants.audit.commands import add_by
 from tenants.scope import tenant_scope
 from workflows.events.replay import event_of, replay_events, resend_event
@@ -220,7 +221,7 @@ class Replay(OfSubscription):
 def told(one: EventSubscription) -> str:
     """One line about a subscription."""
     state = "on" if one.enabled else f"off ({one.disabled_reason})"
-    failing = f", failing since {one.failing_since:%Y-%m-%d %H:%M} UTC" if one.failing_since else ""
+    failing = f", failing since {utc_minute(one.failing_since)}" if one.failing_since else ""
     return f"{one.key}  {one.url}  {', '.join(one.types) or 'all types'}  {state}{failing}"
 
 

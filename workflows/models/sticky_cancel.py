@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from chimeway_py.text import utc_minute
 from tenants.ids import new_public_id
 from tenants.models.tenant import TenantRow
 from workflows.states import Cause
@@ -26,4 +27,4 @@ class StickyCancel(TenantRow):
         ]
 
     def __str__(self) -> str:
-        return f"{self.mark} until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"{self.mark} until {utc_minute(self.until)}"

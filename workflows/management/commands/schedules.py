@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from chimeway_py.errors import ChimewayError
+from chimeway_py.text import utc_minute
 from tenants.management.commands.tenant import existing_tenant
 from tenants.scope import tenant_scope
 from workflows.management.arguments import add_tenant, members
@@ -94,7 +95,7 @@ class Command(BaseCommand):
     def _preview(self, tenant_id: int, options: dict[str, Any]) -> None:
         with tenant_scope(tenant_id):
             for occurrence in upcoming(schedule_named(tenant_id, options["key"]), timezone.now()):
-                self.stdout.write(f"{occurrence:%Y-%m-%d %H:%M} UTC")
+                self.stdout.write(utc_minute(occurrence))
 
     def _enable(self, tenant_id: int, options: dict[str, Any]) -> None:
         self._tell(change_schedule(tenant_id=tenant_id, key=options["key"], changes={"enabled": True}))
@@ -106,7 +107,7 @@ class Command(BaseCommand):
         delete_schedule(tenant_id=tenant_id, key=options["key"])
 
     def _tell(self, schedule: Schedule) -> None:
-        when = f"next at {schedule.next_at:%Y-%m-%d %H:%M} UTC" if schedule.next_at else "off"
+        when = f"next at {utc_minute(schedule.next_at)}" if schedule.next_at else "off"
         refused = f", refused last: {schedule.refusal}" if schedule.refusal else ""
         self.stdout.write(
             f"{schedule.key}  {schedule.definition_key}  {schedule.expression} ({schedule.zone})  {when}{refused}"
