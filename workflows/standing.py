@@ -33,6 +33,11 @@ class TimedLine(Line, Protocol):
     def occurred_at(self) -> datetime: ...  # noqa: D102
 
 
+def ends_the_run(line: Line) -> bool:
+    """Whether the run came to its end with this line."""
+    return line.to_state in TERMINAL and line.from_state not in TERMINAL
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The columns of `STANDING`."""
@@ -85,7 +90,7 @@ class Told:
             case Reason.TIMES_CHANGED:
                 self._time("deadline_at", context, "deadline_at")
                 self._time("suspended_until", context, "suspended_until")
-        if line.to_state in TERMINAL and line.from_state not in TERMINAL:
+        if ends_the_run(line):
             self.columns["finished_at"] = line.occurred_at
 
     def _begin(self, line: TimedLine, context: Mapping[str, Any]) -> None:

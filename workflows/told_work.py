@@ -10,8 +10,8 @@ from typing import Any
 
 from workflows.digests.output import REMOVED
 from workflows.models.step_run import AttemptStatus, StepRunStatus
-from workflows.standing import TimedLine, instant
-from workflows.states import TERMINAL, UNDOING, Reason
+from workflows.standing import TimedLine, ends_the_run, instant
+from workflows.states import UNDOING, Reason
 from workflows.steps.base import HELD, UNKNOWN
 from workflows.store import undoing
 from workflows.store.rows import status_after
@@ -59,7 +59,7 @@ class ToldWork:
         context = line.context if isinstance(line.context, Mapping) else {}
         reason, place = line.reason, _place(line, context)
         self.is_undone = self.is_undone or reason in UNDOING
-        if line.to_state in TERMINAL and line.from_state not in TERMINAL:
+        if ends_the_run(line):
             self.ended_at = line.occurred_at
         if reason in _SETTLED or reason in _UNDONE:
             self._ends(place, context.get("outcome"), context, line)
@@ -103,7 +103,8 @@ class ToldWork:
             word = HELD
         elif word == UNKNOWN and error == "lease_expired":
             status = AttemptStatus.LOST
-        told = Try(number, status, None if word == "retries_exhausted" else word, error, at, _retry_at(context))
+        retry_at = instant(context.get("retry_at"))
+        told = Try(number, status, None if word == "retries_exhausted" else word, error, at, retry_at)
         self.tries.setdefault((place, number), told)
 
 
@@ -116,10 +117,6 @@ def _place(line: TimedLine, context: Mapping[str, Any]) -> Place:
     if line.reason in (Reason.OUTCOME_NOTED, Reason.RETRY_SCHEDULED, Reason.WORK_HELD, Reason.ATTEMPT_LOST):
         return step or context.get("of", ""), of, False
     return line.step, line.visit, False
-
-
-def _retry_at(context: Mapping[str, Any]) -> datetime | None:
-    return instant(context.get("retry_at"))
 
 
 def status_of(place: Place, word: str) -> str:

@@ -1,6 +1,6 @@
 """Pages by cursor: they neither skip nor repeat while rows are added, and cost the same at any depth."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rest_framework.pagination import BasePagination
@@ -78,6 +78,15 @@ def check_query(request: Request, known: Collection[str]) -> None:
     ]
     if faults:
         raise Invalid("The query is not valid.", faults)
+
+
+def closed_faults(query: Mapping[str, str], words: Mapping[str, Collection[str]]) -> list[dict[str, str]]:
+    """The faults of those members of a query that can be one of a few words; `words` has them by name."""
+    return [
+        fault(f"/{name}", f"unknown_{name}", f"One of {', '.join(known)}.")
+        for name, known in words.items()
+        if name in query and query[name] not in known
+    ]
 
 
 def read_limit(request: Request) -> int:

@@ -7,6 +7,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from chimeway_py.api.paging import check_query
+from chimeway_py.errors import Invalid, fault
+
 
 def name_choices(field: serializers.Field[Any, Any, Any, Any]) -> None:
     """Let a field that takes one of a few words name them when it is given another one."""
@@ -62,3 +65,15 @@ def read_input(
     reader = serializer(data=request.data if said is None else said)
     reader.is_valid(raise_exception=True)
     return dict(reader.validated_data)
+
+
+def read_input_or_query(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    """The body of a request, or its query, where many a client sends no body: with a DELETE. Both at once is `Invalid`.
+
+    Raises `ValidationError` as `read_input`.
+    """
+    check_query(request, tuple(serializer().fields))
+    said = request.query_params.dict()
+    if request.body and said:
+        raise Invalid("The request is not valid.", [fault(f"/{name}", "repeated", "Give it once.") for name in said])
+    return read_input(serializer, request, None if request.body else said)

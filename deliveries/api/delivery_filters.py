@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter
 
+from chimeway_py.api.paging import closed_faults
 from chimeway_py.errors import Invalid, fault
 from deliveries.channels.registry import channels
 from deliveries.states import DeliveryStatus, Layer
@@ -69,11 +70,7 @@ def wanted_steps(query: dict[str, str]) -> Q:
 def wanted(query: dict[str, str]) -> Q:
     """The conditions of a list's query. Raises `Invalid` for a word that no delivery has."""
     where = {column: query[name] for name, column in {**_OPEN, **{n: n for n in _CLOSED}}.items() if name in query}
-    faults = [
-        fault(f"/{name}", f"unknown_{name}", f"One of {', '.join(words)}.")
-        for name, words in _CLOSED.items()
-        if name in query and query[name] not in words
-    ]
+    faults = closed_faults(query, _CLOSED)
     found = Q(**where)
     for name, column in _TIMES.items():
         if name in query:

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
-from chimeway_py.api.paging import check_query
-from chimeway_py.api.serializers import StrictSerializer, read_input
-from chimeway_py.errors import Invalid, fault
+from chimeway_py.api.paging import check_query, closed_faults
+from chimeway_py.api.serializers import StrictSerializer, read_input, read_input_or_query
+from chimeway_py.errors import Invalid
 from chimeway_py.text import LONGEST_REASON
 from deliveries.api.serializers import AddressSerializer
 from deliveries.channels.registry import channels
@@ -129,11 +129,7 @@ class SuppressionView(TenantView):
     )
     def delete(self, request: Request, public_id: UUID) -> Response:
         """It is kept, with who lifted it and why."""
-        check_query(request, ("reason",))
-        said = request.query_params.dict()
-        if request.body and said:
-            raise Invalid("The request is not valid.", [fault("/reason", "repeated", "Give it once.")])
-        reason = read_input(LiftSerializer, request, None if request.body else said)["reason"]
+        reason = read_input_or_query(LiftSerializer, request)["reason"]
         by = f"key cw_{caller_of(request).prefix}"
         row = lift(tenant_id=self.tenant_id, suppression=public_id, reason=reason, by=by)
         return Response(SuppressionSerializer(row).data)
@@ -141,12 +137,7 @@ class SuppressionView(TenantView):
 
 def wanted(tenant_id: int, query: dict[str, str]) -> Q:
     """The conditions of a list's query; without `lifted`, what counts now. Raises `Invalid` for a word there is not."""
-    faults = [
-        fault(f"/{name}", f"unknown_{name}", f"One of {', '.join(words)}.")
-        for name, words in _CLOSED.items()
-        if name in query and query[name] not in words
-    ]
-    if faults:
+    if faults := closed_faults(query, _CLOSED):
         raise Invalid("The query is not valid.", faults)
     found = Q(lifted_at__isnull=query.get("lifted") != "true")
     if "word" in query:

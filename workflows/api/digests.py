@@ -1,6 +1,7 @@
 """REST: digests, what is in them, and what may be done to one that collects."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -9,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chimeway_py.api.openapi import IDEMPOTENCY_KEY, PAGE_PARAMETERS, answers, page_of
-from chimeway_py.api.paging import CursorPages, check_query
-from chimeway_py.api.serializers import StrictSerializer, read_input
+from chimeway_py.api.paging import CursorPages, check_query, closed_faults
+from chimeway_py.api.serializers import StrictSerializer, read_input, read_input_or_query
 from chimeway_py.errors import Invalid, fault
 from chimeway_py.text import LONGEST_REASON
 from signals_app.services.payloads import load_payloads
@@ -93,9 +94,8 @@ class DigestsView(TenantView):
         """Of one workflow, step, subject or status, if asked."""
         check_query(request, self.filters)
         asked = {column: request.query_params[name] for name, column in _FIELDS.items() if name in request.query_params}
-        if asked.get("status", "open") not in DigestStatus.values:
-            known = ", ".join(DigestStatus.values)
-            raise Invalid("The query is not valid.", [fault("/status", "unknown_status", f"One of {known}.")])
+        if faults := closed_faults(asked, {"status": DigestStatus.values}):
+            raise Invalid("The query is not valid.", faults)
         rows = Digest.objects.filter(tenant_id=self.tenant_id, **asked).select_related("leader_run")
         return self.page(rows, DigestSerializer)
 
@@ -127,7 +127,7 @@ class FlushDigestView(TenantView):
     )
     def post(self, request: Request, public_id: uuid.UUID) -> Response:
         """The digest, closed."""
-        asked = _asked(request)
+        asked = _asked(request, read_input(DigestReasonSerializer, request))
         return Response(DigestSerializer(flush_digest(tenant_id=self.tenant_id, public_id=public_id, asked=asked)).data)
 
 
@@ -176,15 +176,10 @@ class DigestItemView(TenantView):
     )
     def delete(self, request: Request, public_id: uuid.UUID, position: int) -> Response:
         """The item, which has left."""
-        check_query(request, ("reason",))
-        said = request.query_params.dict()
-        if request.body and said:
-            raise Invalid("The request is not valid.", [fault("/reason", "repeated", "Give it once.")])
-        asked = _asked(request, None if request.body else said)
+        asked = _asked(request, read_input_or_query(DigestReasonSerializer, request))
         item = remove_item(tenant_id=self.tenant_id, public_id=public_id, position=position, asked=asked)
         return Response(DigestItemSerializer(item).data)
 
 
-def _asked(request: Request, said: dict[str, str] | None = None) -> Asked:
-    reason = read_input(DigestReasonSerializer, request, said)["reason"]
-    return Asked(Cause.API, caller_of(request).prefix, reason)
+def _asked(request: Request, said: Mapping[str, Any]) -> Asked:
+    return Asked(Cause.API, caller_of(request).prefix, said["reason"])

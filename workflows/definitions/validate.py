@@ -19,9 +19,9 @@ from workflows.steps.registry import step_kind
 
 MOST_FAULTS = 200
 RESERVED_KEYS = frozenset({"schema", "validate"})
+"""Keys that would hide behind addresses of our own: /v1/definitions/schema."""
 OURS = frozenset({"chimeway_provider_test", "chimeway_template_test"})
 """Definitions that the service makes itself: their messages go to whoever asked for a test, whatever rules say."""
-"""Keys that would hide behind addresses of our own: /v1/definitions/schema."""
 
 
 def validate(raw: Any, tenant_id: int | None = None) -> list[Fault]:
