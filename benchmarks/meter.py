@@ -101,7 +101,7 @@ class Observer:
         self._counters = f"""
             SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                   pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint,
+                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint,
                    (SELECT sessions FROM pg_stat_database WHERE datname = current_database()),
                    pg_current_wal_lsn()::text
         """  # noqa: S608

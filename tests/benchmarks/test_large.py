@@ -88,7 +88,7 @@ def test_pruning_is_measured_with_what_stays(measure: Measure) -> None:
 
     assert _failed(report) == []
     assert [(row["what"], row["pruned"]) for row in report.rows] == [("completed", 40), ("signals", 40)]
-    assert all(row["per_s"] > 0 and row["wal_bytes"] >= 0 for row in report.rows)  # told once a second: 0 of so few
+    assert all(row["per_s"] > 0 and row["wal_bytes"] > 0 for row in report.rows)
     assert list(report.tables) == ["Stored before", "Stored after pruning", "Stored after VACUUM"]
 
 
