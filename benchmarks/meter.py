@@ -101,9 +101,10 @@ class Observer:
         self._counters = f"""
             SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()),
                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint, (SELECT {syncs} FROM pg_stat_wal)::bigint,
+                   pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint,
+                   (SELECT {syncs} FROM pg_stat_wal)::bigint,
                    (SELECT sessions FROM pg_stat_database WHERE datname = current_database()),
-                   pg_current_wal_lsn()::text
+                   pg_current_wal_insert_lsn()::text
         """  # noqa: S608
 
     def one(self, sql: str, *values: Any) -> Any:
@@ -137,6 +138,9 @@ class Observer:
         """
         try:
             self._connection.execute("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+            with self._connection.transaction():  # this commit waits for all that others did not wait for
+                self._connection.execute("SET LOCAL synchronous_commit = on")
+                self._connection.execute("SELECT pg_logical_emit_message(true, 'observer', '')")
             found, size = self.row(_IMAGES, before.wal_at, after.wal_at)
         except psycopg.Error:  # no such module here, or a checkpoint has taken the WAL away
             return None
