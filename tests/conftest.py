@@ -136,8 +136,6 @@ def rest(client_of: Callable[..., APIClient], tenant: Tenant) -> APIClient:
 def smtp_sink(servers: Servers, settings: Any) -> Iterator[Mailbox]:
     """A real mail server, empty of rules, that this process and the workers send to."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"  # pytest-django collects in memory
-    if not servers.mailbox.is_running:
-        servers.mailbox.start()
     yield servers.mailbox
     servers.mailbox.answer_normally()
 

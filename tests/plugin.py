@@ -34,10 +34,10 @@ class Servers:
         self.mailbox = Mailbox(self.folder / "mail")
 
     def start(self) -> None:
-        """Start both servers and point the settings at them. The mail server starts when a test asks for it."""
+        """Start the servers and point the settings at them."""
         self.postgres.start()
         self.broker.start()
-        self.mailbox.port = self.mailbox.memory.port("smtp")
+        self.mailbox.start()
         os.environ.update(self.environment())
 
     def environment(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import socket
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+LOWEST, MOST_TRIES = 20_000, 50
 
 
 class Memory:
@@ -51,10 +54,25 @@ class Memory:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that nobody listens on now, and that no connection going out is given as its own meanwhile.
+
+    A port that is kept for a server to come would be lost to one of the thousands of connections of a busy machine.
+    """
+    ports = range(LOWEST, _lowest_outgoing())
+    for _ in range(MOST_TRIES if ports else 0):
+        port = random.choice(ports)  # noqa: S311  nobody has to guess it
+        if is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _lowest_outgoing() -> int:
+    try:
+        return int(OUTGOING.read_text().split()[0])
+    except (OSError, ValueError, IndexError):  # no Linux
+        return LOWEST
 
 
 def is_free(port: int) -> bool:

@@ -145,8 +145,6 @@ def walked(servers: Servers) -> Iterator[Walked]:
     before, os.environ["LOG_LEVEL"] = os.environ.get("LOG_LEVEL", ""), "DEBUG"
     os.environ["CELERY_LOG_LEVEL"] = "DEBUG"
     workers, web, monitor, receiver = Workers(logs), Web(logs), Monitor(servers.broker), Receiver()
-    if not servers.mailbox.is_running:
-        servers.mailbox.start()
     try:
         monitor.start()
         workers.start()
