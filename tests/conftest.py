@@ -134,8 +134,9 @@ def rest(client_of: Callable[..., APIClient], tenant: Tenant) -> APIClient:
 
 @pytest.fixture
 def smtp_sink(servers: Servers, settings: Any) -> Iterator[Mailbox]:
-    """A real mail server, empty of rules, that this process and the workers send to."""
+    """A real mail server, empty of rules and of mail, that this process and the workers send to."""
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"  # pytest-django collects in memory
+    servers.mailbox.empty()
     yield servers.mailbox
     servers.mailbox.answer_normally()
 

@@ -18,6 +18,7 @@ from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
 from tests.migrated import migrated_copy
 
+LONG_FOLDERS = ("demo", "benchmarks", "model", "processes", "faults", "privacy", "races", "control", "trace")
 SERVERS = pytest.StashKey["Servers"]()
 
 
@@ -99,6 +100,13 @@ def _only_hands_out(early_config: pytest.Config) -> bool:
     """Whether this is the process that gives tests to others (`-n`) and runs none."""
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     return bool(getattr(early_config.known_args_namespace, "numprocesses", None)) and not is_worker
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long goes first, so that in the end no process is left alone with it."""
+    ranks = {name: rank for rank, name in enumerate(LONG_FOLDERS)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -60,6 +60,11 @@ class Mailbox:
         if self._server is not None:
             self._server.stop(grace=2)
 
+    def empty(self) -> None:
+        """Remove every message kept."""
+        for file in (self.folder / "mail").glob("*.eml"):
+            file.unlink(missing_ok=True)
+
     def to(self, recipient: str) -> list[EmailMessage]:
         """The messages kept for one address, oldest first."""
         return [mail for mail in self.all() if recipient in str(mail["X-Envelope-To"]).split(", ")]

@@ -38,12 +38,13 @@ def sent(journey: Journey, smtp_sink: Mailbox) -> Callable[..., Delivery]:
 def test_a_resend_is_a_new_delivery_linked_to_the_old(
     sent: Callable[..., Delivery], journey: Journey, smtp_sink: Mailbox
 ) -> None:
-    old = sent("again@example.com")
+    address = f"{journey.key}@example.com"
+    old = sent(address)
 
     new = resend_delivery(tenant_id=journey.tenant.pk, delivery=old.public_id, reason="never arrived")
     journey.work()
 
-    first, second = smtp_sink.to("again@example.com")
+    first, second = smtp_sink.to(address)
     run = journey.read(lambda: old.run)
     now = journey.deliveries(run)[-1]
     assert (new.resend_of_id, new.resend_reason, new.key) == (old.pk, "never arrived", f"{old.key}:resend-1")
