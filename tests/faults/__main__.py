@@ -13,6 +13,7 @@ from types import FrameType
 from chimeway_py.demo.screen import say
 from chimeway_py.embedded.processes import DidNotStart
 from tests.explorer.__main__ import main as explore
+from tests.faults.beginning import Beginning
 from tests.faults.chaos import KINDS
 from tests.faults.crowds import SLUG
 from tests.faults.ground import Ground, end
@@ -35,7 +36,7 @@ The same again: bin/prove --seed {seed}"""
 
 def main(arguments: Sequence[str]) -> int:
     """Run, print the report; 0 when everything held, 1 when not, 130 when interrupted."""
-    options = parse(arguments)
+    options, began = parse(arguments), Beginning()
     if options.explore:
         return explore()
     if options.mutants:
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     say(f"Seed {plan.seed}; everything of this run is in {folder}")
     code = 1
     try:
-        report = _prove(folder, plan, length, options)
+        within = 0.0 if options.only or options.upgrade else length.within
+        report = _prove(folder, plan, length, options, began).ended(began, within)
         told = "\n".join(report.lines())
         (folder / "report.txt").write_text(f"{told}\n\n{plan}\n")
         print(told, flush=True)
@@ -76,11 +78,11 @@ def _plan(options: argparse.Namespace, seed: str, length: Length) -> Plan:
     return plan_of(seed) if options.upgrade else make_plan(seed, length)
 
 
-def _prove(folder: Path, plan: Plan, length: Length, options: argparse.Namespace) -> Report:
+def _prove(folder: Path, plan: Plan, length: Length, options: argparse.Namespace, began: Beginning) -> Report:
     """The upgrade, where there is time for it, and then everything else. Raises DidNotStart."""
     upgraded = Upgraded(why_not="this run leaves it out")
     if not (options.quick or options.only):
-        upgraded = prove_upgrade(folder / "upgrade", plan.seed)
+        upgraded = prove_upgrade(folder / "upgrade", plan.seed, began)
     if options.upgrade:
         if upgraded.report is None:
             raise DidNotStart(f"An upgrade cannot be tried here: {upgraded.why_not}.")
@@ -88,7 +90,7 @@ def _prove(folder: Path, plan: Plan, length: Length, options: argparse.Namespace
     ground = Ground(folder, [*(f"tenant-{number}" for number in range(TENANTS)), SLUG])
     try:
         ground.start()
-        return upgraded.put_into(Prover(ground, plan, length).run())
+        return upgraded.put_into(Prover(ground, plan, length, began).run())
     finally:
         end(ground)
 
@@ -100,7 +102,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Break the running service in every way we know; check that nothing was lost, doubled or stuck.",
         epilog="Takes at most 15 minutes on two cores, or 3 with --quick. Exit code 1: something did not hold.",
     )
-    parser.add_argument("--quick", action="store_true", help="fewer faults: about two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer faults: at most three minutes")
     parser.add_argument("--long", action="store_true", help="every count of the table of faults: about half an hour")
     parser.add_argument("--seed", help="the same seed gives the same plan of journeys and faults")
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")

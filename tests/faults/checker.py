@@ -52,9 +52,9 @@ class Arrived:
         return self.posts.get(send.as_webhook, 0) + self.mails.get(send.as_mail, 0)
 
 
-def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdict:
-    """Everything that can be judged without the service's own tools."""
-    verdict = Verdict()
+def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived, found: Verdict | None = None) -> Verdict:
+    """Everything that can be judged without the service's own tools, and what was found before."""
+    verdict = found or Verdict()
     runs = facts.by_order
     for journey in journeys:
         verdict.violations += [f"{journey.kind} {journey.order}: {text}" for text in journey.surprises]
@@ -70,6 +70,8 @@ def check(journeys: Sequence[Journey], facts: Facts, arrived: Arrived) -> Verdic
 def _check_journey(journey: Journey, runs: Sequence[RunRow], arrived: Arrived, verdict: Verdict) -> None:
     name = f"{journey.kind} {journey.order}"
     started = any(one in journey.accepted for one in STARTS)
+    if not journey.ended:
+        verdict.stuck.append(f"{name}: its client did not come to an end")
     if len(runs) > 1:
         verdict.doubled.append(f"{name}: {len(runs)} runs")
     elif started and not runs:

@@ -31,7 +31,7 @@ CALM = 4.0  # seconds of traffic before the first fault and after the last
 LASTS = {
     **dict.fromkeys(("clock_ahead", "clock_behind"), 8.0),
     "kill_sweepers": 6.0,
-    "kill_work_again_and_again": 12.0,
+    "kill_work_again_and_again": 9.0,
     "freeze_work": 14.0,
     "stop_workers_gently": 6.0,
     **dict.fromkeys((kind for kind in KINDS if kind.startswith("die_")), 7.0),
@@ -44,7 +44,7 @@ def lasts(kind: str, many: float) -> float:
     counted = {
         "kill_loop": 1.2 * share(many, KILLS),
         "kill_broker_again_and_again": 1.3 * share(many, BROKER_KILLS),
-        "flush_broker": 3.0 * share(many, FLUSHES),
+        "flush_broker": 3.0 * (share(many, FLUSHES) - 1),
         "broker_away": 1.0 + share(many, AWAY),
         "kill_postgres_again_and_again": 4.0 * share(many, POSTGRES_KILLS),
         "hold_locks": max(6.0, share(many, LOCKED)),
@@ -64,12 +64,11 @@ class Length:
     rates: tuple[float, float] = (2.0, 4.0)  # canaries and other journeys a second
     many: float = 0.2  # which share of the two hundred kills, of the minute for which a lock is held, and so on
     throughput: bool = False  # whether to measure it at capacity, after the storm
+    within: float = 0.0  # seconds that all of it may take; 0 where none are promised
 
 
-QUICK = Length(faults=8, pause=7.5, storm=10.0, storm_faults=4, drain=45.0, many=0.05)
-FULL = Length(faults=len(KINDS), pause=6.5, storm=45.0, storm_faults=20, drain=90.0, throughput=True)
-
-
+QUICK = Length(faults=8, pause=7.0, storm=10.0, storm_faults=4, drain=60.0, many=0.05, within=180.0)
+FULL = Length(faults=len(KINDS), pause=5.5, storm=45.0, storm_faults=20, drain=120.0, throughput=True, within=900.0)
 LONG = Length(faults=len(KINDS), pause=7.0, storm=90.0, storm_faults=40, drain=180.0, many=1.0, throughput=True)
 
 

@@ -1,12 +1,12 @@
 """One run: start the ground, drive and break, let it come to rest, judge."""
 
-import os
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chimeway_py.demo.screen import say
+from tests.faults.beginning import TIMES, Beginning
 from tests.faults.calls import Tenant
 from tests.faults.capacity import Callers
 from tests.faults.chaos import KINDS, Broken, Fault, World
@@ -19,7 +19,7 @@ from tests.faults.ground import Ground
 from tests.faults.patience import hung
 from tests.faults.plan import Length, Plan
 from tests.faults.recovery import recoveries, too_slow, untried
-from tests.faults.report import Report, cores
+from tests.faults.report import Report
 from tests.faults.throughput import Throughput
 
 LOOK_EVERY = 0.05  # seconds
@@ -30,22 +30,24 @@ class Prover:
     """A run in the middle of things."""
 
     def __init__(
-        self, ground: Ground, plan: Plan, length: Length, kinds: Mapping[str, Callable[[World], Fault]] = KINDS
+        self,
+        ground: Ground,
+        plan: Plan,
+        length: Length,
+        began: Beginning,
+        kinds: Mapping[str, Callable[[World], Fault]] = KINDS,
     ) -> None:
-        self.ground, self.plan, self.length, self.kinds = ground, plan, length, kinds
+        self.ground, self.plan, self.length, self.began, self.kinds = ground, plan, length, began, kinds
         self.kills: Counter[str] = Counter()
         self.notes: list[str] = []
-        self.wrong: list[str] = []
-        self.began = time.monotonic()
+        self.found = Verdict()  # before anything is judged
         self.throughput = Throughput(ground, Callers(ground, plan.seed, len(plan.journeys)), plan.seed, kinds)
-        self.load = os.getloadavg()[0]  # of others: nothing of this run has started to work yet
         self._told = 0.0
 
     def run(self) -> Report:
         """All of it, and what came of it."""
         self._set_up_tenants()
         drivers = Drivers(self.plan.journeys, self.ground.calls, self.ground.tenants)
-        self.ground.calls.deadline = drivers.began + self.plan.seconds + self.length.drain
         drivers.start()
         self._break_things(drivers)
         self._keep_heads()  # while clients and workers go on
@@ -116,32 +118,31 @@ class Prover:
 
     def _measure(self) -> None:
         """Throughput at capacity, when everything else is over."""
-        calls, callers = self.ground.calls, self.throughput.callers
-        calls.deadline = float("inf")
+        callers = self.throughput.callers
+        self.ground.calls.deadline = float("inf")
         for pause in self.throughput.carry_out(self.plan.at_capacity, self._tell):
             ends_at = time.monotonic() + pause
             while time.monotonic() < ends_at:
                 self._look()
         callers.stop()
-        calls.deadline = time.monotonic() + self.length.drain
         self._rest(lambda: callers.are_done)
 
     def _keep_heads(self) -> None:
         say("Signing the heads of all traces, and keeping them")
         if (done := self.ground.heads("keep")).returncode:
-            self.wrong.append(f"heads could not be signed: {done.stderr[-2000:]}")
+            self.found.violations.append(f"heads could not be signed: {done.stderr[-2000:]}")
 
     # -- after ---------------------------------------------------------------------------------------------------------
 
     def _rest(self, is_driven: Callable[[], bool]) -> None:
         """Until every journey was driven and nothing is under way any more, or the time for that is over."""
-        ends_at = time.monotonic() + self.length.drain
+        ends_at = self.ground.calls.deadline = time.monotonic() + self.length.drain
         while time.monotonic() < ends_at:
             for _ in range(10):
                 self._look()
             if is_driven() and self._at_rest():
                 return
-        self.notes.append(f"it had not come to rest after {self.length.drain:.0f} s")
+        self.found.stuck.append(f"it had not come to rest after {self.length.drain:.0f} s")
 
     def _at_rest(self) -> bool:
         with self.ground.superuser() as database:
@@ -158,13 +159,13 @@ class Prover:
         faults = [*self.plan.faults, *self.throughput.faults]
         with self.ground.superuser() as database:
             facts = read_facts(database)
-        verdict = check(journeys, facts, self._arrived(facts))
+        verdict = check(journeys, facts, self._arrived(facts), self.found)
         verdict.violations += self.ground.calls.faults
         verdict.violations += [f"{one.kind}: {one.fault}" for one in faults if one.fault]
         self._verify(verdict)
         self.notes += turned_away(self.plan.journeys)
         lines = recoveries(self.plan.faults, facts.runs)
-        busy = self.load >= cores()
+        busy = self.began.busy
         verdict.untried += [*untried(faults, lines, busy=busy), *self.throughput.untried()]
         if not busy:
             verdict.violations += [f"{one.kind}: moved again after {one.longest:.1f} s" for one in lines if one.late]
@@ -181,9 +182,9 @@ class Prover:
             throughput=list(self.throughput.lines()),
             verdict=verdict,
             notes=[*self.notes, *self._told_by(facts)],
-            seconds=time.monotonic() - self.began,
-            load=self.load,
-            left_out=[*too_slow(faults)] if busy else [],
+            seconds=self.began.seconds,
+            load=self.began.load,
+            left_out=[TIMES, *too_slow(faults)] if busy else [],
         )
 
     def _arrived(self, facts: Facts) -> Arrived:
@@ -210,7 +211,7 @@ class Prover:
                 self.notes += done.stdout.strip().splitlines()
         done = self.ground.heads("check")
         self.notes += done.stdout.strip().splitlines()
-        verdict.violations += self.wrong + [f"heads: {line}" for line in done.stderr.splitlines() if done.returncode]
+        verdict.violations += [f"heads: {line}" for line in done.stderr.splitlines() if done.returncode]
 
     def _told_by(self, facts: Facts) -> list[str]:
         states = Counter(run.state for run in facts.runs)

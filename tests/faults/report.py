@@ -1,9 +1,9 @@
 """What a run of `bin/prove` says at its end, and the list of what it did not look at."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tests.faults.beginning import Beginning, cores
 from tests.faults.chaos import KINDS
 from tests.faults.checker import Verdict
 from tests.faults.recovery import TARGET, TARGETS, Recovery
@@ -30,6 +30,7 @@ class Report:
     load: float  # of the machine when it began
     upgrade: Sequence[str] = ()  # what came of an upgrade under load
     left_out: Sequence[str] = ()  # what this run could not try, and why
+    within: float = 0.0  # seconds that a run of this length may take; 0 where none are promised
 
     def figures(self) -> Iterator[str]:
         """What was measured, as `docs/reliability.md` has it of the last run."""
@@ -37,7 +38,8 @@ class Report:
         yield f"operations    {self.operations} accepted; answers {_counted(self.statuses)}"
         yield f"broken        {_counted(self.kills)}"
         yield f"faults        {_counted(self.happened)}"
-        yield f"took          {self.seconds:.0f} s on {cores()} cores"
+        promised = f"; at most {self.within:.0f} s are promised" if self.within else ""
+        yield f"took          {self.seconds:.0f} s on {cores()} cores{promised}"
         if self.load >= cores():
             yield f"              The machine had other work (load {self.load:.1f}): times are not judged."
         yield from self._recoveries()
@@ -48,6 +50,17 @@ class Report:
             yield from (f"  {text}" for text in self.upgrade)
             yield ""
         yield from (f"  {note}" for note in self.notes)
+
+    def ended(self, began: Beginning, within: float) -> "Report":
+        """With the seconds that the command took from its beginning until now, judged as other times are."""
+        told = replace(self, seconds=began.seconds, within=within)
+        if not within or told.seconds <= within:
+            return told
+        late = f"the run took {told.seconds:.0f} s, and at most {within:.0f} s are promised"
+        if began.busy:
+            return replace(told, left_out=[*told.left_out, late])
+        told.verdict.violations.append(late)
+        return told
 
     def lines(self) -> Iterator[str]:
         """The report."""
@@ -95,11 +108,6 @@ class Report:
             target = TARGETS.get(line.kind, TARGET)
             late = f"   LATE: promised within {target:g} s" if line.late else ""
             yield f"  {line}{late}"
-
-
-def cores() -> int:
-    """How many of them this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _counted(numbers: Mapping[object, int]) -> str:

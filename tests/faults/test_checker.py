@@ -139,6 +139,10 @@ def not_ended(story: Story) -> None:
     story.canary.state = "active"
 
 
+def a_client_that_came_to_no_end(story: Story) -> None:
+    story.journeys[0].ended = False
+
+
 def no_verdict(story: Story) -> None:
     story.facts.signals[0].verdict = ""
 
@@ -206,6 +210,7 @@ CASES: list[tuple[Callable[[Story], None], str]] = [
     *((case, "doubled") for case in (two_runs, two_signals, two_mails_without_a_word)),
     (two_items_although_a_try_is_unknown, "doubled"),
     *((case, "stuck") for case in (not_ended, no_verdict, never_routed, overdue, still_running)),
+    (a_client_that_came_to_no_end, "stuck"),
     *((case, "violations") for case in (nobodys_message, sent_although_paid, a_surprise)),
     *((case, "violations") for case in (an_item_that_nobody_is_shown, an_item_that_nobody_owed)),
     (an_item_that_nobody_recorded, "violations"),

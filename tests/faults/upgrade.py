@@ -18,6 +18,7 @@ from chimeway_py.demo import commands
 from chimeway_py.demo.screen import say
 from chimeway_py.demo.supervisor import Watched
 from chimeway_py.embedded.processes import Child
+from tests.faults.beginning import Beginning
 from tests.faults.chaos import STOPS_WITHIN, Broken, Fault, World
 from tests.faults.ground import RESTART_AFTER, Ground, end
 from tests.faults.history import NoHistory, check_out, commit_before_last_migration
@@ -26,7 +27,7 @@ from tests.faults.prove import Prover
 from tests.faults.report import Report
 from tests.faults.scripts import planned
 
-LENGTH = Length(faults=0, pause=0, storm=0, storm_faults=0, drain=45.0, rates=(2.0, 6.0))
+LENGTH = Length(faults=0, pause=0, storm=0, storm_faults=0, drain=60.0, rates=(2.0, 6.0))
 SECONDS = 36.0  # of traffic
 BEGINS = 3.0  # seconds after the start of the traffic
 LOCKED = 15.0  # seconds at most for which somebody holds the locks that migrations want: until they have given up twice
@@ -70,7 +71,7 @@ def plan_of(seed: str) -> Plan:
     return Plan(seed, SECONDS, [upgrade], planned(f"upgrade-{seed}", SECONDS, TENANTS, LENGTH.rates))
 
 
-def prove_upgrade(folder: Path, seed: str) -> Upgraded:
+def prove_upgrade(folder: Path, seed: str, began: Beginning) -> Upgraded:
     """Carry it out in a folder of its own, and judge. Raises DidNotStart."""
     folder.mkdir(mode=0o711)
     try:
@@ -83,7 +84,7 @@ def prove_upgrade(folder: Path, seed: str) -> Upgraded:
     try:
         ground.start()
         upgrade = Upgrade()
-        report = Prover(ground, plan_of(seed), LENGTH, {"upgrade": upgrade.carry_out}).run()
+        report = Prover(ground, plan_of(seed), LENGTH, began, {"upgrade": upgrade.carry_out}).run()
         upgrade.judge_newer(ground)
     finally:
         end(ground)

@@ -1,5 +1,7 @@
 """The faults. Each is a generator: it breaks something, yields the seconds until it goes on, and mends it.
 
+When it ends, all is mended, and recovery is timed from there: one that breaks several times pauses only in between.
+
 All of them run in the main thread, between two looks of the supervisor, which starts again what has ended.
 """
 

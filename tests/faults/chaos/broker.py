@@ -17,9 +17,10 @@ FLUSHES = 20
 
 def flush_broker(world: World) -> Fault:
     """FLUSHALL every three seconds: for a minute in a long run."""
-    for _ in range(world.of(FLUSHES)):
+    for number in range(world.of(FLUSHES)):
+        if number:
+            yield 3
         flush(world)
-        yield 3
 
 
 def kill_broker(world: World) -> Fault:
@@ -29,9 +30,10 @@ def kill_broker(world: World) -> Fault:
 
 def kill_broker_again_and_again(world: World) -> Fault:
     """The same as soon as it is back: thirty times in a long run."""
-    for _ in range(world.of(BROKER_KILLS)):
+    for number in range(world.of(BROKER_KILLS)):
+        if number:
+            yield 0.8
         yield from _kill(world, 0.2)
-        yield 0.8
 
 
 def broker_away(world: World) -> Fault:
@@ -58,10 +60,11 @@ def freeze_broker(world: World) -> Fault:
 
 def kill_broker_clients(world: World) -> Fault:
     """CLIENT KILL of every connection, ten times."""
-    for _ in range(10):
+    for number in range(10):
+        if number:
+            yield 0.3
         with suppress(redis.RedisError), _broker(world) as client:
             world.count("links cut", int(client.client_kill_filter(_type="normal", skipme=True)))
-        yield 0.3
 
 
 def cut_broker_link(world: World) -> Fault:

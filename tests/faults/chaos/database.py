@@ -39,9 +39,10 @@ def kill_postgres(world: World) -> Fault:
 
 def kill_postgres_again_and_again(world: World) -> Fault:
     """The same as soon as it has recovered: ten times in a long run."""
-    for _ in range(world.of(POSTGRES_KILLS)):
+    for number in range(world.of(POSTGRES_KILLS)):
+        if number:
+            yield 1.5
         yield from kill_postgres(world)
-        yield 1.5
 
 
 def restart_postgres(world: World) -> Fault:
@@ -54,14 +55,15 @@ def restart_postgres(world: World) -> Fault:
 
 def terminate_backends(world: World) -> Fault:
     """pg_terminate_backend of everybody, five times a second."""
-    for _ in range(15):
+    for number in range(15):
+        if number:
+            yield 0.2
         with suppress(psycopg.Error), world.ground.superuser() as admin:
             ended = admin.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND usename = 'chimeway_app'"
             ).fetchone()
             world.count("backends", ended[0] if ended else 0)
-        yield 0.2
 
 
 def take_all_connections(world: World) -> Fault:
@@ -87,9 +89,10 @@ def hold_locks(world: World) -> Fault:
 
 def cut_database_link(world: World) -> Fault:
     """Connections to PostgreSQL are reset, three times."""
-    for _ in range(3):
+    for number in range(3):
+        if number:
+            yield 0.7
         world.count("links cut", world.ground.database_link.reset())
-        yield 0.7
 
 
 def silence_database_link(world: World) -> Fault:

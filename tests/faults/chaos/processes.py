@@ -43,19 +43,21 @@ def kill_work(world: World) -> Fault:
 
 def kill_work_again_and_again(world: World) -> Fault:
     """SIGKILL to the worker that sends, every three seconds."""
-    for _ in range(4):
+    for number in range(4):
+        if number:
+            yield 3
         world.kill("work")
-        yield 3
 
 
 def kill_loop(world: World) -> Fault:
     """SIGKILL to one process after the other, 0.2 to 2 s apart: two hundred in a long run."""
-    killed = 0
+    killed, pause = 0, 0.0
     while killed < world.of(KILLS):
+        yield pause
         name = world.dice.choice(WORKERS)
         killed += world.ground.child(name).is_running
         world.kill(name)
-        yield world.dice.uniform(0.2, 2.0)
+        pause = world.dice.uniform(0.2, 2.0)
 
 
 def kill_all_workers(world: World) -> Fault:
