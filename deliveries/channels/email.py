@@ -118,14 +118,12 @@ def _hand_over(connection: Any, mail: EmailMultiAlternatives) -> Outcome:
     except smtplib.SMTPSenderRefused as error:
         return replace(_refusal(error.smtp_code, error.smtp_error), context={"refused": "sender"})
     except smtplib.SMTPResponseException as error:
-        return _refusal(error.smtp_code, error.smtp_error)
+        return _unanswered(error) if body_begun() and not _is_no(error) else _refusal(error.smtp_code, error.smtp_error)
     except smtplib.SMTPNotSupportedError:
         return Outcome(DeliveryStatus.PERMANENT_FAILURE, "smtp_not_supported")
     except (OSError, smtplib.SMTPException) as error:
         if body_begun():
-            return Outcome(
-                DeliveryStatus.UNKNOWN, f"no answer after the mail was sent: {type(error).__name__}", retryable=True
-            )
+            return _unanswered(error)
         return Outcome(DeliveryStatus.TEMPORARY_FAILURE, f"connection lost: {type(error).__name__}", retryable=True)
     return Outcome(DeliveryStatus.DELIVERED, context={"provider_ref": str(mail.extra_headers["Message-ID"])})
 
@@ -148,6 +146,19 @@ def _watch(smtp: Any) -> Any:
 
     smtp.getreply = getreply  # type: ignore[method-assign]
     return lambda: 354 in seen
+
+
+def _is_no(error: smtplib.SMTPResponseException) -> bool:
+    """Whether the server said no in words that can be read.
+
+    What smtplib cannot read has the code -1, and of a line without end it makes a 500 of its own: of no class but this.
+    """
+    return 400 <= error.smtp_code < 600 and type(error) is not smtplib.SMTPResponseException
+
+
+def _unanswered(error: Exception) -> Outcome:
+    """It has the mail, or some of it, and what it made of it nobody knows."""
+    return Outcome(DeliveryStatus.UNKNOWN, f"no answer after the mail was sent: {type(error).__name__}", retryable=True)
 
 
 def _refusal(code: int, text: bytes | str) -> Outcome:

@@ -35,10 +35,14 @@ ANSWERS = [
     ("DATA", "554 5.6.0 no", PERMANENT, False),
     ("DATA", "hang", TEMPORARY, True),  # no 354: the server has no mail
     ("DATA", "close", TEMPORARY, True),
+    ("DATA", "garbage", TEMPORARY, True),
     ("BODY", "451 4.3.0 later", TEMPORARY, True),
     ("BODY", "554 5.6.0 spam", PERMANENT, False),
     ("BODY", "hang", UNKNOWN, True),  # it has the whole mail and never said what it did with it
     ("BODY", "close", UNKNOWN, True),
+    ("BODY", "garbage", UNKNOWN, True),  # it said something, and nobody can read what
+    ("BODY", "554 " + "x" * 9000, UNKNOWN, True),  # smtplib reads no line as long as this, and says 500 itself
+    ("BODY", "251 kept elsewhere", UNKNOWN, True),  # not what was asked, and no refusal
     ("QUIT", "hang", DELIVERED, False),  # it said yes before
     ("QUIT", "close", DELIVERED, False),
     ("QUIT", "451 4.3.0 later", DELIVERED, False),
