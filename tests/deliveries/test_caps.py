@@ -15,7 +15,9 @@ from deliveries.services.settle import resolve_delivery
 from tenants.models import Tenant
 from tenants.scope import database_now
 from tests.deliveries.conftest import Journey
+from tests.deliveries.doubles import HangsUp
 from tests.deliveries.test_quiet_hours import let_time_pass
+from tests.deliveries.test_reports import twilio
 from tests.journeys import rows_of
 from workflows.explain import explain_run
 from workflows.models import Run, StepRun
@@ -174,6 +176,26 @@ def test_what_did_not_go_out_gives_its_place_back(rest: APIClient, journey: Jour
 
     assert journey.delivery(refused).status == "permanent_failure"
     assert statuses(journey) == {"permanent_failure smtp 550 5.1.1": 1, "delivered": 1}
+
+
+def test_what_may_have_been_taken_keeps_its_place(
+    rest: APIClient, journey: Journey, tenant: Tenant, settings: Any
+) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    cap(rest, 1, "drop", channel="sms")
+    sms = {"channel": "sms", "template": "hello", "to": {"const": "+4366012345678"}}
+    journey.publish(sms | {"retry": {"max_attempts": 1}}, templates=HELLO)
+    with HangsUp() as dropping:
+        twilio(tenant, dropping.url)
+        for _ in range(2):
+            journey.start("anna")
+            journey.work()
+
+    assert len(dropping.requests) == 1
+    assert statuses(journey) == {
+        "retries_exhausted network RemoteProtocolError": 1,
+        "suppressed cap": 1,
+    }
 
 
 @pytest.mark.parametrize("then", ["delay", "coalesce", "drop"])
