@@ -17,12 +17,14 @@ from pytest_httpserver import HTTPServer
 from deliveries.models import Delivery, Provider
 from deliveries.providers import sns
 from deliveries.services.providers import put_provider
+from signals_app.models import Signal
 from tests.deliveries.conftest import Journey
 from workflows.models import Run
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail"
 CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/cert.pem"
 KEY = rsa.generate_private_key(65537, 2048)
+MAIL = {"channel": "email", "template": "hello", "to": {"const": "a@example.com"}}
 
 
 @pytest.fixture(autouse=True)
@@ -55,8 +57,7 @@ def ses(journey: Journey, httpserver: HTTPServer) -> Provider:
 @pytest.fixture
 def run(journey: Journey, ses: Provider) -> Run:
     """A run whose mail was taken."""
-    step = {"channel": "email", "template": "hello", "to": {"const": "a@example.com"}}
-    journey.publish(step, templates={"hello": {"text": "t"}})
+    journey.publish(MAIL, templates={"hello": {"text": "t"}})
     run = journey.start("bob")
     journey.work()
     return run
@@ -84,7 +85,8 @@ KINDS = [
     ("Complaint", {}, "delivered", 1),
     ("Reject", {}, "permanent_failure", 1),
     ("Bounce", {"bounce": {"bounceType": "Permanent"}}, "bounced", 1),
-    ("Bounce", {"bounce": {"bounceType": "Transient"}}, "delivered", 0),
+    ("Bounce", {"bounce": {"bounceType": "Transient"}}, "permanent_failure", 1),  # given up, or it were a delay
+    ("Bounce", {"bounce": {"bounceType": "Undetermined"}}, "permanent_failure", 1),
     ("DeliveryDelay", {}, "delivered", 0),
 ]
 
@@ -106,6 +108,45 @@ def test_ses_reports(
 
     assert (answer.status_code, answer.json()["accepted"]) == (200, accepted)
     assert journey.delivery(run).status == status
+
+
+def test_what_ses_gave_up_is_told_to_the_run_and_keeps_no_later_mail_back(
+    client: Client, journey: Journey, ses: Provider
+) -> None:
+    rest = {"key": "rest", "kind": "wait", "for": "P1D"}
+    journey.publish(MAIL, rest, templates={"hello": {"text": "t"}})
+    run = journey.start("bob")
+    journey.work()
+    full = {"bounce": {"bounceType": "Transient", "bounceSubType": "MailboxFull"}}
+
+    post(client, ses, event(journey.delivery(run), "Bounce", **full))
+    again = journey.start("bob")
+    journey.work()
+
+    line = journey.trace(run)[-1]
+    assert journey.delivery(run).error == "reported failed MailboxFull"
+    assert (line.reason, line.context["outcome"]) == ("outcome_noted", "permanent_failure")
+    assert journey.read(lambda: Signal.objects.get(source="provider").name) == "notification.failed"
+    assert journey.delivery(again).status == "delivered"
+
+
+def test_an_answer_of_somebody_who_is_away_undoes_no_delivery(
+    client: Client, journey: Journey, ses: Provider, run: Run
+) -> None:
+    away = {"bounce": {"bounceType": "Transient", "bounceSubType": "General"}}
+    post(client, ses, event(journey.delivery(run), "Delivery"))
+
+    answer = post(client, ses, event(journey.delivery(run), "Bounce", **away))
+
+    assert answer.json()["late"] == 1
+    assert (journey.delivery(run).status, journey.run(run).state) == ("delivered", "completed")
+
+
+@pytest.mark.parametrize("code", [None, "bob@example.com", "a\0b"])
+def test_only_a_code_is_kept_of_a_bounce(code: Any, client: Client, journey: Journey, ses: Provider, run: Run) -> None:
+    post(client, ses, event(journey.delivery(run), "Bounce", bounce={"bounceType": "Transient", "bounceSubType": code}))
+
+    assert journey.delivery(run).error == "reported failed"
 
 
 FORGED: list[dict[str, Any]] = [

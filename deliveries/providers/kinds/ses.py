@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ _KINDS = {
     "Click": ReportKind.CLICKED,
 }
 TAG = "chimeway_delivery"
+_CODE = re.compile(r"[A-Za-z]{1,40}")  # MailboxFull, OnAccountSuppressionList
 
 
 class SesProvider(MailKind):
@@ -84,13 +86,23 @@ class SesProvider(MailKind):
 
 
 def _reports(event: Mapping[str, Any]) -> Iterator[Report]:
-    kind = _KINDS.get(event["eventType"])
-    if kind == ReportKind.BOUNCED and event["bounce"]["bounceType"] != "Permanent":
-        return  # SES goes on trying
+    kind, code = _KINDS.get(event["eventType"]), ""
+    if kind == ReportKind.BOUNCED:
+        kind, code = _bounce(event["bounce"])
     if kind is not None:
         tags, ref = event["mail"].get("tags", {}), event["mail"]["messageId"]
         (delivery, *_) = tags.get(TAG) or [""]
-        yield Report(kind, str(delivery), str(ref)[:255])
+        yield Report(kind, str(delivery), str(ref)[:255], code)
+
+
+def _bounce(told: Mapping[str, Any]) -> tuple[ReportKind, str]:
+    """What came back for good, and what SES has given up: while it goes on trying it tells of delays only.
+
+    A full mailbox says nothing about an address that would outlast this mail.
+    """
+    code = told.get("bounceSubType")
+    kind = ReportKind.BOUNCED if told["bounceType"] == "Permanent" else ReportKind.FAILED
+    return kind, code if isinstance(code, str) and _CODE.fullmatch(code) else ""
 
 
 def _url(config: Mapping[str, Any]) -> str:
