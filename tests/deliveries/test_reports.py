@@ -446,7 +446,7 @@ def big(owner: Tenant, kind: str) -> Provider:
     return put_provider(tenant_id=owner.pk, key=kind, kind=kind, config=config, credentials=credentials)[0]
 
 
-def sendgrid_post(delivery: str, word: str) -> tuple[bytes, dict[str, str]]:
+def sendgrid_post(delivery: str, word: str, **more: str) -> tuple[bytes, dict[str, str]]:
     event = {
         "event": word,
         "sg_event_id": "e1",
@@ -454,14 +454,14 @@ def sendgrid_post(delivery: str, word: str) -> tuple[bytes, dict[str, str]]:
         "email": "a@example.com",
         "sg_message_id": "x",
     }
-    body = json.dumps([event | {"chimeway_delivery": delivery, "anymail_id": "i"}]).encode()
+    body = json.dumps([event | {"chimeway_delivery": delivery, "anymail_id": "i"} | more]).encode()
     signature = KEY.sign(b"1732000000" + body, ec.ECDSA(hashes.SHA256()))
     names = ("Signature", "Timestamp")
     values = (base64.b64encode(signature).decode(), "1732000000")
     return body, {f"X-Twilio-Email-Event-Webhook-{name}": value for name, value in zip(names, values, strict=True)}
 
 
-def postmark_post(delivery: str, word: str) -> tuple[bytes, dict[str, str]]:
+def postmark_post(delivery: str, word: str, **said: str) -> tuple[bytes, dict[str, str]]:
     event = {"MessageID": "pm-1", "Metadata": {"chimeway_delivery": delivery}, "Recipient": "a@example.com"}
     kinds = {
         "delivered": "Delivery",
@@ -472,7 +472,7 @@ def postmark_post(delivery: str, word: str) -> tuple[bytes, dict[str, str]]:
     }
     more = {"Type": "HardBounce"} if word == "bounce" else {}
     more |= {"Type": "SpamComplaint"} if word == "spamreport" else {}
-    body = json.dumps(event | {"RecordType": kinds[word]} | more).encode()
+    body = json.dumps(event | {"RecordType": kinds[word]} | more | said).encode()
     return body, {"Authorization": f"Basic {base64.b64encode(b'us:secret').decode()}"}
 
 
@@ -498,7 +498,11 @@ def mailgun_post(delivery: str, word: str) -> tuple[bytes, dict[str, str]]:
     return json.dumps({"signature": signed, "event-data": event}).encode(), {}
 
 
-POSTS = {"sendgrid": sendgrid_post, "postmark": postmark_post, "mailgun": mailgun_post}
+POSTS: dict[str, Callable[..., tuple[bytes, dict[str, str]]]] = {
+    "sendgrid": sendgrid_post,
+    "postmark": postmark_post,
+    "mailgun": mailgun_post,
+}
 WORDS = {
     "delivered": "delivered",
     "bounce": "bounced",
@@ -533,6 +537,38 @@ def test_big_senders_report(
     assert journey.delivery(run).status == ("bounced" if word == "bounce" else "delivered")
     if kind != "mailgun":  # which signs no body, only a token of its own
         assert forged.status_code == 401
+
+
+SOFT = [
+    ("sendgrid", "type", "blocked", "failed"),
+    ("sendgrid", "type", "bounce", "bounced"),
+    ("postmark", "Type", "SoftBounce", "failed"),
+    ("postmark", "Type", "VirusNotification", "failed"),
+    ("postmark", "Type", "HardBounce", "bounced"),
+    ("postmark", "Type", "BadEmailAddress", "failed"),  # it was not even sent, and is no address of which to learn
+]
+
+
+@pytest.mark.parametrize(("kind", "key", "type_", "told"), SOFT)
+def test_only_what_comes_back_for_good_keeps_later_mails_back(
+    kind: str, key: str, type_: str, told: str, client: Client, journey: Journey, esp: HTTPServer, tenant: Tenant
+) -> None:
+    provider = big(tenant, kind)
+    journey.publish({"channel": "email", "template": "hello", "to": {"const": "a@example.com"}}, templates=HELLO)
+    run = journey.start("bob")
+    journey.work()
+
+    body, headers = POSTS[kind](str(journey.delivery(run).public_id), "bounce", **{key: type_})
+    answer = client.post(f"/hooks/providers/{provider.public_id}", body, "application/json", headers=headers)
+    again = journey.start("bob")
+    journey.work()
+
+    assert answer.json()["accepted"] == 1
+    assert signals(journey) == [f"notification.{told}"]
+    status, later = ("bounced", "suppressed") if told == "bounced" else ("permanent_failure", "delivered")
+    assert (journey.delivery(run).status, journey.delivery(again).status) == (status, later)
+    if told == "failed" and type_ != "BadEmailAddress":
+        assert journey.delivery(run).error == f"reported failed {type_}"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"signature": 1}', b'"x"', b"\xff", b"[[[[", b"null"])

@@ -1,5 +1,6 @@
 """Mail through the HTTP interfaces of big senders, as django-anymail (an extra) speaks them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ _KINDS = {  # of anymail's event types, those that say how a message did
     "opened": ReportKind.OPENED,
     "clicked": ReportKind.CLICKED,
 }
+_CODE = re.compile(r"[A-Za-z]{1,40}")
 DOMAIN = {"type": "string", "pattern": r"^[A-Za-z0-9.-]{1,253}(?!\n)$"}
 _NOT_YET = frozenset({408, 425, 429, 503})
 _NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError", "InvalidHeader", "InvalidURL")
@@ -43,6 +45,11 @@ class AnymailProvider(MailKind):
     config: ClassVar[Mapping[str, Any]] = {"from": SENDER}
     required: ClassVar[tuple[str, ...]] = ("from",)
     needs: ClassVar[Mapping[str, str]] = {"anymail": "anymail"}
+    hard: ClassVar[tuple[str, str]] = ("", "")
+    """Where it says of which type a bounce is, and the type of those that come back whatever one sends.
+
+    Anymail calls others bounces, too; without this it sorts them out itself.
+    """
 
     def options(self, account: Account) -> dict[str, Any]:
         """The arguments of the backend. Never an address: a tenant does not choose whom this process calls."""
@@ -74,7 +81,7 @@ class AnymailProvider(MailKind):
         view = import_string(f"anymail.webhooks.{self.backend}.{self.view}")(**known)
         try:
             view.run_validators(incoming.request)
-            return list(reports_of(view.parse_events(incoming.request)))
+            return list(reports_of(view.parse_events(incoming.request), self.hard))
         except AnymailWebhookValidationFailure:
             raise BadSignature from None
 
@@ -83,6 +90,7 @@ class SendGrid(AnymailProvider):
     """Twilio SendGrid."""
 
     name, backend, view = "sendgrid", "sendgrid", "SendGridTrackingWebhookView"
+    hard = ("type", "bounce")  # "blocked" is about the mail or who sends, and SendGrid does not keep later ones back
     verifies: ClassVar[Mapping[str, str]] = {"webhook_key": "tracking_webhook_verification_key"}
     credentials = {"api_key": TOKEN, "webhook_key": LINE}
     secret = ("api_key",)
@@ -96,6 +104,7 @@ class Postmark(AnymailProvider):
     """Postmark."""
 
     name, backend, view = "postmark", "postmark", "PostmarkTrackingWebhookView"
+    hard = ("Type", "HardBounce")  # not a full mailbox ("SoftBounce"), nor a virus in the mail
     verifies: ClassVar[Mapping[str, str]] = {"webhook_secret": "webhook_secret"}
     credentials = {"server_token": TOKEN, "webhook_secret": LINE}
     secret = ("server_token",)
@@ -180,11 +189,19 @@ def _causes(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
-def reports_of(events: Iterable[Any]) -> Iterator[Report]:
+def reports_of(events: Iterable[Any], hard: tuple[str, str] = ("", "")) -> Iterator[Report]:
     """Anymail's normalized events in our words. What is neither good nor bad for anybody is left out."""
     for event in events:
         kind = _KINDS.get(event.event_type)
         if kind is not None:
             metadata = event.metadata or {}
             delivery = metadata.get(METADATA, "") if isinstance(metadata, Mapping) else ""
-            yield Report(kind, str(delivery), str(event.message_id or "")[:255], str(event.reject_reason or "")[:40])
+            ref, code = str(event.message_id or "")[:255], str(event.reject_reason or "")[:40]
+            soft = _soft_bounce(event.esp_event, hard) if kind == ReportKind.BOUNCED else ""
+            yield Report(ReportKind.FAILED if soft else kind, str(delivery), ref, soft or code)
+
+
+def _soft_bounce(told: Mapping[str, Any], hard: tuple[str, str]) -> str:
+    """The type of a bounce that says nothing about the address itself; empty for one that does, or of no type."""
+    type_ = told.get(hard[0], hard[1])
+    return type_ if isinstance(type_, str) and type_ != hard[1] and _CODE.fullmatch(type_) else ""
