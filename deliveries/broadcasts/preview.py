@@ -104,7 +104,7 @@ def _whom(broadcast: Broadcast) -> tuple[int, bool, list[str], list[NewRun]]:
 
 def _not_told(loaded: Loaded, runs: Sequence[NewRun], standing: Standing) -> tuple[dict[str, int], dict[str, int]]:
     """By step that delivers, of how many of these runs its message is not wanted, and how many have no address."""
-    steps = [step for step in loaded.document.raw["steps"] if step["kind"] == "deliver"]
+    steps = [step.config for step in loaded.document.steps if step.kind == "deliver"]  # with what the definition says
     held, nowhere = Counter[str](), Counter[str]()
     for run in runs:
         facts = facts_of(

@@ -101,6 +101,23 @@ def test_a_preview_asks_the_preferences(sender: Sender) -> None:
     assert sender.preview(made["id"])["held_back"] == {"tell": 1}
 
 
+@pytest.mark.parametrize(("required", "held"), [(False, {"tell": 1}), (True, {"other": 1})])
+def test_a_preview_asks_about_the_category_of_the_definition(
+    sender: Sender, required: bool, held: dict[str, int]
+) -> None:
+    sender.rest.put("/v1/categories/offers", {"required": required})
+    sender.rest.put("/v1/categories/bills", {})
+    tell = {"kind": "deliver", "channel": "in_app", "template": "hello"}
+    steps = [{"key": "tell", **tell}, {"key": "other", **tell, "category": "bills"}]
+    words = {"hello": {"title": "a", "text": "b"}}
+    publish(sender.tenant, {"key": "offers", "category": "offers", "templates": words, "steps": steps})
+    refused = [{"category": "offers", "allowed": False}] if not required else [{"workflow": "offers", "allowed": False}]
+    sender.rest.put("/v1/recipients/bob/preferences", {"rules": refused})
+    made = sender.make(workflow="offers", subjects=["ada", "bob"])
+
+    assert sender.preview(made["id"])["held_back"] == held
+
+
 def test_a_preview_counts_those_without_an_address_for_themselves(sender: Sender) -> None:
     mail = {"kind": "deliver", "channel": "email", "template": "hello"}
     steps = [
