@@ -23,6 +23,7 @@ from tenants.vault import vault_of
 _PURPOSE, _TENANT = "unsubscribe", 8
 _WRAPPED = b"\x01"
 """What links begin with that hold what they are about. Those of before begin with a zero: a tenant's number does."""
+_SAMPLE = "sample"
 _LONGEST = 640  # bytes: as text, with our address around it, still one line of a mail (RFC 5322)
 _ID, _MAC = 16, 16
 
@@ -54,6 +55,11 @@ def address_of(token: str) -> str | None:
     if not settings.PUBLIC_URL:
         return None
     return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[token])  # type: ignore[no-any-return]
+
+
+def sample_url() -> str | None:
+    """The link of a message that only shows itself: it leads nowhere. None without a public address of ours."""
+    return address_of(_SAMPLE)
 
 
 def token_of(delivery: Delivery) -> str:

@@ -11,7 +11,7 @@ from deliveries.channels.registry import channel
 from deliveries.gate import DECIDED, may_go
 from deliveries.locales import wanted_locale
 from deliveries.models import Delivery
-from deliveries.preferences.links import unsubscribe_url
+from deliveries.preferences.links import sample_url, unsubscribe_url
 from deliveries.preferences.unsubscribe import unsubscribe_headers
 from deliveries.recipients.addressing import Addressed, addressed, refusal, whom
 from deliveries.services.handing_on import is_wanted
@@ -103,12 +103,21 @@ def _load(claim: Claim, now: datetime) -> _Loaded:
         mine = Delivery.objects.for_tenant(claim.tenant_id).filter(id=delivery.id).owed()
         words = {name: getattr(delivery, name) for name in ("template_version", "layout_version", "locale")}
         mine.update(status=DeliveryStatus.SENDING, sending_at=now, **words)
-    may_be_refused = settled is None and delivery.decided_by != Layer.REQUIRED
-    link = unsubscribe_url(delivery) if may_be_refused else None
+    link = _link(delivery) if settled is None else None
     facts = {**there.facts, "unsubscribe_url": link}
     headers = {} if delivery.is_test else unsubscribe_headers(link)  # of a test they would get no more anyway
     decided = {"decided_by": delivery.decided_by, "rule": delivery.decided_rule} if despite and settled is None else {}
     return _Loaded(delivery, there.step, facts, wording, settled, headers, decided)
+
+
+def _link(delivery: Delivery) -> str | None:
+    """Where its recipient refuses more of its kind, where that may be. Of a test it leads nowhere, as a preview's does.
+
+    Whoever looks at a test does not refuse, and its subject may be somebody who never saw it.
+    """
+    if delivery.is_test:
+        return sample_url()
+    return unsubscribe_url(delivery) if delivery.decided_by != Layer.REQUIRED else None
 
 
 def _judged(

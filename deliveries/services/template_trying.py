@@ -14,7 +14,7 @@ from chimeway_py.text import is_storable, scalar_text
 from deliveries.channels.base import Channel
 from deliveries.channels.registry import channel as channel_named
 from deliveries.locales import wanted_locale
-from deliveries.preferences.links import address_of
+from deliveries.preferences.links import sample_url
 from deliveries.recipients.addressing import recipient_tree
 from deliveries.services.templates import find_version
 from deliveries.services.trying import check_test_address
@@ -27,7 +27,6 @@ from workflows.services.definitions import ensure_definition
 from workflows.services.start import NewRun, Started, start_runs
 from workflows.steps.sources import Facts, facts_of
 
-SAMPLE_LINK = "sample"
 TO, LOCALE = "_to", "_locale"
 """Where the data of a test run keep what the sample data do not say."""
 
@@ -129,7 +128,7 @@ def _facts(chosen: Channel, sample: Sample) -> Facts:
     )
     if chosen.settles_at_once:
         return facts
-    return {**facts, "coalesced": coalesced_facts(0, facts), "unsubscribe_url": address_of(SAMPLE_LINK)}
+    return {**facts, "coalesced": coalesced_facts(0, facts), "unsubscribe_url": sample_url()}
 
 
 _PLACES = {"recipient": "/subject", "steps": "/steps", "coalesced": "/coalesced", "run": "/correlation"}

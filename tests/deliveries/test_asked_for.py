@@ -8,12 +8,13 @@ from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
-from deliveries.models import Delivery
+from deliveries.models import Delivery, Preference
 from deliveries.services.feedback import record_bounce
 from deliveries.services.providers import put_provider
 from deliveries.services.words import TEST_RUNS
 from tests.deliveries.conftest import Journey
 from tests.deliveries.test_providers import chat
+from tests.journeys import rows_of
 from workflows.models import Definition
 from workflows.services.switches import switch_definition
 from workflows.states import Cause
@@ -68,6 +69,25 @@ def test_what_somebody_asks_to_see_is_sent_whatever_the_rules_for_recipients(
     [bounce] = rest.get("/v1/suppressions").json()["items"]
     assert (bounce["word"], bounce["lifted_at"]) == ("bounced", None), "no test lifts what customers' mail met"
     assert [rest.get(f"/v1/runs/{one.json()['run_id']}/explain").json()["afterwards"] for one in asked] == [[]] * 3
+
+
+def test_the_link_in_a_test_refuses_nothing(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox, settings: Any
+) -> None:
+    """Its subject may be a real recipient, whom whoever looks at the test must not unsubscribe."""
+    settings.PUBLIC_URL = "https://notify.example.com"
+    mine = f"{journey.key}@example.com"
+    rest.put("/v1/templates/hello", {**HELLO, "text": "{{ unsubscribe_url }}"})
+
+    rest.post("/v1/templates/hello/test", {"channel": "email", "subject": "ada", "to": mine})
+    for _ in range(2):
+        journey.work()
+
+    [mail] = smtp_sink.to(mine)
+    link = mail.get_payload().strip()
+    assert link == "https://notify.example.com/unsubscribe/sample"
+    assert rest.post(urlsplit(link).path).status_code == 404
+    assert rows_of(journey.tenant, (Preference,)) == [0]
 
 
 def test_a_test_that_is_switched_off_is_not_sent(
