@@ -1,7 +1,7 @@
 """One tenant sends very much: what twenty others notice.
 
-First it sends a thousand times as much as each of them, then as much as the engine can do, so that a backlog of it
-always waits.
+First it sends a thousand times as much as each of them, then one by one and steadily, then as much as the engine can
+do, so that a backlog of it always waits.
 """
 
 import argparse
@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--times", type=float, default=1000.0, help="the load of the flood in theirs (default %(default)s)"
     )
     parser.add_argument("--batch", type=int, default=50, help="signals in one call of the flood (default %(default)s)")
+    parser.add_argument(
+        "--singles", type=float, default=200.0, help="single calls a second in a phase of them (default %(default)s)"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="length of each phase (default %(default)s)")
     parser.add_argument(
         "--backlog", type=int, default=2000, help="signals that always wait in the last phase (default %(default)s)"
@@ -46,25 +49,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(stand: Stand, options: argparse.Namespace) -> Report:
-    """Watch the others in quiet, in the flood, and beside a backlog."""
+    """Watch the others in quiet, in the flood, beside single calls, and beside a backlog."""
     from benchmarks import checks
     from benchmarks.journeys import mould, new_tenant
     from benchmarks.seeding import seed, vacuum
 
     report = Report("fairness", vars(options), machine=machine(stand.postgres.folder))
     loud, others = new_tenant(), [new_tenant() for _ in range(options.others)]
-    runs = int(options.rate * options.times * options.seconds) + options.batch + options.spare
+    paced = (options.rate * options.times + options.singles) * options.seconds
+    runs = int(paced) + options.batch + options.spare + 1
     public_id, _ = mould(loud)
     seed(stand.postgres, loud, public_id, map(str, range(runs)), lambda made: say(f"{made:,} runs seeded"))
     vacuum(stand.postgres)
     stand.fleet.start()
     bench = Fairness(stand, options, loud, Probe(stand, others, options.rate), runs)
-    report.rows = [bench.quiet(), bench.flooded(), bench.beside_a_backlog()]
+    report.rows = [bench.quiet(), bench.flooded(), bench.beside_single_calls(), bench.beside_a_backlog()]
     stand.fleet.stop()
     observer, sent = bench.observer, bench.sent
     report.checks = [
         checks.kept_pace("the flood", report.rows[1]["flood_sent"], options.rate * options.times, options.seconds),
-        _always_waited(report.rows[2]),
+        checks.kept_pace("the single calls", report.rows[2]["flood_sent"], options.singles, options.seconds),
+        _always_waited(report.rows[3]),
         checks.count_in_state(observer, loud, "completed", sent),
         checks.count_in_state(observer, loud, "waiting", runs + 1 - sent),
         checks.signals_matched(observer, loud, sent),
@@ -86,7 +91,7 @@ def _always_waited(row: Row) -> Check:
 
 
 class Fairness:
-    """The others, watched in three phases."""
+    """The others, watched in four phases."""
 
     def __init__(self, stand: Stand, options: argparse.Namespace, loud: int, probe: Probe, runs: int) -> None:
         self.stand, self.options, self.loud, self.probe, self.runs = stand, options, loud, probe, runs
@@ -105,6 +110,12 @@ class Fairness:
             seen = self.probe.measure(self.options.seconds, begin=begin)
         return self._row("others, flooded", seen)
 
+    def beside_single_calls(self) -> dict[str, Any]:
+        """The loud tenant sends one signal in each call, one after the other."""
+        with self._flood("pace", self.options.singles, self.options.seconds, batch=1) as begin:
+            seen = self.probe.measure(self.options.seconds, begin=begin)
+        return self._row("others beside single calls", seen)
+
     def beside_a_backlog(self) -> dict[str, Any]:
         """The loud tenant sends whatever the engine takes, and more waits."""
         with self._flood("backlog", self.options.backlog, self.runs) as begin:
@@ -112,9 +123,9 @@ class Fairness:
         return self._row("others beside a backlog", seen)
 
     @contextmanager
-    def _flood(self, *how: Any) -> Iterator[Any]:
+    def _flood(self, *how: Any, batch: int | None = None) -> Iterator[Any]:
         """A client of the loud tenant, which begins when it is told and whose end is waited for."""
-        before, words = self.sent, [self.loud, self.sent, self.options.batch, *how]
+        before, words = self.sent, [self.loud, self.sent, batch or self.options.batch, *how]
         command = [sys.executable, "-m", "benchmarks.flood", *map(str, words)]
         env, pipe = dict(self.stand.env), subprocess.PIPE
         with subprocess.Popen(command, env=env, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as flood:

@@ -57,7 +57,7 @@ def offer(lane: Lane, tenant_id: int) -> None:
 
 
 def put_off(lane: Lane, tenant_id: int, seconds: float, message_id: str) -> None:
-    """Leave a message of this id for later, unless there is one for the name already."""
+    """Leave a message of this id for later, unless there is one for the name that comes sooner."""
     _relay().put_off(lane, tenant_id, seconds, message_id)
 
 
@@ -116,7 +116,8 @@ class Relay(threading.Thread):
     def put_off(self, lane: Lane, tenant_id: int, seconds: float, message_id: str) -> None:
         """Add one message for later and wake the thread."""
         with self._wake:
-            self._put_off.setdefault((lane, tenant_id), (time.monotonic() + seconds, message_id))
+            message = time.monotonic() + seconds, message_id
+            self._put_off[lane, tenant_id] = min(self._put_off.get((lane, tenant_id), message), message)
             self._wake.notify()
 
     def pass_on(self, lane: Lane, tenant_id: int, message_id: str) -> None:

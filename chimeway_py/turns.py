@@ -135,12 +135,17 @@ def take(lane: Lane, tenant_id: int, message_id: str | None, turn: Callable[...,
     return taken
 
 
-def go_on(lane: Lane, tenant_id: int) -> None:
-    """Say, from within a turn, that its time is over and that more is left: behind the other tenants' nudges."""
+def go_on(lane: Lane, tenant_id: int, *, after: float = 0.0) -> None:
+    """Say, from within a turn, that its time is over and that more is left: behind the other tenants' nudges.
+
+    With `after` the rest may wait so many seconds, in which the thread is there for others.
+    """
     under_way = _turn.get() or _Turn()
     under_way.is_cut = True
     baton = _here.memory.cut((lane, tenant_id), under_way.baton, time.monotonic())
-    if baton is not None:
+    if baton is not None and after:
+        nudges.put_off(lane, tenant_id, after, str(baton))
+    elif baton is not None:
         nudges.pass_on(lane, tenant_id, str(baton))
     else:
         _put_off(lane, tenant_id)

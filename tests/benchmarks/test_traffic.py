@@ -44,14 +44,15 @@ def test_timers_that_cannot_be_seeded_in_time_are_not_measured(measure: Measure)
 
 
 def test_fairness_watches_others_in_quiet_in_a_flood_and_beside_a_backlog(measure: Measure) -> None:
-    load = ["--rate", "2", "--times", "5", "--batch", "10", "--backlog", "1000", "--spare", "12000"]
+    load = ["--rate", "2", "--times", "5", "--batch", "10", "--singles", "5", "--backlog", "1000", "--spare", "12000"]
     report = measure("fairness", *["--others", "2", "--seconds", "2", *load])
 
-    quiet, flooded, beside = report.rows
+    quiet, flooded, singly, beside = report.rows
     always = _always_waited(beside)  # not for tests to judge: a busy machine may hold up the client that sends
     assert [failed for failed in _failed(report) if not failed.startswith(always.what)] == []
     assert quiet["signals"] > 0
     assert flooded["flood_sent"] >= 20
+    assert 1 <= singly["flood_sent"] <= 11
     assert beside["flood_done_per_s"] > 0
 
 

@@ -85,6 +85,16 @@ def test_what_was_put_off_comes_when_its_time_has_come() -> None:
     assert relay._ready(time.monotonic() + 0.5) == [(NAME, "later-1")]
 
 
+@pytest.mark.parametrize("seconds", [(0.4, 0.1), (0.1, 0.4)])
+def test_of_two_that_were_put_off_the_one_that_comes_sooner_stays(seconds: tuple[float, float]) -> None:
+    relay = Relay()
+    for one in seconds:
+        relay.put_off("engine", 7, one, f"after {one}")
+
+    assert relay._ready(time.monotonic() + 0.2) == [(NAME, "after 0.1")]
+    assert relay._ready(time.monotonic() + 0.5) == []
+
+
 def test_a_burst_wakes_the_thread_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each waking would take the interpreter from whoever makes the burst."""
     relay, woken = Relay(), []

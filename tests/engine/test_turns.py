@@ -2,12 +2,15 @@
 
 import itertools
 import random
+import time
 from collections import deque
 
 import pytest
 
 from chimeway_py.nudges import Name
 from chimeway_py.turns import AFTER_A_CUT, BELIEVED, MOST_HANDS, Baton, Memory, baton_of
+from workflows.services import turn
+from workflows.services.owed import EngineOwes
 
 NAME: Name = ("engine", 7)
 
@@ -84,3 +87,16 @@ def test_anything_else_is_a_plain_nudge(message_id: str | None) -> None:
 
 def test_a_baton_is_read_as_it_was_written() -> None:
     assert baton_of(str(Baton("abc", 3, 2))) == Baton("abc", 3, 2)
+
+
+def test_a_turn_that_finds_few_again_and_again_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are as few places as processes: whoever sleeps in one keeps other tenants waiting."""
+    slept: list[float] = []
+    left: list[float] = []
+    monkeypatch.setattr(turn, "engine_owes", lambda tenant_id: EngineOwes(True, False, False, False))
+    monkeypatch.setattr(turn, "route_signals", lambda tenant_id: 1)
+    monkeypatch.setattr(turn, "go_on", lambda lane, tenant_id, after=0.0: left.append(after))
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    assert turn.engine_turn(tenant_id=7) == 2
+    assert (slept, left) == ([turn.GATHER], [turn.GATHER_AWAY])

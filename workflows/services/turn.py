@@ -24,9 +24,10 @@ from workflows.steps.base import Claim
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 0.25
-# Work that comes one by one is as dear as many times as much: a pass that found few lets more come together.
+# Work that comes one by one is as dear as many times as much: a pass that found few lets more come together. It waits
+# once, and then for longer with the place free for other tenants, of which there are as few as there are processes.
 FEW = 25  # signals and runs
-GATHER, LONGEST_GATHER = 0.004, 0.04  # seconds: twice as long each time, as long as passes find few
+GATHER, GATHER_AWAY = 0.004, 0.012  # seconds
 
 
 def engine_turn(*, tenant_id: int) -> int:
@@ -35,7 +36,7 @@ def engine_turn(*, tenant_id: int) -> int:
     The answer is how many were taken up. Runs that a schedule started are advanced in the turn after.
     """
     ends_at = time.monotonic() + TURN_SECONDS
-    total, owes, gather = 0, engine_owes(tenant_id), GATHER
+    total, owes, has_gathered = 0, engine_owes(tenant_id), False
     while taken := _go_on(tenant_id, owes):
         total += taken
         if time.monotonic() >= ends_at:
@@ -43,8 +44,11 @@ def engine_turn(*, tenant_id: int) -> int:
             break
         owes = engine_owes(tenant_id)
         if taken <= FEW and (owes.signals or owes.runs):
-            time.sleep(gather)
-            gather = min(2 * gather, LONGEST_GATHER)
+            if has_gathered:
+                go_on("engine", tenant_id, after=GATHER_AWAY)
+                break
+            time.sleep(GATHER)
+            has_gathered = True
     return total + (fire_due_schedules(tenant_id=tenant_id) if owes.schedules else 0)
 
 
