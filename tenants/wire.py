@@ -30,7 +30,8 @@ class Wire:
         self._pgconn = driver.pgconn
         self._context = teach(Cursor(driver))
         self._statements: dict[str, Statement] = {}
-        self._plans = 0
+        self._named = self._plans = 0  # names that were given to plans; plans that the server has
+        self._dropped: list[bytes] = []  # plans that nobody asks for any more, and that the server still has
         self._waiting: list[Message] = []
         self._pushed: list[Message] = []  # on their way, with their answers to come
         self._has_begun = False  # by what was pushed: the answer to BEGIN comes first
@@ -42,6 +43,7 @@ class Wire:
         statement = self._statements.get(text)
         if statement is None:
             if len(self._statements) >= MOST_STATEMENTS:
+                self._forget()
                 self._statements.clear()
             statement = self._statements[text] = Statement(text, parameters, self._context)
         message = Message(statement, parameters)
@@ -84,11 +86,24 @@ class Wire:
             try:
                 self._trip(driver)
             except _STALE_PLAN:
-                self._statements.clear()
+                self._forget()
                 if not self._is_alone:
                     raise
                 self._begin_anew(messages)
                 self._trip(driver)
+
+    def _forget(self) -> None:
+        """Begin with new plans: each statement is prepared again when it comes again."""
+        for statement in self._statements.values():
+            self._dropped += statement.plans.values()
+            statement.plans.clear()
+        self._plans = 0
+
+    def _drop(self) -> None:
+        """Let the server forget them, too, before a transaction: a connection may live for months of migrations."""
+        for name in self._dropped:
+            self._pgconn.exec_(b"DEALLOCATE " + name)  # an error: the server had forgotten it
+        self._dropped.clear()
 
     def _trip(self, driver: Connection[Any]) -> None:
         self._send(driver)
@@ -122,6 +137,8 @@ class Wire:
         self._waiting = []
         if pgconn.pipeline_status == PipelineStatus.OFF:
             self._is_alone = pgconn.transaction_status == TransactionStatus.IDLE
+            if self._dropped and self._is_alone:
+                self._drop()
             self._has_begun = self._is_alone and not driver.autocommit
             pgconn.enter_pipeline_mode()
             if self._has_begun:
@@ -139,7 +156,8 @@ class Wire:
         if message.plan or threshold is None or statement.uses < threshold or self._plans >= MOST_PLANS:
             return
         self._plans += 1
-        message.plan = statement.plans[message.types] = b"wire_%d" % self._plans
+        self._named += 1
+        message.plan = statement.plans[message.types] = b"wire_%d" % self._named
         message.is_new = True
 
     def _exchange(self, messages: Sequence[Message]) -> PQGen[None]:
@@ -161,6 +179,7 @@ class Wire:
                 planned = (yield from fetch_many(self._pgconn))[-1]
                 if planned.status not in _GOOD:
                     del message.statement.plans[message.types]
+                    self._plans -= 1
                     failed = failed or planned
             result = message.result = (yield from fetch_many(self._pgconn))[-1]
             if result.status not in _GOOD:

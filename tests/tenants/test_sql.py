@@ -190,6 +190,23 @@ def test_a_migration_between_two_questions_is_no_error(servers: Servers) -> None
             superuser.execute("DROP TABLE migrated")
 
 
+def test_a_connection_that_lives_through_many_migrations_goes_on_preparing(servers: Servers) -> None:
+    """What was planned before is dropped on both sides, so that neither the server nor the limit is ever full."""
+    in_use = "SELECT count(*)::int FROM pg_prepared_statements WHERE name LIKE 'wire%%' AND statement LIKE %s"
+    with servers.postgres.connect() as superuser:
+        superuser.execute("CREATE TABLE migrating AS SELECT 1 AS told")
+        superuser.execute("GRANT SELECT ON migrating TO PUBLIC")
+        try:
+            for kind in ["bigint", "int"] * 5:
+                ask_thrice("SELECT told FROM migrating WHERE told = %s::int")
+                superuser.execute(f"ALTER TABLE migrating ALTER told TYPE {kind}")
+            ask_thrice("SELECT told FROM migrating WHERE told = %s::int")
+        finally:
+            superuser.execute("DROP TABLE migrating")
+
+    assert fetch(in_use, ["%FROM migrating%"]) == [(1,)]
+
+
 def test_in_the_middle_of_a_transaction_a_stale_plan_is_an_error() -> None:
     text = "SELECT %s::int AS forgotten_late"
     ask_thrice(text)
