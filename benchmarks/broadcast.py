@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.meter import Observer, memory_mb
-from benchmarks.probe import Probe, watch_others
+from benchmarks.probe import Probe, watch_others, were_watched
 from benchmarks.report import Check, Report, machine, say
 from benchmarks.stand import Stand
 
@@ -53,6 +53,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     report.rows = [before.row("others before"), during.row("others during"), upload]
     report.rows.append(told | {"mem_idle_mb": idle, "mem_most_mb": watch.most_mb, "mem_after_mb": after})
     report.checks = _checks(stand.observer(), tenant_id, options, probe, before.lost + during.lost)
+    report.checks.append(were_watched(before, during))
     return report
 
 

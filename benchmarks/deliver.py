@@ -65,10 +65,11 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
         receiver.stop()
         stand.fleet.stop()
     expected = options.messages + options.latency
-    mails = {to for mail in stand.mailbox.all() if mark in (to := str(mail["X-Envelope-To"]))}
+    mails = [to for mail in stand.mailbox.all() if mark in (to := str(mail["X-Envelope-To"]))]
     attempts = observer.one(_ATTEMPTS, tenant_id)
     report.checks = [
-        Check(f"mail for {expected:,} addresses", len(mails) == expected, f"({len(mails):,})"),
+        Check(f"mail for {expected:,} addresses", len(set(mails)) == expected, f"({len(set(mails)):,})"),
+        Check("no address has two", len(mails) == len(set(mails)), f"({len(mails):,} mails)"),
         _posted(posts, expected),
         Check("one attempt for each message", attempts == expected * 2, f"({attempts:,})"),
         checks.runs_in_state(observer, tenant_id, "completed", expected * 2),

@@ -17,6 +17,7 @@ SUMMARY = "latency and queries of an explanation with a million runs"
 QUICK = {"runs": 2000, "samples": 50}
 _SOME = "SELECT public_id FROM workflows_run WHERE tenant_id = %s AND id >= %s ORDER BY id LIMIT 1"
 _SPAN = "SELECT min(id), max(id) FROM workflows_run WHERE tenant_id = %s"
+MOST_STATEMENTS = 4  # the one that enters the tenant's scope, and three
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,11 +49,13 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
         _measure("waiting", _explained(tenant_id, states), some),
         _measure("completed", _explained(tenant_id, states), list(ids.values())),
     ]
+    most = max(row["most_statements"] for row in report.rows)
     total = options.runs + 1 + len(ended)
     found = observer.one("SELECT count(*) FROM workflows_run WHERE tenant_id = %s", tenant_id)
     report.checks = [
         Check(f"{total:,} runs", found == total, f"({found:,})"),
         Check("each kind explained as what it is", states == {"waiting", "completed"}, str(sorted(states))),
+        Check(f"no explanation takes more than {MOST_STATEMENTS} statements", most <= MOST_STATEMENTS, f"({most})"),
         checks.no_gaps(observer, tenant_id),
         checks.traces_verify(observer, tenant_id, options.verify),
     ]

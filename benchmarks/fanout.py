@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from benchmarks.meter import Observer
-from benchmarks.probe import Probe, watch_others
+from benchmarks.probe import Probe, watch_others, were_watched
 from benchmarks.report import Check, Report, machine, say
 from benchmarks.stand import Stand
 
@@ -57,6 +57,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     memory = {"mem_idle_mb": idle, "mem_most_mb": watch.most_mb, "mem_after_mb": after}
     report.rows.append({"what": "fan-out", "runs": options.runs, "seconds": watch.seconds, **memory})
     report.checks = _checks(stand.observer(), tenant_id, options, probe, before.lost + during.lost)
+    report.checks.append(were_watched(before, during))
     return report
 
 

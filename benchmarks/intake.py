@@ -141,7 +141,8 @@ class Intake:
         ]
         if not self.options.no_workers:
             wait_until(lambda: self.observer.one(_ROUTED, self.tenant_id), stored, "signals routed")
-            found.append(Check("every signal got its verdict", True))
+            without = self.observer.one(f"{_STORED} AND verdict IS NULL", self.tenant_id)
+            found.append(Check("every signal got its verdict", without == 0, f"({without} have none)"))
         return found
 
     def checks_of_runs(self) -> list[Check]:

@@ -15,7 +15,7 @@ from benchmarks.limits import limits
 from benchmarks.meter import Observer, Reading, memory_mb
 from benchmarks.report import Report, Row, machine, medians, percentile, say
 from benchmarks.stand import Stand
-from benchmarks.waiting import wait_until
+from benchmarks.waiting import PATIENCE, NeverHappened, wait_until
 
 SUMMARY = "runs started and parked, signals to completion, latency, commits, WAL, CPU and memory"
 QUICK = {"runs": 500, "rounds": 1, "latency": 30, "settle": 1.0, "limit_seconds": 0.5}
@@ -66,7 +66,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
             report.rows += peers.round_of_peers(stand, options, number, ours, report)
     stand.fleet.stop()
     report.summary = medians(report.rows, by="what")
-    report.tables = against_limits(report.summary, report.limits)
+    report.tables |= against_limits(report.summary, report.limits)
     report.checks += bench.checks()
     return report
 
@@ -156,6 +156,8 @@ class ParkResume:
             began = time.perf_counter()
             self._signal_one(key)
             while not self.observer.one(_DONE, self.tenant_id, ids[key]):
+                if time.perf_counter() - began > PATIENCE:
+                    raise NeverHappened(f"the run of {key} completed")
                 time.sleep(0.0005)
             found.append((time.perf_counter() - began) * 1000)
             time.sleep(0.005)

@@ -93,7 +93,9 @@ def round_of_peers(
         rows.append(row)
         say(f"Round {number}, {peer.name}: " + ", ".join(f"{name} {shown(row[name])}" for name in FIGURES))
     if rows:
-        print(f"\nRound {number}: ours to each peer\n{table(ratios(ours, rows))}\n", flush=True)
+        title, told = f"Round {number}: ours to each peer", ratios(ours, rows)
+        report.tables[title] = list(told)
+        say(f"{title}\n{table(told)}")
     return rows
 
 

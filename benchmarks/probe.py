@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.meter import Observer
-from benchmarks.report import percentile
+from benchmarks.report import Check, percentile
 from benchmarks.stand import Stand
 
 _DONE = "SELECT count(*) FROM workflows_run WHERE tenant_id = %s AND public_id = %s AND state = 'completed'"
@@ -49,6 +49,12 @@ class Seen:
             "signals": len(self.latencies),
             **{name: round(value, 1) for name, value in shares.items()},
         }
+
+
+def were_watched(before: Seen, during: Seen) -> Check:
+    """Others that sent nothing while there was much to do have noticed nothing."""
+    counts = len(before.latencies), len(during.latencies)
+    return Check("others sent signals before and meanwhile", min(counts) > 0, f"({counts[0]} and {counts[1]})")
 
 
 class Probe:
