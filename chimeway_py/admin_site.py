@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.views.generic import View
 
 COUNTED_AT_MOST = 1000  # per concern: beyond that a person needs to know "very many", and the page stays fast
 
@@ -99,6 +100,7 @@ class ChimewayAdminSite(admin.AdminSite):
     site_url = None
     enable_nav_sidebar = False
     empty_value_display = "–"
+    password_change_view: type[View] | None = None  # Django's own page, where no app keeps a record of it
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
@@ -108,6 +110,13 @@ class ChimewayAdminSite(admin.AdminSite):
         """The apps, those that operators use all day first."""
         apps = super().get_app_list(request, app_label)
         return sorted(apps, key=lambda app: APPS_FIRST.index(app["app_label"]) if app["app_label"] in APPS_FIRST else 9)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The page on which operators change their own password."""
+        if self.password_change_view is None:
+            return super().password_change(request, extra_context)
+        context = {**self.each_context(request), **(extra_context or {})}
+        return self.password_change_view.as_view(extra_context=context)(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The home page: what is wrong, all in all and by tenant."""

@@ -82,8 +82,8 @@ INSTALLED_APPS = [
     "axes",
 ]
 MIDDLEWARE = [
+    "chimeway_py.content_policy.ContentPolicyMiddleware",  # first: what others answer by themselves has it, too
     "django.middleware.security.SecurityMiddleware",
-    "chimeway_py.content_policy.ContentPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "deliveries.api.origins.InboxOriginsMiddleware",
     "chimeway_py.request_log.RequestLogMiddleware",

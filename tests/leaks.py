@@ -1,16 +1,19 @@
 """What must stand nowhere in the open, whichever test brought it in: it is looked for when the session ends.
 
 Tests make API keys, tokens and signing secrets by the thousand, and call what stands for a payload or a credential
-`canary-of-a-…`. When all are done, no table, log, key of the broker, metric or page may show any of them, neither
-plainly nor in hex nor in base64.
+`canary-of-a-…`. The session itself runs on keys and passwords of its settings. When all tests are done, no table, log,
+key of the broker, metric or page may show any of them, neither plainly nor in hex nor in base64.
 """
 
 import base64
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from copy import copy
+from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import redis
 from django.test import Client
@@ -22,12 +25,8 @@ from tests.plugin import Servers
 CANARY = "canary-of-a-payload"
 """Stands for what people write, wherever a test needs any text."""
 _TOLD = re.compile(rb"(canary-of-a-[a-z0-9-]*|whsec_[A-Za-z0-9+/]{16,}|cwi?_[a-z0-9]{12}_[A-Za-z0-9_-]{20,})", re.ASCII)
-_FORMS = [
-    *(b"cw_", b"cwi_", b"whsec_", b"whsec_".hex().encode()),
-    *(b"canary-of-a-", b"canary-of-a-".hex().encode()),
-    *(base64.b64encode(b"\0" * shift + b"canary-of-a-")[4 if shift else 0 : -4] for shift in range(3)),
-]
-"""What to look for: words as they are, in hex, and in base64 at each of its three alignments."""
+_KEYS = ("SECRET_KEY", "PAYLOAD_KEYS", "HEAD_KEYS")
+_SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "BROKER_URL", "EMAIL_URL")
 _AROUND = 60
 
 
@@ -57,9 +56,30 @@ class Listener(logging.Handler):
         self.shown |= {f"log {record.name}: {one}" for one in shown_in(said.encode(errors="replace"))}
 
 
+@cache
+def forms() -> list[bytes]:
+    """What to look for: words as they are, in hex, and in base64 at each of its three alignments."""
+    return [
+        *(b"cw_", b"cwi_", b"whsec_", b"whsec_".hex().encode()),
+        *(form for word in (b"canary-of-a-", *map(str.encode, of_settings())) for form in _written(word)),
+        *(form for name in _KEYS[1:] for form in _written(base64.b64decode(os.environ[name]))),
+    ]
+
+
+def of_settings() -> list[str]:
+    """What this session runs on: its keys, and the passwords of the database, the broker and the mail server."""
+    passwords = [urlsplit(os.environ[name]).password for name in _SERVERS]
+    return [*(os.environ[name] for name in _KEYS), *(one for one in passwords if one)]
+
+
+def _written(word: bytes) -> list[bytes]:
+    coded = [base64.b64encode(b"\0" * shift + word)[4 if shift else 0 : -4] for shift in range(3)]
+    return [word, word.hex().encode(), *coded]
+
+
 def shown_in(text: bytes) -> Iterator[str]:
     """Each secret in a text, as it stands there with a little of what is around."""
-    for form in _FORMS:
+    for form in forms():
         place = text.find(form)
         while place >= 0:
             around = text[max(0, place - _AROUND) : place + _AROUND]

@@ -53,7 +53,7 @@ class Servers:
             "DATABASE_URL": self.postgres.url("chimeway_app"),
             "DATABASE_OWNER_URL": self.postgres.url("chimeway_owner"),
             "BROKER_URL": self.broker.url,
-            "EMAIL_URL": self.mailbox.url,
+            "EMAIL_URL": self.mailbox.url_with_password,
             "STATIC_ROOT": str(self.static),
             "LOG_LEVEL": "WARNING",
         }

@@ -34,6 +34,7 @@ class Broker:
         """Start the server on the same port as last time; returns when it listens. Raises DidNotStart."""
         self.port = self.memory.port("broker", self.port or None)
         settings = [f"port {self.port}", f"bind {LOOPBACK}", "daemonize no", 'save ""', "appendonly no"]
+        settings.append("rdbcompression no")  # what DUMP tells of a key can be searched
         settings += [f"dir {self.folder}", f"requirepass {self.memory.password('broker')}"]
         self.server.start(feed="\n".join(settings).encode())  # not as arguments: everybody can read those
         deadline = time.monotonic() + patience

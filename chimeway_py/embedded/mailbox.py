@@ -30,6 +30,11 @@ class Mailbox:
         return f"smtp://{LOOPBACK}:{self.port}"
 
     @property
+    def url_with_password(self) -> str:
+        """The same for a sender who signs in, as most mail servers ask it: this one takes who has the password."""
+        return f"smtp://chimeway:{self.memory.password('mail')}@{LOOPBACK}:{self.port}"
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and is alive."""
         return self._server is not None and self._server.is_running

@@ -1,6 +1,7 @@
 """Pages: what they open with, what they never show, what they cost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from chimeway_py import content_policy
 from deliveries.models import InboxItem
 from signals_app.services import NewSignal, accept_signals
 from tenants.admin.paging import page_of
@@ -68,6 +70,15 @@ def test_a_signal_page_says_what_became_of_it(operator: Callable[..., Client], m
 
     assert "It ended the wait “grace”." in page
     assert str(mine.run.public_id) in page
+
+
+def test_the_way_to_https_has_the_content_policy_too(settings: Any):
+    settings.SECURE_SSL_REDIRECT = True
+
+    answer = Client().get("/admin/login/")
+
+    assert (answer.status_code, answer.headers["Location"]) == (301, "https://testserver/admin/login/")
+    assert answer.headers["Content-Security-Policy"] == content_policy.POLICY
 
 
 @pytest.mark.parametrize("path", ["admin:index", "admin:login", *LISTS])

@@ -195,6 +195,25 @@ def test_a_new_master_key_wraps_second_factors_too(account: Any, settings: Any) 
     assert proved
 
 
+def test_a_change_of_ones_own_password_is_told_in_the_history(account: Any) -> None:
+    client, page = signed_in(account), reverse("admin:password_change")
+    new = "a staple of another battery"
+    asked = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    wrong = client.post(page, {**asked, "old_password": "guessed"})
+    told_before = LogEntry.objects.filter(object_id=str(account.pk)).count()
+    done = client.post(page, asked, REMOTE_ADDR="192.0.2.7")
+
+    assert (wrong.status_code, told_before) == (200, 0)
+    assert (done.status_code, done.headers["Location"]) == (302, reverse("admin:password_change_done"))
+    (told,) = LogEntry.objects.filter(object_id=str(account.pk))
+    assert (told.user_id, told.change_message) == (account.pk, "own password changed, from 192.0.2.7")
+    assert client.get("/admin/").status_code == 200  # and the session goes on
+    assert sign_in(account, new).status_code == 302
+    shown = client.get(reverse("admin:auth_user_history", args=[account.pk])).content.decode()
+    assert "own password changed" in shown
+
+
 def test_pages_of_signing_in_keep_the_content_policy(account: Any, mine: Furnished) -> None:
     client = signed_in(account)
     client.post(PAGE, {"action": "begin"})

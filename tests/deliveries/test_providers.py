@@ -349,6 +349,7 @@ def test_what_the_services_own_server_may_have_is_given_to_nobody_else(
     address = f"{journey.key}@example.com"
     with ScriptedSmtp({point: "close"}) as server:
         settings.EMAIL_PORT = server.port
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         run = journey.start("bob", email=address)
         journey.work()
         noted = told(journey, run)

@@ -1,7 +1,8 @@
 """A canary goes through the whole service, real processes and all, and is then looked for in every store there is.
 
 It must come out where its owner asks for it: the mail, the inbox, the export, the calls that carry it. It must be seen
-nowhere else. So must every secret: of senders, endpoints, subscriptions, providers, steps and keys.
+nowhere else. So must every secret: of senders, endpoints, subscriptions, providers, steps and keys, and what the
+service runs on: its own keys, and its passwords for the mail server, the database and the broker.
 """
 
 import json
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -39,13 +41,14 @@ from tenants.services import create_api_key, create_tenant, set_role
 from tenants.services.secrets import put_secret
 from tests.fleet import Web, Workers
 from tests.journeys import publish
+from tests.leaks import of_settings
 from tests.plugin import Servers
 from tests.privacy.conftest import JOURNEY, tables_with
 from workflows.events.subscriptions import put_subscription, rotate_subscription_secret
 
 PAYLOAD = "canary-of-a-payload-kx9"
 SECRETS = ["canary-of-a-signing-secret", "canary-of-a-secret-that-steps-name"]
-CREDENTIALS = ["canary-of-a-twilio-token", "canary-of-a-slack-hook"]
+CREDENTIALS = ["canary-of-a-twilio-token", "canary-of-a-slack-hook", "canary-of-a-mail-password"]
 
 
 class Receiver(ThreadingHTTPServer):
@@ -89,7 +92,7 @@ def calling(url: str) -> dict[str, Any]:
     header = {"Authorization": {"secret": "token", "prefix": "Bearer "}, "X-Note": "data.secret"}
     call = {"kind": "http", "headers": header, "body": {"note": "data.secret"}, "sign": "token"}
     refused = {"retry": {"max_attempts": 1}, "on_outcome": {"permanent_failure": "next", "retries_exhausted": "next"}}
-    words = {"title": "To {{ data.secret }}", "text": "Dear {{ data.secret }}"}
+    words = {"title": "To {{ data.secret }}", "subject": "To {{ data.secret }}", "text": "Dear {{ data.secret }}"}
     return {
         "key": "calling",
         "templates": {"words": words},
@@ -100,6 +103,7 @@ def calling(url: str) -> dict[str, Any]:
             {"key": "nowhere", **call, **refused, "url": "http://127.0.0.1:65533/{{ data.secret }}"},
             {"key": "short", "kind": "deliver", "channel": "sms", "template": "words", **refused},
             {"key": "chat", "kind": "deliver", "channel": "chat", "template": "words", **refused},
+            {"key": "letter", "kind": "deliver", "channel": "email", "template": "words", **refused},
             {"key": "hook", "kind": "deliver", "channel": "webhook", "endpoint": "broken", **refused},
         ],
     }
@@ -153,6 +157,8 @@ def walked(servers: Servers) -> Iterator[Walked]:
             tenant, token = _furnished(receiver.url)
         walked = Walked(tenant, web.url, token, receiver, monitor.heard)
         _walk(walked, servers.mailbox)
+        with override_settings(OUTBOUND_ALLOWED_NETWORKS=["127.0.0.0/8"]):
+            _give_mail_account(tenant, servers.mailbox)
         _call(walked)
         _break(walked, servers)
         yield walked
@@ -178,17 +184,24 @@ def _furnished(url: str) -> tuple[Tenant, str]:
     SECRETS.append(rotate_subscription_secret(tenant_id=tenant.pk, key="crm", overlap=timedelta(hours=1)).secret)
     _give_providers(tenant, url)
     publish(tenant, calling(url))
-    SECRETS.extend(CREDENTIALS)
+    SECRETS.extend([*CREDENTIALS, *of_settings()])
     SECRETS.append(create_api_key(tenant_id=tenant.pk, name="canary", scopes=Scope.values).token)
     return tenant, SECRETS[-1]
 
 
 def _give_providers(tenant: Tenant, url: str) -> None:
     """Accounts whose messages are refused."""
-    token, hook = CREDENTIALS
+    token, hook, _ = CREDENTIALS
     sid = {"account_sid": "AC1", "from": "+4312345", "url": f"{url}/bad"}
     put_provider(tenant_id=tenant.pk, key="texts", kind="twilio", config=sid, credentials={"auth_token": token})
     put_provider(tenant_id=tenant.pk, key="room", kind="slack", credentials={"url": f"{url}/broken/{hook}"})
+
+
+def _give_mail_account(tenant: Tenant, mailbox: Mailbox) -> None:
+    """The tenant's own, from now on. Its server knows no TLS, without which no password is told."""
+    config = {"host": "127.0.0.1", "port": mailbox.port, "security": "starttls", "from": "us@example.com"}
+    told = {"username": "us", "password": CREDENTIALS[2]}
+    put_provider(tenant_id=tenant.pk, key="mails", kind="smtp", config=config, credentials=told)
 
 
 def _walk(walked: Walked, mailbox: Mailbox) -> None:
@@ -212,7 +225,7 @@ def _walk(walked: Walked, mailbox: Mailbox) -> None:
 
 def _call(walked: Walked) -> None:
     """Go out by every way, and be refused and broken off there."""
-    data = {"secret": PAYLOAD, "phone": "+436601234567"}
+    data = {"secret": PAYLOAD, "phone": "+436601234567", "email": "bob@example.com"}
     started = {"workflow": "calling", "subject": "bob", "data": data}
     assert walked.ask("POST", "/v1/runs", started, **{"Idempotency-Key": "calling"})[0] in (200, 201)
     hook = f"/broken/{CREDENTIALS[1]}"
@@ -245,7 +258,7 @@ def test_its_owner_finds_the_payload(walked: Walked, servers: Servers) -> None:
     assert PAYLOAD in str(servers.mailbox.to(f"{PAYLOAD}@example.com")[0])
 
 
-def test_whom_they_are_for_hears_payload_and_secrets(walked: Walked) -> None:
+def test_whom_they_are_for_hears_payload_and_secrets(walked: Walked, servers: Servers) -> None:
     """What is looked for below was on its way: otherwise nothing would be found for want of anything to find."""
     told = dict(walked.receiver.told)
     call = next(said for path, said in told.items() if path.startswith("/call"))
@@ -254,6 +267,10 @@ def test_whom_they_are_for_hears_payload_and_secrets(walked: Walked) -> None:
     assert f"Bearer {SECRETS[1]}" in call
     twilio = told["/bad/2010-04-01/Accounts/AC1/Messages.json"]
     assert b64encode(f"AC1:{CREDENTIALS[0]}".encode()).decode() in twilio
+    assert servers.mailbox.to(f"{PAYLOAD}@example.com")[0]["X-Envelope-Login"] == "chimeway"
+    assert urlsplit(os.environ["EMAIL_URL"]).password in SECRETS
+    tried = {one["step"]: one for one in json.loads(walked.ask("GET", "/v1/deliveries?channel=email")[1])["items"]}
+    assert tried["letter"]["error"] == "connect SMTPNotSupportedError"  # of the tenant's own account
     assert all("webhook-signature" in told[path].lower() for path in ("/broken/hook", "/broken/events"))
 
 
@@ -323,6 +340,7 @@ def test_nothing_else_of_rest_shows_it(walked: Walked) -> None:
     pages += [f"/v1/signals/{signal}" for signal in signals]
     pages += [f"/v1/{kind}" for kind in ("endpoints", "providers", "secrets", "event-subscriptions", "events")]
     pages += ["/v1/endpoints/broken", "/v1/providers/texts", "/v1/providers/room", "/v1/secrets/token"]
+    pages.append("/v1/providers/mails")
 
     for page in pages:
         status, text = walked.ask("GET", page)

@@ -1,7 +1,9 @@
 """The search at the end of a session finds what it is there for."""
 
 import base64
+import json
 import logging
+import os
 
 import pytest
 import redis
@@ -26,6 +28,19 @@ def test_what_is_shown_is_found_however_it_is_written(before: str) -> None:
     assert list(shown_in(b"whsec_ and cw_ are how secrets begin; a canary is a bird")) == []
 
 
+def test_what_this_session_runs_on_is_looked_for(servers: Servers) -> None:
+    """Keys of the settings, and the passwords of the database, the broker and the mail server, however they stand."""
+    named = ("SECRET_KEY", "PAYLOAD_KEYS", "HEAD_KEYS")
+    kept = [servers.postgres.memory.password(role) for role in ("chimeway_app", "chimeway_owner")]
+    kept += [servers.broker.memory.password("broker"), servers.mailbox.memory.password("mail")]
+
+    for secret in [*(os.environ[name] for name in named), *kept]:
+        sent = base64.b64encode(f"\0name\0{secret}".encode())
+        for written in (f"redis://:{secret}@127.0.0.1".encode(), secret.encode().hex().encode(), sent):
+            assert list(shown_in(written)) != [], written
+    assert list(shown_in(base64.b64decode(os.environ["PAYLOAD_KEYS"]))) != []
+
+
 def test_stores_are_searched(tenant: Tenant, servers: Servers) -> None:
     token = create_api_key(tenant_id=tenant.pk, name="shown", scopes=["runs:read"]).token
     file, before = servers.folder / "logs-of-a-leak", set(showing(stores(servers)))
@@ -34,18 +49,20 @@ def test_stores_are_searched(tenant: Tenant, servers: Servers) -> None:
         try:
             owner.execute(name, [token, tenant.pk])
             owner.commit()
-            client.set("leak", CANARY)
+            client.set("leak", json.dumps({"body": {"key": token, "keys": [token, token]}}))
+            client.rpush("leaks", *(json.dumps({"number": number, "body": {"said": CANARY}}) for number in range(9)))
             file.write_text(token)
             found = set(showing(stores(servers))) - before
         finally:
             owner.execute(name, ["", tenant.pk])
             owner.commit()
-            client.delete("leak")
+            client.delete("leak", "leaks")
             file.unlink()
 
     assert {one.partition(":")[0] for one in found} == {
         "table public.tenants_tenant",
         "broker b'leak'",
+        "broker b'leaks'",
         f"file {file.name}",
     }
 
