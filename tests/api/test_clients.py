@@ -142,10 +142,11 @@ def test_slow_and_silent_clients_are_let_go_and_hold_nobody_up(
             for name, count in many.items()
         }
 
-        meanwhile = server.serves()
+        meanwhile = [server.serves() for _ in range(3)]
         answers = {name: {status_and_code(heard(client)) for client in those} for name, those in clients.items()}
 
-    assert meanwhile < 10.0  # with a thread for each of them it would be twenty
+    assert sum(meanwhile) < 10.0  # with a thread for each of them the first alone would take twenty
+    assert min(meanwhile) < 1.0
     assert answers == {
         "silent": {(0, "")},
         "half a head": {(408, "")},

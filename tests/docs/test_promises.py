@@ -7,6 +7,7 @@ import pytest
 
 from tests.docs.pages import ROOT, page
 from tests.faults.chaos import KINDS
+from tests.faults.facts import ZERO
 from tests.faults.table import HEADING, beyond, holders, not_verified, rows
 
 PROMISE, RELIABILITY = page("promise.md"), page("reliability.md")
@@ -58,6 +59,12 @@ def test_every_fault_has_a_test_or_is_said_to_be_unverified() -> None:
 
     assert len(found) > 80
     assert [row.id for row in found if not row.holders and not row.gap.startswith("not verified: ")] == []
+
+
+def test_the_numbers_that_a_run_wants_at_zero_are_named() -> None:
+    (row,) = re.findall(r"^\| stuck \| (.+) \|$", RELIABILITY.read_text(), re.MULTILINE)
+
+    assert row.partition("not zero: ")[2].split(", ") == [name.replace("_", " ") for name in ZERO]
 
 
 def test_every_fault_of_prove_has_a_row() -> None:

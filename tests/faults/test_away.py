@@ -17,8 +17,8 @@ from tests.faults.proxy import Proxy
 from tests.fleet import Web
 from tests.plugin import Servers
 
-CALLERS = 40  # five for each thread
-THREADS, FULL_WAIT = 8, 2.0  # of the server; seconds that one of them waits for a connection
+CALLERS = 40  # five for each thread: if each waited two seconds for a connection, the last would wait ten
+SOON, TRIES = 4.0, 3  # seconds; the best try counts, for others may have had the machine in one
 
 
 @pytest.fixture
@@ -40,12 +40,9 @@ def calls(link: Proxy, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Ite
     web.stop()
 
 
-def test_more_callers_than_threads_are_told_soon_and_served_when_it_is_back(
-    calls: Calls, link: Proxy, tenant: Tenant, api_key: Callable[..., str]
-) -> None:
-    caller = Caller(tenant.slug, api_key(tenant))
-    assert calls.ask(caller, "GET", "tenant").status == 200
-
+def away_and_back(calls: Calls, link: Proxy, caller: Caller) -> tuple[float, float]:
+    """Seconds until the last of all callers was told, and until somebody was served when it was back."""
+    calls.longest_refusal = 0.0
     link.refusing = True
     link.reset()
     with ThreadPoolExecutor(CALLERS) as crowd:
@@ -54,9 +51,23 @@ def test_more_callers_than_threads_are_told_soon_and_served_when_it_is_back(
     back = time.monotonic()
     while calls.ask(caller, "GET", "tenant").status != 200:
         assert time.monotonic() - back < 30
-
     assert ({one.status for one in told}, calls.faults) == ({503}, [])
-    assert calls.longest_refusal < CALLERS / THREADS * FULL_WAIT  # what the last would wait if each tried on its own
+    return calls.longest_refusal, time.monotonic() - back
+
+
+def test_more_callers_than_threads_are_told_soon_and_served_when_it_is_back(
+    calls: Calls, link: Proxy, tenant: Tenant, api_key: Callable[..., str]
+) -> None:
+    caller = Caller(tenant.slug, api_key(tenant))
+    assert calls.ask(caller, "GET", "tenant").status == 200
+
+    told, served = away_and_back(calls, link, caller)
+    for _ in range(TRIES - 1):
+        if max(told, served) >= SOON:
+            told, served = map(min, (told, served), away_and_back(calls, link, caller))
+
+    assert told < SOON
+    assert served < SOON
 
 
 def test_one_waits_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

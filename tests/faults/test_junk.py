@@ -44,14 +44,21 @@ JUNK = [
         {"body": None},
     )),
 ]  # fmt: skip
+UNREADABLE = 14  # of these
 
 
 def length(client: Any) -> int:
     return sum(client.llen(queue) for queue in ("engine", "work", "sweep"))
 
 
+def dropped(workers: Workers) -> int:
+    """How many messages the logs of the workers tell of that were dropped."""
+    return sum(path.read_text(errors="replace").count('"message_dropped"') for path in workers.logs.glob("*.log"))
+
+
 def test_junk_is_dropped_and_the_workers_live(tenant: Tenant, worker_processes: Workers, broker: Broker) -> None:
     before = [child.pid for child in worker_processes.children]
+    told = dropped(worker_processes)
     with redis.Redis.from_url(broker.url) as client:
         for queue in ("engine", "work", "sweep"):
             client.rpush(queue, *(JUNK * 2))
@@ -68,6 +75,7 @@ def test_junk_is_dropped_and_the_workers_live(tenant: Tenant, worker_processes: 
     assert run_of(tenant, run_id).state == "completed", "\n".join(
         c.log_tail(12)[-1500:] for c in worker_processes.children
     )
+    until(lambda: dropped(worker_processes) - told == UNREADABLE * 2 * 3)  # the others are tasks to Celery
     assert [child.is_running for child in worker_processes.children] == [True] * 3
     assert [child.pid for child in worker_processes.children] == before
 
