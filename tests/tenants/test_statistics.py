@@ -139,5 +139,15 @@ def test_tables_whose_rows_change_are_vacuumed_early() -> None:
         cursor.execute("SELECT relname FROM pg_class WHERE 'autovacuum_vacuum_scale_factor=0.05' = ANY (reloptions)")
         early = {name for (name,) in cursor.fetchall()}
 
-    changing = {"run", "wait", "listener", "steprun", "digest", "digestitem", "throttlepass", "eventdispatch"}
+    changing = {
+        "run",
+        "wait",
+        "listener",
+        "steprun",
+        "attempt",
+        "digest",
+        "digestitem",
+        "throttlepass",
+        "eventdispatch",
+    }
     assert {f"workflows_{name}" for name in changing} | {"signals_app_signal", "deliveries_delivery"} <= early
