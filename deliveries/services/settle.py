@@ -23,7 +23,7 @@ def settle_delivery(*, claim: Claim, outcome: Outcome, final: bool, now: datetim
     delivery.status = _status(outcome) if final else DeliveryStatus.PLANNED
     delivery.error = "" if outcome.until or delivery.status == DeliveryStatus.DELIVERED else outcome.error[:200]
     delivery.settled_at = now if final else None
-    if final and delivery.status not in COUNTED and not delivery.may_have_been_taken:
+    if final and delivery.counted_at and delivery.status not in COUNTED and not delivery.may_have_been_taken:
         delivery.counted_at = None  # it took no one's time, so its place under the caps is free again
     if delivery.status == DeliveryStatus.DELIVERED:
         delivery.delivered_at, delivery.provider_ref = now, str(outcome.context.get("provider_ref", ""))[:255]
