@@ -66,7 +66,7 @@ def _ask(message: Message, providers: list[Provider], *, may_leave: bool = True)
     for provider in providers:
         turn = take_turn(message.tenant_id, message.delivery_id, provider)
         if turn.wait > 0:
-            return _later(provider, turn.wait)
+            return _later(provider, turn.wait, tried)
         outcome = _try(message, provider)
         tried.append({"provider": provider.key, "outcome": outcome.word, "error": outcome.error})
         waits.append(outcome.retry_after)
@@ -79,11 +79,11 @@ def _ask(message: Message, providers: list[Provider], *, may_leave: bool = True)
     return replace(outcome, retry_after=soonest, context={**outcome.context, **told})
 
 
-def _later(provider: Provider, seconds: float) -> Outcome:
-    """Its turn comes later: nothing was tried, and no try is used up."""
+def _later(provider: Provider, seconds: float, tried: list[dict[str, str]]) -> Outcome:
+    """Its turn comes later, and no try is used up. `tried` are those before it that certainly did not take it."""
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     told = {"decided_by": str(Layer.PROVIDER), "rule": f"rate of {provider.key}", "until": until.isoformat()}
-    return Outcome(HELD, RATE_LIMITED, context=told, until=until)
+    return Outcome(HELD, RATE_LIMITED, context=told | ({"tried": tried} if tried else {}), until=until)
 
 
 def _try(message: Message, provider: Provider) -> Outcome:

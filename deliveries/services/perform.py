@@ -19,6 +19,7 @@ from deliveries.services.words import asked_by, coalesced_facts, note_words
 from deliveries.standing import standing_of
 from deliveries.states import OWED, DeliveryStatus, Layer
 from deliveries.suppressions.reading import word_on
+from deliveries.timing.caps import lock_places
 from deliveries.timing.releasing import about_to_hold
 from deliveries.wording import Wording, compose, find_wording
 from tenants.scope import tenant_scope
@@ -153,9 +154,13 @@ def _joined(claim: Claim, delivery: Delivery) -> int:
     """How many messages this one stands for besides itself.
 
     Nothing joins what was never held, so the first try of such a message asks nobody. Every later try says the same.
+    What a cap holds may be joined at this very moment: then whoever joins has done so before it is counted, or finds
+    that this one has gone.
     """
     if not delivery.held_by and claim.attempt_number == 1:
         return 0
+    if delivery.held_by == "cap":
+        lock_places(delivery)
     joined = Delivery.objects.for_tenant(delivery.tenant_id).filter(coalesced_into=delivery.public_id)
     return joined.exclude(id=delivery.resend_of_id or 0).count()
 

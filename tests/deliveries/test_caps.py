@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.db.models import F
 from rest_framework.test import APIClient
 
 from chimeway_py.embedded.mailbox import Mailbox
+from chimeway_py.embedded.postgres import Postgres
 from deliveries.admin.deliveries import joined_section
+from deliveries.gate import may_go
 from deliveries.models import Delivery, SendingRules
 from deliveries.recipients.why import why
+from deliveries.services import perform as performing
 from deliveries.services.settle import resolve_delivery
 from tenants.models import Tenant
 from tenants.scope import database_now
@@ -19,6 +25,7 @@ from tests.deliveries.doubles import HangsUp
 from tests.deliveries.test_quiet_hours import let_time_pass
 from tests.deliveries.test_reports import twilio
 from tests.journeys import rows_of
+from tests.racing import wait_until_blocked
 from workflows.explain import explain_run
 from workflows.models import Run, StepRun
 from workflows.services.control import cancel_runs
@@ -109,6 +116,47 @@ def test_more_are_joined_into_one_that_waits(rest: APIClient, journey: Journey, 
     shown = rest.get(f"/v1/deliveries/{journey.delivery(runs[3]).public_id}").json()
     assert shown["coalesced_into"] == str(leader.public_id)
     assert len(journey.read(lambda: joined_section(leader).rows)) == 2
+
+
+def test_whoever_joins_at_this_very_moment_is_counted_or_waits_for_itself(
+    rest: APIClient, journey: Journey, smtp_sink: Mailbox, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One takes the cap for full still, when the message that waits has counted and its place becomes free."""
+    cap(rest, 1, "coalesce")
+    journey.publish(MAIL, templates=HELLO)
+    runs = [journey.start("anna", email="moment@example.com") for _ in range(2)]
+    journey.work()
+    let_time_pass(journey, runs[1])
+    claim = claim_work(tenant_id=journey.tenant.pk, worker="w")
+    assert claim is not None
+
+    def join() -> None:
+        try:
+            runs.append(journey.start("anna", email="moment@example.com"))
+            work_turn(tenant_id=journey.tenant.pk)
+        finally:
+            connections.close_all()
+
+    late = Thread(target=join)
+
+    def judged(*asked: Any, **how: Any) -> Any:
+        if current_thread() is not late and not late.ident:
+            late.start()
+            wait_until_blocked(postgres, unless=lambda: not late.is_alive())
+            Delivery.objects.filter(tenant_id=journey.tenant.pk).update(
+                counted_at=F("counted_at") - timedelta(minutes=61)
+            )
+        return may_go(*asked, **how)
+
+    monkeypatch.setattr(performing, "may_go", judged)
+    finish_work(claim=claim, outcome=perform(claim))
+    late.join(60)
+
+    leader = journey.delivery(runs[1])
+    told = sum(journey.delivery(run).coalesced_into == leader.public_id for run in runs)
+    assert leader.status == "delivered"
+    assert [mail.get_payload().strip() for mail in smtp_sink.to("moment@example.com")] == ["0 more", f"{told} more"]
+    assert len(runs) == 3
 
 
 def test_a_message_that_is_tried_again_stands_for_as_many_as_before(

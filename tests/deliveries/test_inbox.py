@@ -14,6 +14,8 @@ from signals_app.models import Signal
 from signals_app.services import accept_signals
 from tenants.models import Tenant
 from tests.deliveries.conftest import Journey
+from workflows.services.start import NewRun, start_runs
+from workflows.services.turn import engine_turn
 
 HELLO = {"hello": {"title": "Hello {{ data.n }}", "text": "t"}}
 TELL = {"channel": "in_app", "template": "hello"}
@@ -121,6 +123,18 @@ def test_counts_follow_the_marks(journey: Journey, inbox: Callable[..., list[Inb
         mark_item(tenant_id=journey.tenant.pk, subject="anna", item=item.public_id, mark=mark)
 
     assert unread_counts(tenant_id=journey.tenant.pk, subject="anna") == {"unread": 2, "unseen": 1}
+
+
+def test_items_of_one_instant_are_listed_by_their_ids(rest: APIClient, journey: Journey) -> None:
+    """The script of the bell has nothing else by which to keep this order."""
+    journey.publish(TELL, templates=HELLO)
+    runs = [NewRun(subject="anna", data={"n": n}) for n in range(5)]
+    start_runs(tenant_id=journey.tenant.pk, definition_key=journey.key, runs=runs)
+    engine_turn(tenant_id=journey.tenant.pk)
+
+    items = rest.get("/v1/inbox/anna").json()["items"]
+    assert (len(items), len({one["created_at"] for one in items})) == (5, 1)
+    assert [one["id"] for one in items] == sorted((one["id"] for one in items), reverse=True)
 
 
 def test_rest_lists_an_inbox_newest_first_in_pages(

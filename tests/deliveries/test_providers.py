@@ -269,6 +269,23 @@ def test_a_message_waits_for_its_turn_and_loses_no_try(journey: Journey, httpser
     assert list(verify_trace(tenant_id=journey.tenant.pk)) == []
 
 
+def test_who_failed_before_a_rate_held_the_message_back_is_told(journey: Journey, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/first").respond_with_data("", 503)
+    chat(journey.tenant, "first", httpserver.url_for("/first"), position=1)
+    slow = chat(journey.tenant, "slow", httpserver.url_for("/slow"), position=2, rate=Rate(1, 3600))
+    with tenant_scope(journey.tenant.pk):
+        Provider.objects.filter(id=slow.pk).update(next_at="2999-01-01T00:00:00Z")
+    journey.publish(CHAT, templates=HELLO)
+
+    run = journey.start("bob")
+    journey.work()
+
+    [line] = [one for one in journey.trace(run) if one.reason == "work_held"]
+    assert line.context["rule"] == "rate of slow"
+    assert line.context["tried"] == [{"provider": "first", "outcome": "temporary_failure", "error": "http 503"}]
+    assert journey.attempts(run) == [(1, "held", "rate_limited")]
+
+
 def _ok() -> Any:
     from werkzeug import Response
 

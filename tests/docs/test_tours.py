@@ -16,7 +16,7 @@ from tests.docs.tour import FILLED_IN, run_page
 TOURS = [
     *("README.md", "api.md", "signals.md", "explain.md", "versions.md", "templates.md", "channels.md"),
     *("recipients.md", "preferences.md", "quiet-hours.md", "digest.md", "throttle.md", "support.md", "inbox.md"),
-    *("limits.md", "security.md", "broadcasts.md"),
+    *("limits.md", "security.md", "broadcasts.md", "feedback.md"),
 ]
 
 

@@ -89,14 +89,30 @@ def test_a_baton_is_read_as_it_was_written() -> None:
     assert baton_of(str(Baton("abc", 3, 2))) == Baton("abc", 3, 2)
 
 
-def test_a_turn_that_finds_few_again_and_again_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are as few places as processes: whoever sleeps in one keeps other tenants waiting."""
+Waits = tuple[list[float], list[float]]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    """How long turns of a tenant that always owes one more signal slept, and after how long they go on."""
     slept: list[float] = []
     left: list[float] = []
     monkeypatch.setattr(turn, "engine_owes", lambda tenant_id: EngineOwes(True, False, False, False))
     monkeypatch.setattr(turn, "route_signals", lambda tenant_id: 1)
     monkeypatch.setattr(turn, "go_on", lambda lane, tenant_id, after=0.0: left.append(after))
     monkeypatch.setattr(time, "sleep", slept.append)
+    return slept, left
 
+
+def test_a_turn_that_finds_few_again_and_again_frees_its_place(waits: Waits) -> None:
+    """There are as few places as processes: whoever sleeps in one keeps other tenants waiting."""
     assert turn.engine_turn(tenant_id=7) == 2
-    assert (slept, left) == ([turn.GATHER], [turn.GATHER_AWAY])
+    assert waits == ([turn.GATHER], [turn.GATHER_AWAY])
+
+
+def test_a_part_of_a_very_wide_signal_is_not_little_work(waits: Waits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "SHORT", 0.0)
+    monkeypatch.setattr(turn, "TURN_SECONDS", 0.01)
+
+    assert turn.engine_turn(tenant_id=7) > 2
+    assert waits == ([], [0.0])

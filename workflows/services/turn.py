@@ -27,6 +27,7 @@ TURN_SECONDS = 0.25
 # Work that comes one by one is as dear as many times as much: a pass that found few lets more come together. It waits
 # once, and then for longer with the place free for other tenants, of which there are as few as there are processes.
 FEW = 25  # signals and runs
+SHORT = 0.03  # seconds: a part of a very wide signal is one signal, and not little work
 GATHER, GATHER_AWAY = 0.004, 0.012  # seconds
 
 
@@ -36,19 +37,21 @@ def engine_turn(*, tenant_id: int) -> int:
     The answer is how many were taken up. Runs that a schedule started are advanced in the turn after.
     """
     ends_at = time.monotonic() + TURN_SECONDS
-    total, owes, has_gathered = 0, engine_owes(tenant_id), False
+    total, owes, has_gathered, began = 0, engine_owes(tenant_id), False, time.monotonic()
     while taken := _go_on(tenant_id, owes):
         total += taken
+        was_short = time.monotonic() - began < SHORT
         if time.monotonic() >= ends_at:
             go_on("engine", tenant_id)
             break
         owes = engine_owes(tenant_id)
-        if taken <= FEW and (owes.signals or owes.runs):
+        if taken <= FEW and was_short and (owes.signals or owes.runs):
             if has_gathered:
                 go_on("engine", tenant_id, after=GATHER_AWAY)
                 break
             time.sleep(GATHER)
             has_gathered = True
+        began = time.monotonic()
     return total + (fire_due_schedules(tenant_id=tenant_id) if owes.schedules else 0)
 
 

@@ -107,6 +107,12 @@
     }
   }
 
+  /** As the service lists them. Items of one instant are told apart by their ids, which are made in order. */
+  function newestFirst(one, other) {
+    const [mine, theirs] = one.created_at === other.created_at ? [one.id, other.id] : [one.created_at, other.created_at];
+    return mine === theirs ? 0 : mine < theirs ? 1 : -1;
+  }
+
   function element(name, properties = {}, ...children) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(properties)) {
@@ -229,7 +235,7 @@
       }
       this.all.disabled = unread === 0;
       const current = [...this.items.values()].filter((item) => !item.archived_at);
-      current.sort((one, other) => (one.created_at < other.created_at ? 1 : -1));
+      current.sort(newestFirst);
       const focused = document.activeElement?.dataset?.key;
       this.list.replaceChildren(...current.map((item) => this.line(item)));
       if (focused) this.list.querySelector(`[data-key="${focused}"]`)?.focus();
