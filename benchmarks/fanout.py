@@ -46,8 +46,7 @@ def run(stand: Stand, options: argparse.Namespace) -> Report:
     before = probe.measure(options.seconds)
     say(f"Other tenants before: {before.row('')}")
     idle = stand.fleet.memory_mb()
-    watch.start()
-    during = probe.measure(options.patience, until=watch.ended)
+    during = probe.measure(options.patience, until=watch.ended, begin=watch.start)
     watch.join()
     if watch.seconds is None:
         say(f"Given up after {options.patience:.0f} s")
