@@ -68,7 +68,7 @@ class Length:
 
 
 QUICK = Length(faults=8, pause=7.0, storm=10.0, storm_faults=4, drain=60.0, many=0.05, within=180.0)
-FULL = Length(faults=len(KINDS), pause=5.5, storm=45.0, storm_faults=20, drain=120.0, throughput=True, within=900.0)
+FULL = Length(faults=len(KINDS), pause=5.0, storm=40.0, storm_faults=20, drain=120.0, throughput=True, within=900.0)
 LONG = Length(faults=len(KINDS), pause=7.0, storm=90.0, storm_faults=40, drain=180.0, many=1.0, throughput=True)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.throughput import STEADY, WINDOW, WITHIN, Carried, Throughput
+from tests.faults.throughput import STEADY, WINDOW, WITHIN, Carried, Throughput, undisturbed
 
 LONG = int(WITHIN / WINDOW) + STEADY  # windows until nobody waits any longer
 
@@ -26,6 +26,15 @@ def test_throughput_comes_back_within_a_minute_and_stays(after: list[float], bac
     assert (told.usual, told.noise, told.back, told.is_measured) == (100, 0.04, back, True)
     assert ("not back" in str(told)) == (back is None)
     assert not Carried("kill_work", told.before, after[:4]).is_measured
+
+
+def test_a_fault_is_compared_with_all_windows_in_which_nothing_was_broken() -> None:
+    back = Carried("restart_postgres", (100, 100, 100, 100), [10, 96, 96, 96, 96, 96])
+    lost = Carried("kill_work", undisturbed(back.before, back), [90] * LONG)
+
+    assert lost.before == [100] * 4 + [96] * 4
+    assert (lost.usual, lost.back) == (98, None), "what each fault may lose does not add up"
+    assert undisturbed(lost.before, lost) == lost.before
 
 
 def test_a_service_that_does_not_come_back_breaks_the_promise() -> None:

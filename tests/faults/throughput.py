@@ -1,8 +1,10 @@
 """How soon the service carries again what it carried before each of five faults, measured at capacity.
 
-Windows are of one length, one after the other. Those that follow the recovery from one fault are the measure for the
-next, so that what is compared lies close together. What other programs took of the cores meanwhile was not there to be
-used: a rate is that of all cores. A service that leaves them idle, or that wastes them, has a lower one.
+Windows are of one length, one after the other. The measure for a fault are all windows before it in which nothing was
+broken: those at the beginning, and those that follow each recovery. Four alone are too few to tell a loss from the
+machine's own ups and downs, and if each fault were compared with the one before, each could lose a little. What other
+programs took of the cores meanwhile was not there to be used: a rate is that of all cores. A service that leaves them
+idle, or that wastes them, has a lower one.
 """
 
 import random
@@ -73,6 +75,11 @@ class Carried:
         return told if self.back == 0 else f"{told}, at first {first:.0%}"
 
 
+def undisturbed(before: Sequence[float], one: Carried) -> Sequence[float]:
+    """The windows in which nothing was broken, with those after one more recovery, if it was one."""
+    return before if one.back is None else [*before, *one.steady]
+
+
 @dataclass(slots=True)
 class Throughput:
     """The measurement, in the middle of it or done."""
@@ -106,7 +113,7 @@ class Throughput:
             one = yield from self._until_back(kind, before)
             self.carried.append(one)
             tell(f"      {one}")
-            before = one.steady
+            before = undisturbed(before, one)
 
     def lines(self) -> Iterator[str]:
         """For the report."""
