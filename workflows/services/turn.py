@@ -23,12 +23,12 @@ from workflows.steps.base import Claim
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS = 0.25
+TURN_SECONDS = 0.1
 # Work that comes one by one is as dear as many times as much: a pass that found few lets more come together. It waits
 # once, and then for longer with the place free for other tenants, of which there are as few as there are processes.
 FEW = 25  # signals and runs
 SHORT = 0.03  # seconds: a part of a very wide signal is one signal, and not little work
-GATHER, GATHER_AWAY = 0.004, 0.012  # seconds
+GATHER, GATHER_AWAY = 0.004, 0.04  # seconds
 
 
 def engine_turn(*, tenant_id: int) -> int:
