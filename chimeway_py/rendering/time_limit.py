@@ -1,5 +1,6 @@
 """A limit on the processor time of a piece of Python, without threads or signals."""
 
+import _weakrefset
 import sys
 import time
 import weakref
@@ -11,6 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 EVERY = 64  # calls between two looks at the clock
+_FINALIZERS = {weakref.__file__, _weakrefset.__file__}
 
 
 class TimeLimitReached(BaseException):
@@ -58,7 +60,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _in_finalizer(frame: FrameType | None) -> bool:
     """Whether a finalizer runs, as it may anywhere: what is raised in it reaches nobody, and is reported as a fault."""
     while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename == weakref.__file__:
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename in _FINALIZERS:
             return True
         frame = frame.f_back
     return False
