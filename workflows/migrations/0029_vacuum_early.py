@@ -2,9 +2,9 @@
 
 from django.db import migrations
 
+from tenants.vacuum import vacuum_early
+
 TABLES = ("workflows_run", "workflows_wait", "workflows_listener", "workflows_steprun", "signals_app_signal")
-EARLY = "autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02"
-NAMES = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
 
 
 class Migration(migrations.Migration):
@@ -12,7 +12,4 @@ class Migration(migrations.Migration):
 
     dependencies = [("workflows", "0028_run_reason"), ("signals_app", "0009_pruned")]
 
-    operations = [
-        migrations.RunSQL(f"ALTER TABLE {table} SET ({EARLY})", f"ALTER TABLE {table} RESET ({NAMES})")
-        for table in TABLES
-    ]
+    operations = vacuum_early(*TABLES)

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import migrations
 
 from tenants.rls import lookup
+from tenants.vacuum import vacuum_early
 
 LATE = """
 SELECT count(*)::float8 FROM tenants_tenant t
@@ -24,8 +25,6 @@ SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '7
 $id$
 """
 TABLES = ("workflows_digest", "workflows_digestitem", "workflows_throttlepass", "workflows_eventdispatch")
-EARLY = "autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02"
-NAMES = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
 
 
 class Migration(migrations.Migration):
@@ -43,8 +42,5 @@ class Migration(migrations.Migration):
             "DROP FUNCTION first_id_at(timestamptz)",
         ),
         lookup("heads_late(expected boolean, after interval)", "TABLE (tenants double precision)", LATE),
-        *(
-            migrations.RunSQL(f"ALTER TABLE {table} SET ({EARLY})", f"ALTER TABLE {table} RESET ({NAMES})")
-            for table in TABLES
-        ),
+        *vacuum_early(*TABLES),
     ]

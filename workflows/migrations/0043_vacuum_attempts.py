@@ -2,17 +2,11 @@
 
 from django.db import migrations
 
-EARLY = "autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02"
-NAMES = "autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor"
+from tenants.vacuum import vacuum_early
 
 
 class Migration(migrations.Migration):
-    """Waits for no query, and no query waits for it."""
+    """One that sends much has as many of them as of deliveries."""
 
     dependencies = [("workflows", "0042_temporary_last")]
-
-    operations = [
-        migrations.RunSQL(
-            f"ALTER TABLE workflows_attempt SET ({EARLY})", f"ALTER TABLE workflows_attempt RESET ({NAMES})"
-        )
-    ]
+    operations = vacuum_early("workflows_attempt")
