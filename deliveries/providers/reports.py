@@ -1,5 +1,6 @@
 """What providers tell later: the message arrived, came back, was opened. One vocabulary for all of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from signals_app.services.receive import BadSignature
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["BadSignature", "Incoming", "Report", "ReportKind"]
+__all__ = ["BadSignature", "Incoming", "Report", "ReportKind", "code_of"]
+_CODE = re.compile(r"[A-Za-z]{1,40}")
 
 
 class ReportKind(TextChoices):
@@ -23,6 +25,11 @@ class ReportKind(TextChoices):
     COMPLAINED = "complained"
     OPENED = "opened"
     CLICKED = "clicked"
+
+
+def code_of(told: object) -> str:
+    """A provider's word of one piece for a kind of failure, such as MailboxFull; empty for whatever else it told."""
+    return told if isinstance(told, str) and _CODE.fullmatch(told) else ""
 
 
 @dataclass(frozen=True, slots=True)

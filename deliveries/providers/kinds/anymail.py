@@ -1,6 +1,5 @@
 """Mail through the HTTP interfaces of big senders, as django-anymail (an extra) speaks them."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +14,7 @@ from deliveries.channels.email import compose, unsayable
 from deliveries.providers.base import LINE, TOKEN, Account
 from deliveries.providers.calling import failed
 from deliveries.providers.mail import SENDER, MailKind
-from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind
+from deliveries.providers.reports import BadSignature, Incoming, Report, ReportKind, code_of
 from deliveries.states import DeliveryStatus
 from workflows.steps.base import Fault, Outcome
 
@@ -30,7 +29,6 @@ _KINDS = {  # of anymail's event types, those that say how a message did
     "opened": ReportKind.OPENED,
     "clicked": ReportKind.CLICKED,
 }
-_CODE = re.compile(r"[A-Za-z]{1,40}")
 DOMAIN = {"type": "string", "pattern": r"^[A-Za-z0-9.-]{1,253}(?!\n)$"}
 _NOT_YET = frozenset({408, 425, 429, 503})
 _NEVER_SENT = ("ConnectTimeout", "NewConnectionError", "SSLError", "ProxyError", "InvalidHeader", "InvalidURL")
@@ -204,4 +202,4 @@ def reports_of(events: Iterable[Any], hard: tuple[str, str] = ("", "")) -> Itera
 def _soft_bounce(told: Mapping[str, Any], hard: tuple[str, str]) -> str:
     """The type of a bounce that says nothing about the address itself; empty for one that does, or of no type."""
     type_ = told.get(hard[0], hard[1])
-    return type_ if isinstance(type_, str) and type_ != hard[1] and _CODE.fullmatch(type_) else ""
+    return code_of(type_) if type_ != hard[1] else ""

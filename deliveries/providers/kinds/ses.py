@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from deliveries.providers.aws_signing import signed
 from deliveries.providers.base import TOKEN, URL, Account
 from deliveries.providers.calling import json_of, outcome_of, url_faults
 from deliveries.providers.mail import SENDER, MailKind
-from deliveries.providers.reports import Incoming, Report, ReportKind
+from deliveries.providers.reports import Incoming, Report, ReportKind, code_of
 from deliveries.providers.sns import confirm, verified
 from workflows.steps.base import Fault, Outcome
 
@@ -30,7 +29,6 @@ _KINDS = {
     "Click": ReportKind.CLICKED,
 }
 TAG = "chimeway_delivery"
-_CODE = re.compile(r"[A-Za-z]{1,40}")  # MailboxFull, OnAccountSuppressionList
 
 
 class SesProvider(MailKind):
@@ -100,9 +98,8 @@ def _bounce(told: Mapping[str, Any]) -> tuple[ReportKind, str]:
 
     A full mailbox says nothing about an address that would outlast this mail.
     """
-    code = told.get("bounceSubType")
     kind = ReportKind.BOUNCED if told["bounceType"] == "Permanent" else ReportKind.FAILED
-    return kind, code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+    return kind, code_of(told.get("bounceSubType"))
 
 
 def _url(config: Mapping[str, Any]) -> str:
