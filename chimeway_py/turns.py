@@ -21,6 +21,7 @@ from typing import NamedTuple
 from chimeway_py import nudges
 from chimeway_py.nudges import Lane, Name
 
+TURN_SECONDS = 0.1  # of one tenant, in the places where others wait for theirs
 AFTER_A_CUT = 1.0  # seconds for which a thread puts nudges off: it gets through hundreds of them meanwhile
 LATER = 0.4  # seconds until what was put off comes again, and is put off no more: longer than a turn
 BELIEVED = 0.5  # seconds for which a thread counts on a baton of its own that it does not see

@@ -18,6 +18,7 @@ from chimeway_py.embedded.broker import Broker
 from chimeway_py.embedded.mailbox import Mailbox
 from chimeway_py.embedded.postgres import Postgres
 from deliveries.broadcasts import turn as broadcasts_turn
+from deliveries.timing import releasing
 from tenants.api.guessing import keys
 from tenants.models import Tenant
 from tenants.models.api_key import Scope
@@ -178,7 +179,7 @@ def web_server(servers: Servers) -> Iterator[str]:
 def _turns_end_when_nothing_is_due() -> Iterator[None]:
     """However slow the machine is. Turns of real workers are as short as ever; who asks about that sets it."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (turn, digests_turn, events_turn, broadcasts_turn):
+        for module in (turn, digests_turn, events_turn, broadcasts_turn, releasing):
             patch.setattr(module, "TURN_SECONDS", 60.0)
         yield
 

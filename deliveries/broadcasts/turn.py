@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.db.models import Q, QuerySet
 
 from chimeway_py.nudges import offer, quiet
-from chimeway_py.turns import go_on
+from chimeway_py.turns import TURN_SECONDS, go_on
 from deliveries.broadcasts.ordering import end_broadcast, freeze_recipients
 from deliveries.broadcasts.segments import matching_after
 from deliveries.broadcasts.starting import HOLD, start_slice
@@ -20,7 +20,6 @@ from workflows.models import Run
 from workflows.services.advance import advance_due
 from workflows.services.control import cancel_runs
 from workflows.services.route import route_signals
-from workflows.services.turn import TURN_SECONDS
 from workflows.states import Cause
 
 log = structlog.get_logger(__name__)

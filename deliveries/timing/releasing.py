@@ -14,12 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from chimeway_py.nudges import nudge_after_commit
-from chimeway_py.turns import go_on
+from chimeway_py.turns import TURN_SECONDS, go_on
 from deliveries.models import Delivery, Release
 from tenants.scope import tenant_scope
 from tenants.sql import execute, fetch, fetch_each
 from workflows.models.step_run import StepRunStatus
-from workflows.services.turn import TURN_SECONDS
 from workflows.states import Cause, Reason
 from workflows.store.batch import RunBatch
 

@@ -2,10 +2,8 @@
 
 import time
 
-from chimeway_py.turns import go_on
+from chimeway_py.turns import TURN_SECONDS, go_on
 from workflows.digests.closing import close_due_digests
-
-TURN_SECONDS = 0.25
 
 
 def digests_turn(*, tenant_id: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from chimeway_py.turns import go_on
+from chimeway_py.turns import TURN_SECONDS, go_on
 from workflows.errors import StaleAttempt
 from workflows.services.advance import advance_due
 from workflows.services.firing import fire_due_schedules
@@ -23,7 +23,6 @@ from workflows.steps.base import Claim
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS = 0.1
 # Work that comes one by one is as dear as many times as much: a pass that found few lets more come together. It waits
 # once, and then for longer with the place free for other tenants, of which there are as few as there are processes.
 FEW = 25  # signals and runs
