@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from tests.faults.chaos.world import Fault, World
+from tests.faults.chaos.world import Fault, World, again_and_again
 
 BROKER_KILLS = 30
 AWAY = 60  # seconds
@@ -17,10 +17,7 @@ FLUSHES = 20
 
 def flush_broker(world: World) -> Fault:
     """FLUSHALL every three seconds: for a minute in a long run."""
-    for number in range(world.of(FLUSHES)):
-        if number:
-            yield 3
-        flush(world)
+    yield from again_and_again(world.of(FLUSHES), 3, lambda: flush(world))
 
 
 def kill_broker(world: World) -> Fault:
@@ -30,10 +27,7 @@ def kill_broker(world: World) -> Fault:
 
 def kill_broker_again_and_again(world: World) -> Fault:
     """The same as soon as it is back: thirty times in a long run."""
-    for number in range(world.of(BROKER_KILLS)):
-        if number:
-            yield 0.8
-        yield from _kill(world, 0.2)
+    yield from again_and_again(world.of(BROKER_KILLS), 0.8, lambda: _kill(world, 0.2))
 
 
 def broker_away(world: World) -> Fault:
@@ -60,11 +54,12 @@ def freeze_broker(world: World) -> Fault:
 
 def kill_broker_clients(world: World) -> Fault:
     """CLIENT KILL of every connection, ten times."""
-    for number in range(10):
-        if number:
-            yield 0.3
-        with suppress(redis.RedisError), _broker(world) as client:
-            world.count("links cut", int(client.client_kill_filter(_type="normal", skipme=True)))
+    yield from again_and_again(10, 0.3, lambda: _kill_clients(world))
+
+
+def _kill_clients(world: World) -> None:
+    with suppress(redis.RedisError), _broker(world) as client:
+        world.count("links cut", int(client.client_kill_filter(_type="normal", skipme=True)))
 
 
 def cut_broker_link(world: World) -> Fault:

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from chimeway_py.embedded.memory import LOOPBACK
-from tests.faults.chaos.world import Fault, World
+from tests.faults.chaos.world import Fault, World, again_and_again
 from tests.faults.ground import Ground
 from tests.faults.proxy import Proxy
 
@@ -39,10 +39,7 @@ def kill_postgres(world: World) -> Fault:
 
 def kill_postgres_again_and_again(world: World) -> Fault:
     """The same as soon as it has recovered: ten times in a long run."""
-    for number in range(world.of(POSTGRES_KILLS)):
-        if number:
-            yield 1.5
-        yield from kill_postgres(world)
+    yield from again_and_again(world.of(POSTGRES_KILLS), 1.5, lambda: kill_postgres(world))
 
 
 def restart_postgres(world: World) -> Fault:
@@ -55,15 +52,16 @@ def restart_postgres(world: World) -> Fault:
 
 def terminate_backends(world: World) -> Fault:
     """pg_terminate_backend of everybody, five times a second."""
-    for number in range(15):
-        if number:
-            yield 0.2
-        with suppress(psycopg.Error), world.ground.superuser() as admin:
-            ended = admin.execute(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND usename = 'chimeway_app'"
-            ).fetchone()
-            world.count("backends", ended[0] if ended else 0)
+    yield from again_and_again(15, 0.2, lambda: _terminate(world))
+
+
+def _terminate(world: World) -> None:
+    with suppress(psycopg.Error), world.ground.superuser() as admin:
+        ended = admin.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND usename = 'chimeway_app'"
+        ).fetchone()
+        world.count("backends", ended[0] if ended else 0)
 
 
 def take_all_connections(world: World) -> Fault:
@@ -89,10 +87,7 @@ def hold_locks(world: World) -> Fault:
 
 def cut_database_link(world: World) -> Fault:
     """Connections to PostgreSQL are reset, three times."""
-    for number in range(3):
-        if number:
-            yield 0.7
-        world.count("links cut", world.ground.database_link.reset())
+    yield from again_and_again(3, 0.7, lambda: world.count("links cut", world.ground.database_link.reset()))
 
 
 def silence_database_link(world: World) -> Fault:

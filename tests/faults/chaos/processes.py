@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chimeway_py.embedded.processes import Child
 from tests.faults.chaos.broker import flush
-from tests.faults.chaos.world import Fault, World
+from tests.faults.chaos.world import Fault, World, again_and_again
 
 KILLS = 200
 STOPS_WITHIN = 30.0  # seconds
@@ -43,10 +43,7 @@ def kill_work(world: World) -> Fault:
 
 def kill_work_again_and_again(world: World) -> Fault:
     """SIGKILL to the worker that sends, every three seconds."""
-    for number in range(4):
-        if number:
-            yield 3
-        world.kill("work")
+    yield from again_and_again(4, 3, lambda: world.kill("work"))
 
 
 def kill_loop(world: World) -> Fault:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -11,6 +11,14 @@ import psycopg
 from tests.faults.ground import Ground
 
 Fault = Generator[float, None, None]
+
+
+def again_and_again(times: int, pause: float, once: Callable[[], Fault | None]) -> Fault:
+    """The same so many times, with so many seconds in between and none after the last: recovery is timed from there."""
+    for number in range(times):
+        if number:
+            yield pause
+        yield from once() or ()
 
 
 @dataclass(slots=True)
